@@ -1,0 +1,3 @@
+"""Colporteur: self-hosted mail for groups."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""``python -m colporteur``."""
+
+from colporteur.cli import main
+
+main()

@@ -1,0 +1,213 @@
+"""The policy of a list: every option declared once, with type, default, limits and one sentence.
+
+A value is inherited site -> organisation -> domain -> template -> list. Each layer is a mapping (JSONB) where an absent
+key inherits and ``None`` means "none chosen". Forms, CLI, documentation and importers follow from this declaration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from colporteur.domain.words import gettext_noop as _
+
+
+class Layer(StrEnum):
+    """Where a value may be set, weakest first."""
+
+    DEFAULT = "default"
+    SITE = "site"
+    ORGANISATION = "organisation"
+    DOMAIN = "domain"
+    TEMPLATE = "template"
+    LIST = "list"
+
+
+class Posting(StrEnum):
+    """Who may write without waiting for a moderator."""
+
+    NOBODY = "nobody"  # moderated for everybody; moderators and free senders pass
+    MEMBERS = "members"
+    KNOWN = "known"  # members and people the organisation knows
+    WORLD = "world"
+
+
+class Stranger(StrEnum):
+    """What becomes of a message whose sender is unknown."""
+
+    HOLD = "hold"
+    REJECT = "reject"
+    DISCARD = "discard"
+
+
+class ReplyTo(StrEnum):
+    """Where an answer goes."""
+
+    SENDER = "sender"
+    LIST = "list"
+    BOTH = "both"
+    ADDRESS = "address"
+
+
+class FromForm(StrEnum):
+    """Whose address stands in From."""
+
+    AUTHOR = "author"  # always the author
+    WHEN_NEEDED = "when_needed"  # the list when the author's domain publishes DMARC quarantine or reject
+    LIST = "list"  # always the list
+
+
+class Leaving(StrEnum):
+    """Whether members may leave by themselves."""
+
+    FREE = "free"
+    CLOSED = "closed"
+
+
+class ServiceOff(StrEnum):
+    """What mail to a list gets while its service is off."""
+
+    REJECT = "reject"
+    DEFER = "defer"
+
+
+def _option(default: Any, section: str, label: str, sentence: str, *, choices: Mapping[str, str] | None = None, unit: str = "", least: int | None = None, most: int | None = None) -> Any:
+    return field(default=default, metadata={"section": section, "label": label, "sentence": sentence, "choices": choices, "unit": unit, "least": least, "most": most})
+
+
+WRITING, MODERATION, REPLIES, MESSAGE, LEAVING, NOTICES, SERVICE = "writing", "moderation", "replies", "message", "leaving", "notices", "service"
+SECTIONS: dict[str, str] = {
+    WRITING: _("Who writes"),
+    MODERATION: _("Moderation"),
+    REPLIES: _("Replies"),
+    MESSAGE: _("The message"),
+    LEAVING: _("Leaving"),
+    NOTICES: _("Notices"),
+    SERVICE: _("Service"),
+}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Effective values for one list. Sizes in bytes, delays in days."""
+
+    posting: Posting = _option(Posting.MEMBERS, WRITING, _("Who may write to the list"), _("Messages of others follow the setting “Message of a stranger”."), choices={
+        "nobody": _("Nobody without a moderator's approval"), "members": _("The members"), "known": _("The members and people we know"), "world": _("Anybody")})
+    stranger: Stranger = _option(Stranger.HOLD, WRITING, _("Message of a stranger"), _("What becomes of a message whose sender may not write without approval and is not known."), choices={
+        "hold": _("It waits for a moderator"), "reject": _("It is refused with a word"), "discard": _("It is thrown away")})
+    max_size: int = _option(10 * 1024 * 1024, WRITING, _("Size of a message"), _("Attachments included. A larger message waits for a decision."), unit="bytes", least=1024, most=200 * 1024 * 1024)
+    blocked: str = _option("", WRITING, _("Blocked senders"), _("Addresses, or domains written @example.org, one per line; their messages are thrown away."))
+
+    expire_days: int = _option(14, MODERATION, _("Without a decision"), _("After this delay the sender is told that the message did not leave."), unit="days", least=1, most=365)
+
+    reply_to: ReplyTo = _option(ReplyTo.SENDER, REPLIES, _("A reply goes"), _("Where the answer goes when a member presses “Reply”."), choices={
+        "sender": _("To the author of the message"), "list": _("To the list"), "both": _("To the author and the list"), "address": _("To a given address")})
+    reply_address: str = _option("", REPLIES, _("Reply address"), _("Used when replies go to a given address."))
+
+    prefix: str = _option("", MESSAGE, _("Before the subject"), _("A few letters that help to recognise the list in a full mailbox."))
+    footer: str = _option("", MESSAGE, _("Footer"), _("Text at the end of each message; {list}, {address}, {email}, {name} and {unsubscribe} are filled in."))
+    from_form: FromForm = _option(FromForm.WHEN_NEEDED, MESSAGE, _("Sender shown"), _("Whose address members see as the sender."), choices={
+        "author": _("The author"), "when_needed": _("The author, or the list when the author's provider demands it"), "list": _("The list")})
+    own_copy: bool = _option(True, MESSAGE, _("Authors get their own copy"), _("The author of a message receives it like the other members."))
+    skip_addressed: bool = _option(False, MESSAGE, _("Skip people already addressed"), _("Members who stand in To or Cc of the message get no second copy from the list."))
+
+    leaving: Leaving = _option(Leaving.FREE, LEAVING, _("Leaving the list"), _("Whether members can unsubscribe by themselves; if so each message says how."), choices={
+        "free": _("Members leave when they like"), "closed": _("Only an owner removes members")})
+
+    tell_waiting: bool = _option(True, NOTICES, _("Tell the author: waiting"), _("The author of a held message is told that it waits for a moderator."))
+    tell_stranger_waiting: bool = _option(False, NOTICES, _("Tell strangers too"), _("A sender we do not know is told as well; off by default, because senders of spam are forged."))
+    tell_rejected: bool = _option(True, NOTICES, _("Tell the author: rejected"), _("The author is told when a message is rejected with notice."))
+    tell_distributed: bool = _option(True, NOTICES, _("Tell the author: distributed"), _("The author is told when a moderator let the message through."))
+    tell_unmoderated: bool = _option(False, NOTICES, _("Tell the author: sent at once"), _("The author is told of every message that went out without waiting."))
+    tell_expired: bool = _option(True, NOTICES, _("Tell the author: expired"), _("The author is told when nobody decided in time."))
+
+    service_off: ServiceOff = _option(ServiceOff.REJECT, SERVICE, _("Mail while the service is off"), _("What a sender is told while the list's service is switched off."), choices={
+        "reject": _("Refused with a clear text"), "defer": _("Try again later")})
+
+
+class Effective(NamedTuple):
+    """A value, the layer that set it, and what would be inherited if that layer said nothing."""
+
+    value: Any
+    origin: Layer
+    inherited: Any
+    inherited_origin: Layer
+
+
+OPTIONS = {option.name: option for option in fields(Policy)}
+_DEFAULTS = Policy()
+
+
+def parse(name: str, text: Any) -> Any:
+    """Typed value of the option ``name`` from form text, CLI text or JSON; ``None`` stays None.
+
+    Raises ``ValueError`` with a sentence that says what to write.
+    """
+    option = OPTIONS.get(name)
+    if option is None:
+        raise ValueError(f"there is no setting called {name!r}; known: {', '.join(OPTIONS)}")
+    default = getattr(_DEFAULTS, name)
+    if text is None:
+        return None
+    if isinstance(default, StrEnum):
+        try:
+            return type(default)(str(text).strip())
+        except ValueError:
+            raise ValueError(f"{name} must be one of: {', '.join(type(default))}") from None
+    if isinstance(default, bool):
+        word = str(text).strip().lower()
+        if word not in _BOOL:
+            raise ValueError(f"{name} must be yes or no")
+        return _BOOL[word]
+    if isinstance(default, int):
+        return _number(name, text, option.metadata["least"], option.metadata["most"])
+    value = str(text).replace("\x00", "")
+    if len(value) > 20_000:
+        raise ValueError(f"{name} is longer than 20,000 characters")
+    if name in ("prefix", "reply_address") and ("\n" in value or "\r" in value):
+        raise ValueError(f"{name} must be one line")
+    return value.strip() if name in ("prefix", "reply_address") else value
+
+
+_BOOL = {"true": True, "yes": True, "on": True, "1": True, "oui": True, "false": False, "no": False, "off": False, "0": False, "non": False, "": False}
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def _number(name: str, text: Any, least: int | None, most: int | None) -> int:
+    word = str(text).strip().lower().removesuffix("b")
+    unit = word[-1:] if word[-1:] in "kmg" else ""
+    try:
+        number = int(word.removesuffix(unit) if unit else word) * _UNITS[unit]
+    except ValueError:
+        raise ValueError(f"{name} must be a whole number") from None
+    if (least is not None and number < least) or (most is not None and number > most):
+        raise ValueError(f"{name} must be between {least} and {most}")
+    return number
+
+
+def effective(layers: Mapping[Layer, Mapping[str, Any]]) -> dict[str, Effective]:
+    """Every option with its effective value and where it comes from; unknown or unreadable keys are ignored."""
+    answer = {}
+    for name in OPTIONS:
+        value, origin = getattr(_DEFAULTS, name), Layer.DEFAULT
+        before: tuple[Any, Layer] = (value, origin)
+        for layer in Layer:
+            held = layers.get(layer, {})
+            if name not in held:
+                continue
+            try:
+                parsed = parse(name, held[name])
+            except ValueError:
+                continue  # a value of an older version: inherit rather than stop mail
+            before = (value, origin)
+            # "None chosen" is the empty text for texts; other kinds have no such state and keep the default.
+            value, origin = getattr(_DEFAULTS, name) if parsed is None else parsed, layer
+        answer[name] = Effective(value, origin, *before)
+    return answer
+
+
+def policy_of(layers: Mapping[Layer, Mapping[str, Any]]) -> Policy:
+    """The effective policy as one struct."""
+    return Policy(**{name: found.value for name, found in effective(layers).items()})

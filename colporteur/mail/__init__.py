@@ -1,0 +1,1 @@
+"""Floor 2: bytes. Parse, rewrite, render, compose; no database, no network."""

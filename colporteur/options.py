@@ -1,0 +1,85 @@
+"""Every installation option of Colporteur.
+
+An option is declared once, in ``OPTIONS``: variable, type, default, unit and one sentence. ``docs/settings.md`` is
+generated from it, and nothing else in the product reads the environment. Apart from ``settings.py`` because commands
+like ``colporteur deliver`` need an option but neither Django nor a key.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+
+class SettingsError(Exception):
+    """An option holds something that cannot be used; the message names the variable and says what to write."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One installation option.
+
+    ``kind`` is one of ``text``, ``path``, ``int``, ``bool``, ``address`` (``host:port``, empty = off), ``list``
+    (comma separated).
+    """
+
+    variable: str
+    kind: str
+    default: Any
+    unit: str
+    sentence: str
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("COLPORTEUR_DATA", "path", "./var", "", "Data directory: embedded database, keys, demo outbox."),
+    Option("DATABASE_URL", "text", "", "", "PostgreSQL (>= 15) to use instead of the embedded one."),
+    Option("COLPORTEUR_WEB", "address", "127.0.0.1:8000", "host:port", "Where the web server listens."),
+    Option("COLPORTEUR_LMTP", "address", "127.0.0.1:8024", "host:port", "Where the LMTP listener listens; empty = off."),
+    Option("COLPORTEUR_BASE_URL", "text", "", "URL", "Public address used in links; decides host check, secure cookies and CSRF origin. Default: http:// + COLPORTEUR_WEB."),
+    Option("COLPORTEUR_SECRET_KEY", "text", "", "", "Signing and encryption key; made and kept in the data directory with the embedded database, required with DATABASE_URL."),
+    Option("COLPORTEUR_DEMO", "bool", False, "", "Put demo data in an empty database at the first start."),
+    Option("COLPORTEUR_LANGUAGE", "text", "en", "language code", "Language of letters to people who chose none: en or fr."),
+    Option("COLPORTEUR_TIME_ZONE", "text", "Europe/Paris", "tz name", "Time zone of dates shown to people who chose none."),
+    Option("COLPORTEUR_MAX_MESSAGE_SIZE", "int", 50 * 1024 * 1024, "bytes", "Largest message any door takes; the LMTP listener announces it as SIZE."),
+    Option("COLPORTEUR_LOG", "text", "info", "level", "Least level written to the log: debug, info, warning, error."),
+    Option("COLPORTEUR_CONNECTIONS", "int", 20, "connections", "Parallel connections a worker opens to one SMTP transport."),
+    Option("COLPORTEUR_SWEEP", "int", 2, "seconds", "How often workers look for due rows nobody woke them for."),
+    Option("COLPORTEUR_LEASE", "int", 60, "seconds", "How long a worker owns a slice of copies without renewing."),
+    Option("COLPORTEUR_WEB_THREADS", "int", 8, "threads", "Requests the web server works on at once."),
+    Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-For and X-Forwarded-Proto."),
+)
+
+_BY_NAME = {option.variable: option for option in OPTIONS}
+
+
+def read(variable: str, environ: dict[str, str] | None = None) -> Any:
+    """Value of the option ``variable`` from the environment, or its default.
+
+    Raises ``SettingsError`` when the text cannot be read as the option's kind.
+    """
+    option = _BY_NAME[variable]
+    text = (os.environ if environ is None else environ).get(variable)
+    if text is None:
+        return option.default
+    text = text.strip()
+    try:
+        if option.kind == "int":
+            return int(text)
+        if option.kind == "bool":
+            return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}[text.lower()]
+        if option.kind == "address" and text:
+            host, port = split_address(text)
+            return f"{host}:{port}"
+    except (ValueError, KeyError):
+        raise SettingsError(f"{variable}={text!r} is not a valid {option.kind}: {option.sentence}") from None
+    return text
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """``host:port`` -> (host, port). Raises ``ValueError`` when the port is missing or out of range."""
+    host, _, port = text.rpartition(":")
+    number = int(port)
+    if not 0 <= number < 65536:
+        raise ValueError(text)
+    return host.strip("[]") or "127.0.0.1", number

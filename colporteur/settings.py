@@ -1,0 +1,167 @@
+"""The Django settings, made from the installation's options (``options.py``)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from colporteur.daemons import database
+from colporteur.options import SettingsError, read
+
+# --- places -----------------------------------------------------------------------------------------------------
+
+DATA = Path(read("COLPORTEUR_DATA")).absolute()
+DATABASE_URL: str = read("DATABASE_URL")
+EMBEDDED = not DATABASE_URL
+POSTGRES = database.place(DATA)  # the embedded server: data/, run/ (socket), log
+
+
+def _database(url: str) -> dict[str, Any]:
+    if not url:
+        return {"NAME": "colporteur", "USER": "colporteur", "HOST": str(POSTGRES / "run"), "PORT": "5432"}
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise SettingsError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
+    query = dict(parse_qsl(parts.query))
+    return {
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or query.pop("user", "")),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or query.pop("host", "")),
+        "PORT": str(parts.port or query.pop("port", "5432")),
+        "OPTIONS": query,
+    }
+
+
+def _secret_key() -> str:
+    """The key from the environment, else the one in the data directory, made at first need (mode 0600)."""
+    if key := read("COLPORTEUR_SECRET_KEY"):
+        return str(key)
+    if not EMBEDDED:
+        raise SettingsError("COLPORTEUR_SECRET_KEY must be set when DATABASE_URL is: every part needs the same key")
+    path = DATA / "secret_key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = secrets.token_urlsafe(48)
+        temporary = path.with_name(f"secret_key.{os.getpid()}")
+        temporary.touch(mode=0o600)
+        temporary.write_text(made)
+        try:
+            os.link(temporary, path)  # first writer wins when two commands start together
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink()
+    return path.read_text().strip()
+
+
+# --- options as constants ---------------------------------------------------------------------------------------
+
+WEB: str = read("COLPORTEUR_WEB")
+LMTP: str = read("COLPORTEUR_LMTP")
+BASE_URL: str = (read("COLPORTEUR_BASE_URL") or f"http://{WEB}").rstrip("/")
+DEMO: bool = read("COLPORTEUR_DEMO")
+MAX_MESSAGE_SIZE: int = read("COLPORTEUR_MAX_MESSAGE_SIZE")
+LOG_LEVEL: str = read("COLPORTEUR_LOG").upper()
+CONNECTIONS: int = read("COLPORTEUR_CONNECTIONS")
+SWEEP: int = read("COLPORTEUR_SWEEP")
+LEASE: int = read("COLPORTEUR_LEASE")
+WEB_THREADS: int = read("COLPORTEUR_WEB_THREADS")
+TRUSTED_PROXY: bool = read("COLPORTEUR_TRUSTED_PROXY")
+
+_base = urlsplit(BASE_URL)
+if _base.scheme not in ("http", "https") or not _base.hostname:
+    raise SettingsError("COLPORTEUR_BASE_URL must look like https://lists.example.org")
+PUBLIC_HTTPS = _base.scheme == "https"
+
+# --- Django -----------------------------------------------------------------------------------------------------
+
+SECRET_KEY = _secret_key()
+SECRET_FINGERPRINT = hashlib.sha256(b"colporteur fingerprint\0" + SECRET_KEY.encode()).hexdigest()[:16]
+SEAL_KEY = base64.urlsafe_b64encode(hashlib.sha256(b"colporteur seal\0" + SECRET_KEY.encode()).digest())
+TOKEN_KEY = hashlib.sha256(b"colporteur token\0" + SECRET_KEY.encode()).digest()
+
+DEBUG = False
+ALLOWED_HOSTS = [_base.hostname, *({"localhost", "127.0.0.1", "[::1]"} if not PUBLIC_HTTPS else set())]
+CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_HTTPS
+SESSION_COOKIE_AGE = 14 * 86400
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, LANGUAGE_COOKIE_NAME = "colporteur", "colporteur_csrf", "colporteur_language"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "procrastinate.contrib.django",
+    "colporteur.store",
+    "colporteur.web",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "colporteur.web.guard.ContentPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "colporteur.web.guard.PersonLanguageMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "colporteur.web.urls"
+WSGI_APPLICATION = "colporteur.web.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "web"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "colporteur.web.guard.navigation",
+            ],
+            "builtins": ["django.templatetags.i18n", "django.templatetags.static", "colporteur.web.templatetags.look"],
+        },
+    }
+]
+DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True, **_database(DATABASE_URL)}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "store.Person"
+AUTHENTICATION_BACKENDS = ["colporteur.web.signin.backend.AddressBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "signin"
+LOGIN_REDIRECT_URL = "home"
+
+LANGUAGE_CODE = read("COLPORTEUR_LANGUAGE")
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+LOCALE_PATHS = [Path(__file__).parent / "locale"]
+USE_I18N = USE_TZ = True
+TIME_ZONE = read("COLPORTEUR_TIME_ZONE")
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [Path(__file__).parent / "web" / "static"]
+STATIC_ROOT = DATA / "static"
+WHITENOISE_USE_FINDERS = True  # no collectstatic step: the files are few and ship with the package
+WHITENOISE_AUTOREFRESH = False
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_MESSAGE_SIZE
+LOGGING_CONFIG = None  # colporteur.daemons.log sets up logging for every part

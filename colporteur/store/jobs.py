@@ -1,0 +1,36 @@
+"""Wake-ups. Rows are the truth; a job only says "look now". Losing every job loses nothing: the sweep looks anyway.
+
+What was tried and must not be learned again: ``task.defer()`` inside a worker uses the worker's pool, so it neither
+rolls back nor waits for the commit; ``AlreadyEnqueued`` aborts the transaction; two transactions on one
+``queueing_lock`` wait for each other. Hence: our own ``JobManager`` on Django's connection, a savepoint, and the wake as
+the last statement of the transaction.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.db import transaction
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
+
+
+class Wake(StrEnum):
+    """What can be woken: each name is a task of ``daemons.work``."""
+
+    JUDGE = "judge"
+    PLAN = "plan"
+    ERRANDS = "errands"
+    DELIVER = "deliver"
+
+
+def wake(name: Wake) -> None:
+    """Wake whoever does ``name``; a no-op when it is already enqueued and not started. Last statement of a transaction."""
+    job = Job(id=None, queue=name.value, lock=None, queueing_lock=name.value, task_name=name.value, task_kwargs={})
+    try:
+        with transaction.atomic():
+            JobManager(DjangoConnector(alias="default")).defer_job(job)
+    except AlreadyEnqueued:
+        pass

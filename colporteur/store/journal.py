@@ -1,0 +1,77 @@
+"""The journal: append-only record of what happened, to what, by whom and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_noop as _
+
+EVENTS: dict[str, str] = {
+    "post.received": _("Received by {door}"),
+    "post.duplicate": _("An exact duplicate arrived by {door} and was dropped"),
+    "post.held": _("Waits for a moderator"),
+    "post.accepted": _("Accepted"),
+    "post.rejected": _("Rejected with notice"),
+    "post.discarded": _("Thrown away"),
+    "post.expired": _("Nobody decided in time"),
+    "post.quarantined": _("Could not be processed: {error}"),
+    "post.retried": _("Processed again at the wish of {by}"),
+    "post.decided": _("{by} decided: {decision}"),
+    "mailing.planned": _("{total} copies planned"),
+    "mailing.paused": _("Paused by {by}"),
+    "mailing.stopped": _("Paused: {reason}"),
+    "mailing.resumed": _("Resumed by {by}"),
+    "mailing.cancelled": _("Abandoned by {by}"),
+    "mailing.done": _("Done"),
+    "copy.report": _("A report came back for {email}: {summary}"),
+    "membership.joined": _("{email} joined ({by})"),
+    "membership.left": _("{email} left ({by})"),
+    "membership.changed": _("Membership of {email} changed ({by}): {change}"),
+    "list.created": _("List created by {by}"),
+    "list.changed": _("Settings changed by {by}: {change}"),
+    "list.deleted": _("List deleted by {by}"),
+    "role.given": _("{who} became {role} ({by})"),
+    "role.taken": _("{who} is no longer {role} ({by})"),
+    "domain.added": _("Domain {domain} added by {by}"),
+    "domain.on": _("Service of {domain} switched on by {by}"),
+    "domain.off": _("Service of {domain} switched off by {by}"),
+    "transport.trouble": _("The transport {transport} is in trouble: {error}"),
+    "transport.recovered": _("The transport {transport} works again"),
+    "mailbox.trouble": _("The mailbox {mailbox} is in trouble: {error}"),
+    "mailbox.recovered": _("The mailbox {mailbox} answers again"),
+    "mailbox.changed": _("Mailbox set by {by}"),
+    "errand.owner": _("A message to the owners was passed on"),
+    "errand.quarantined": _("A message to {recipient} could not be processed: {error}"),
+}
+"""What can happen, with its sentence; the only place that names events."""
+
+
+class JournalEntry(models.Model):
+    """One event. References are plain numbers: the journal outlives what it tells about."""
+
+    at = models.DateTimeField()
+    event = models.TextField()  # "post.held", "mailing.paused", "membership.left" ...: EVENTS has the sentences
+    organisation_id = models.BigIntegerField(null=True)
+    list_id = models.BigIntegerField(null=True)
+    post_id = models.BigIntegerField(null=True)
+    mailing_id = models.BigIntegerField(null=True)
+    address_id = models.BigIntegerField(null=True)
+    actor_id = models.BigIntegerField(null=True)  # person; null: the system, or an address in values["by"]
+    values = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "journal"
+        indexes = [
+            models.Index(fields=["list_id", "-id"], name="journal_of_list", condition=models.Q(list_id__isnull=False)),
+            models.Index(fields=["post_id", "-id"], name="journal_of_post", condition=models.Q(post_id__isnull=False)),
+            models.Index(fields=["mailing_id", "-id"], name="journal_of_mailing", condition=models.Q(mailing_id__isnull=False)),
+            models.Index(fields=["address_id", "-id"], name="journal_of_address", condition=models.Q(address_id__isnull=False)),
+        ]
+
+
+def write(event: str, now: datetime, *, actor: int | None = None, organisation: int | None = None, list: int | None = None, post: int | None = None, mailing: int | None = None, address: int | None = None, **values: Any) -> None:
+    """Append one entry within the caller's transaction. ``event`` must be in ``EVENTS``; ``values`` are JSON scalars."""
+    assert event in EVENTS, event
+    JournalEntry.objects.create(at=now, event=event, actor_id=actor, organisation_id=organisation, list_id=list, post_id=post, mailing_id=mailing, address_id=address, values=values)

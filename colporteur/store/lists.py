@@ -1,0 +1,88 @@
+"""Lists, their further addresses, and roles."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.people import Address, Person
+from colporteur.store.transports import Transport
+
+
+class ListState(models.TextChoices):
+    """Whether a list works."""
+
+    ACTIVE = "active"
+    OFF = "off"  # switched off: takes and sends nothing, loses nothing
+    DELETED = "deleted"  # hidden, restorable, then purged
+
+
+class List(models.Model):
+    """What has an address, members and a policy."""
+
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="lists")
+    domain = models.ForeignKey(Domain, models.PROTECT, null=True, related_name="lists")  # null: an address of a shared host, run from its mailbox
+    address = models.TextField(unique=True)
+    title = models.TextField(default="")
+    description = models.TextField(default="", blank=True)
+    template = models.TextField(default="discussion")
+    policy = models.JSONField(default=dict)
+    language = models.TextField(default="", blank=True)  # of its letters; empty: the organisation's
+    state = models.TextField(choices=ListState.choices, default=ListState.ACTIVE)
+    list_id = models.TextField()  # RFC 2919: stable even when the list moves
+    transport = models.ForeignKey(Transport, models.SET_NULL, null=True)  # null: the organisation's or site's default
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "list"
+        indexes = [models.Index(fields=["organisation", "address"], name="list_by_organisation"), models.Index(fields=["address"], name="list_address_prefix", opclasses=["text_pattern_ops"])]
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def name(self) -> str:
+        """Local part of the address."""
+        return self.address.rpartition("@")[0]
+
+    @property
+    def host(self) -> str:
+        """Domain part of the address."""
+        return self.address.rpartition("@")[2]
+
+
+class Alias(models.Model):
+    """A further address of a list."""
+
+    address = models.TextField(unique=True)
+    list = models.ForeignKey(List, models.CASCADE, related_name="aliases")
+
+    class Meta:
+        db_table = "alias"
+
+
+class RoleKind(models.TextChoices):
+    """What somebody may do on a list besides receiving."""
+
+    OWNER = "owner"
+    MODERATOR = "moderator"
+    FREE_SENDER = "free_sender"
+
+
+class Role(models.Model):
+    """A role on a list, given to a person or to a bare address."""
+
+    list = models.ForeignKey(List, models.CASCADE, related_name="roles")
+    kind = models.TextField(choices=RoleKind.choices)
+    person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="roles")
+    address = models.ForeignKey(Address, models.CASCADE, null=True, related_name="roles")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "role"
+        constraints = [
+            models.CheckConstraint(condition=Q(person__isnull=True) ^ Q(address__isnull=True), name="role_has_one_holder"),
+            models.UniqueConstraint(fields=["list", "kind", "person"], name="role_once_per_person", condition=Q(person__isnull=False)),
+            models.UniqueConstraint(fields=["list", "kind", "address"], name="role_once_per_address", condition=Q(address__isnull=False)),
+        ]

@@ -1,0 +1,104 @@
+"""Mailings, their slices and copies. Hot: everything per copy is set-based SQL in ``copies.py``; no ORM row by row."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from colporteur.domain.mailings import MailingKind, MailingState, Priority
+from colporteur.store.arrivals import Blob
+from colporteur.store.lists import List
+from colporteur.store.people import Address
+from colporteur.store.posts import Post
+from colporteur.store.transports import Transport
+
+STATES = [(state.value, state.value) for state in MailingState]
+KINDS = [(kind.value, kind.value) for kind in MailingKind]
+
+
+class Mailing(models.Model):
+    """One prepared message going to a frozen audience."""
+
+    kind = models.TextField(choices=KINDS)
+    list = models.ForeignKey(List, models.CASCADE, null=True, related_name="mailings")
+    post = models.ForeignKey(Post, models.CASCADE, null=True, related_name="mailings")
+    letter = models.TextField(default="", blank=True)  # name of the notice, for letters
+    transport = models.ForeignKey(Transport, models.PROTECT, null=True)
+    state = models.TextField(choices=STATES, default=MailingState.PLANNED.value)
+    priority = models.SmallIntegerField(default=Priority.POST.value)
+    subject = models.TextField(default="", blank=True)
+    language = models.TextField(default="", blank=True)
+    blob = models.ForeignKey(Blob, models.PROTECT)  # the message the copies are made from: the arrival's own bytes, or the composed letter
+    rewriting = models.JSONField(default=dict)  # mail.render.Rewriting as JSON, frozen at acceptance: the same for every copy, however long sending lasts
+    envelope_sender = models.TextField(default="", blank=True)  # "{token}" is replaced per copy; empty: null sender
+    audience_at = models.DateTimeField()  # the moment of acceptance
+    excluded = ArrayField(models.BigIntegerField(), default=list)  # address ids left out by policy
+    planned_to = models.BigIntegerField(default=0)  # copies exist for addresses up to this id
+    planned = models.BooleanField(default=False)  # every copy is written
+    pause_reason = models.TextField(default="", blank=True)  # "" when a person paused it
+    attempts = models.SmallIntegerField(default=0)  # failed preparations
+    error = models.TextField(default="", blank=True)
+    created = models.DateTimeField()
+    started = models.DateTimeField(null=True)
+    finished = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "mailing"
+        indexes = [
+            models.Index(fields=["list", "-id"], name="mailing_of_list"),
+            models.Index(fields=["id"], name="mailing_to_plan", condition=Q(planned=False)),
+            models.Index(fields=["id"], name="mailing_open", condition=Q(state__in=["planned", "running", "paused"])),
+        ]
+
+
+class Slice(models.Model):
+    """About 500 copies that are claimed, sent and settled together. The lease is here, not on the copies."""
+
+    pk = models.CompositePrimaryKey("mailing_id", "number")
+    mailing = models.ForeignKey(Mailing, models.CASCADE, related_name="slices")
+    number = models.IntegerField()
+    done = models.BooleanField(default=False)
+    due_at = models.DateTimeField()
+    priority = models.SmallIntegerField()
+    lease_until = models.DateTimeField(null=True)
+    generation = models.IntegerField(default=0)  # fencing: grows at each claim
+    size = models.IntegerField(default=0)
+    sent = models.IntegerField(default=0)
+    failed = models.IntegerField(default=0)
+    deferred = models.IntegerField(default=0)  # open copies that have been tried
+    cancelled = models.IntegerField(default=0)
+
+    class Meta:
+        db_table = "slice"
+        indexes = [models.Index(fields=["priority", "due_at"], name="slice_due", condition=Q(done=False))]
+
+
+class Copy(models.Model):
+    """One mailing for one recipient. ``slice`` is the number of its slice within the mailing."""
+
+    pk = models.CompositePrimaryKey("mailing_id", "address_id")
+    mailing = models.ForeignKey(Mailing, models.CASCADE, db_index=False, db_constraint=False)
+    address = models.ForeignKey(Address, models.PROTECT, db_index=False, db_constraint=False)
+    slice = models.IntegerField()
+    state = models.SmallIntegerField(default=0)  # domain.mailings.CopyState
+    attempts = models.SmallIntegerField(default=0)
+    code = models.SmallIntegerField(default=0)  # last SMTP reply code, 0: none
+
+    class Meta:
+        db_table = "copy"
+        indexes = [models.Index(fields=["mailing", "slice"], name="copy_of_slice")]
+
+
+class Refusal(models.Model):
+    """Text of a reply that was not a success; beside the lean copy rows because few copies have one."""
+
+    mailing_id = models.BigIntegerField()
+    address_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    code = models.SmallIntegerField()
+    text = models.TextField()
+
+    class Meta:
+        db_table = "refusal"
+        indexes = [models.Index(fields=["mailing_id", "address_id"], name="refusal_of_copy")]

@@ -1,0 +1,49 @@
+"""Memberships and where they come from. A membership is never deleted: it has a beginning and, later, an end."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from colporteur.store.lists import List
+from colporteur.store.people import Address
+
+
+class DeliveryMode(models.TextChoices):
+    """How a member receives."""
+
+    EACH = "each"
+    NONE = "none"  # reads elsewhere, receives nothing, may write
+
+
+class Source(models.Model):
+    """An outside origin of members. ``kind`` "manual" is the hand of an owner."""
+
+    list = models.ForeignKey(List, models.CASCADE, related_name="sources")
+    kind = models.TextField(default="manual")
+    name = models.TextField(default="")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "source"
+
+
+class Membership(models.Model):
+    """An address on a list, from ``since`` until ``until`` (null: still)."""
+
+    list = models.ForeignKey(List, models.CASCADE, related_name="memberships")
+    address = models.ForeignKey(Address, models.PROTECT, related_name="memberships")
+    source = models.ForeignKey(Source, models.SET_NULL, null=True)  # null: by hand
+    delivery = models.TextField(choices=DeliveryMode.choices, default=DeliveryMode.EACH)
+    paused = models.BooleanField(default=False)
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+    left_by = models.TextField(default="", blank=True)  # "member", "owner", "source", "bounce": a member's own leaving survives imports
+
+    class Meta:
+        db_table = "membership"
+        constraints = [models.UniqueConstraint(fields=["list", "address"], condition=Q(until__isnull=True), name="membership_once")]
+        indexes = [
+            models.Index(fields=["list", "address", "since"], name="membership_audience"),
+            models.Index(fields=["address"], name="membership_of_address"),
+        ]

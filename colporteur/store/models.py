@@ -1,0 +1,19 @@
+"""Every table, gathered for Django; look in the file of the noun."""
+
+from colporteur.store.arrivals import Arrival, Blob, Errand
+from colporteur.store.journal import JournalEntry
+from colporteur.store.lists import Alias, List, Role
+from colporteur.store.mailboxes import Collected, Mailbox
+from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
+from colporteur.store.memberships import Membership, Source
+from colporteur.store.organisations import Domain, Organisation, Site
+from colporteur.store.people import Address, Person, SignInLink
+from colporteur.store.posts import Finding, Post
+from colporteur.store.senders import AuthorPolicy
+from colporteur.store.transports import Transport
+from colporteur.store.wordings import Wording
+
+__all__ = [
+    "Address", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "JournalEntry", "List", "Mailbox", "Mailing",
+    "Membership", "Organisation", "Person", "Post", "Refusal", "Role", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
+]

@@ -1,0 +1,70 @@
+"""People, their addresses, and one-time sign-in links."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+
+class PersonManager(BaseUserManager["Person"]):
+    """People are found by any of their addresses; there is no user name."""
+
+    def get_by_natural_key(self, key: str | None) -> Person:
+        return self.get(key=key or "")
+
+
+class Person(AbstractBaseUser):
+    """Somebody known to us, with one or more addresses; may sign in."""
+
+    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    name = models.TextField(default="", blank=True)
+    language = models.TextField(default="", blank=True)  # empty: the browser's or the organisation's
+    is_active = models.BooleanField(default=True)
+    is_admin = models.BooleanField(default=False)  # site administrator
+    created = models.DateTimeField(auto_now_add=True)
+
+    USERNAME_FIELD = "key"
+    objects = PersonManager()
+
+    class Meta:
+        db_table = "person"
+
+    def __str__(self) -> str:
+        return self.name or self.primary_email
+
+    @property
+    def primary_email(self) -> str:
+        """The address we write to: the oldest one, verified ones first; empty when there is none."""
+        found = self.addresses.order_by(models.F("verified_at").asc(nulls_last=True), "id").values_list("email", flat=True).first()
+        return found or ""
+
+
+class Address(models.Model):
+    """An e-mail address, normal form, once in the whole installation."""
+
+    email = models.TextField(unique=True)
+    name = models.TextField(default="", blank=True)  # display name given on a list, used when no person is known
+    person = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="addresses")
+    verified_at = models.DateTimeField(null=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "address"
+        indexes = [models.Index(fields=["email"], name="address_email_prefix", opclasses=["text_pattern_ops"])]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class SignInLink(models.Model):
+    """A one-time link: only the hash of its token is kept."""
+
+    digest = models.BinaryField(primary_key=True)
+    person = models.ForeignKey(Person, models.CASCADE)
+    expires = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "sign_in_link"

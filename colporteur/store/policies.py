@@ -1,0 +1,34 @@
+"""The effective policy of a list: the layers as rows hold them, folded by ``domain.policy``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from colporteur.domain.policy import Effective, Layer, Policy, effective, policy_of
+from colporteur.domain.templates import TEMPLATES
+from colporteur.store.lists import List
+from colporteur.store.organisations import Site
+
+
+def layers(list_: List) -> dict[Layer, Mapping[str, Any]]:
+    """What each layer says for this list (query the list with ``select_related("organisation", "domain")``)."""
+    site = Site.objects.filter(id=1).values_list("policy", flat=True).first()
+    template = TEMPLATES.get(list_.template)
+    return {
+        Layer.SITE: site or {},
+        Layer.ORGANISATION: list_.organisation.policy,
+        Layer.DOMAIN: list_.domain.policy if list_.domain else {},
+        Layer.TEMPLATE: template.policy if template else {},
+        Layer.LIST: list_.policy,
+    }
+
+
+def policy(list_: List) -> Policy:
+    """Effective policy of a list."""
+    return policy_of(layers(list_))
+
+
+def explained(list_: List) -> dict[str, Effective]:
+    """Every option with its value and where it comes from."""
+    return effective(layers(list_))

@@ -1,0 +1,1 @@
+"""What stands before every page: content policy, language of the person, navigation."""

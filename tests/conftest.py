@@ -1,0 +1,43 @@
+"""Fixtures every test may use. The database is a real PostgreSQL: the embedded one, in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import django
+import pytest
+
+# Settings read the environment once, at import: decide it here, before Django is touched.
+_HOME = Path(tempfile.mkdtemp(prefix="colporteur-tests-", dir="/tmp"))
+_HOME.chmod(0o755)  # as root the database's own user must be able to walk in
+os.environ.update(
+    COLPORTEUR_DATA=str(_HOME),
+    COLPORTEUR_BASE_URL="http://testserver",
+    COLPORTEUR_SECRET_KEY="a key for tests only, thirty-two characters and more",
+    DJANGO_SETTINGS_MODULE="colporteur.settings",
+)
+for _name in ("DATABASE_URL", "COLPORTEUR_DEMO", "LC_ALL"):
+    os.environ.pop(_name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the database before Django is set up."""
+    from colporteur.daemons.database import Server, place
+
+    server = Server(place(_HOME))
+    server.start()
+    django.setup()
+    config.stash[_SERVER] = server
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop it and leave nothing behind."""
+    if server := config.stash.get(_SERVER, None):
+        server.stop()
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+_SERVER: pytest.StashKey[object] = pytest.StashKey()
