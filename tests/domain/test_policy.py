@@ -1,0 +1,50 @@
+"""Policies: inheritance, where a value comes from, and what may be written."""
+
+import pytest
+
+from colporteur.domain.policy import OPTIONS, SECTIONS, Layer, Policy, Posting, effective, parse, policy_of
+from colporteur.domain.templates import TEMPLATES
+
+
+def test_nothing_said_means_the_defaults() -> None:
+    assert policy_of({}) == Policy()
+
+
+def test_the_nearest_layer_wins_and_tells_what_it_hides() -> None:
+    found = effective({Layer.SITE: {"prefix": "[s]"}, Layer.DOMAIN: {"prefix": "[d]"}, Layer.LIST: {"prefix": "[l]"}})["prefix"]
+    assert found == ("[l]", Layer.LIST, "[d]", Layer.DOMAIN)
+
+
+def test_none_means_none_chosen_and_still_comes_from_its_layer() -> None:
+    found = effective({Layer.SITE: {"footer": "f"}, Layer.LIST: {"footer": None}})["footer"]
+    assert (found.value, found.origin, found.inherited) == ("", Layer.LIST, "f")
+
+
+def test_a_value_nobody_can_read_inherits_instead_of_stopping_mail() -> None:
+    assert policy_of({Layer.SITE: {"posting": "world"}, Layer.LIST: {"posting": "gone-in-this-version", "unknown": 1}}).posting is Posting.WORLD
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("posting", "world", Posting.WORLD), ("max_size", "5M", 5 * 1024**2), ("max_size", "20 ".strip() + "k", 20480), ("expire_days", "3", 3), ("own_copy", "non", False), ("own_copy", True, True), ("prefix", " [x] ", "[x]"), ("footer", "a\n", "a\n")],
+)
+def test_text_becomes_a_typed_value(name: str, text: object, value: object) -> None:
+    assert parse(name, text) == value
+
+
+@pytest.mark.parametrize(("name", "text"), [("posting", "x"), ("max_size", "big"), ("max_size", "0"), ("expire_days", "9999"), ("own_copy", "maybe"), ("prefix", "a\r\nBcc: x"), ("nothing", "1"), ("footer", "x" * 20_001)])
+def test_wrong_text_says_what_to_write(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=r"must|known|longer"):
+        parse(name, text)
+
+
+@pytest.mark.parametrize("option", OPTIONS.values(), ids=OPTIONS)
+def test_every_option_is_explained(option: object) -> None:
+    told = option.metadata  # type: ignore[attr-defined]
+    assert told["section"] in SECTIONS and told["label"] and told["sentence"].endswith((".", "}"))
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
+def test_every_template_sets_values_that_can_be_read(template: object) -> None:
+    for name, value in template.policy.items():  # type: ignore[attr-defined]
+        parse(name, value)
