@@ -63,6 +63,7 @@ class SignInLink(models.Model):
 
     digest = models.BinaryField(primary_key=True)
     person = models.ForeignKey(Person, models.CASCADE)
+    address = models.ForeignKey(Address, models.CASCADE, null=True)  # it went to; verified when the link is used
     expires = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
 

@@ -1,0 +1,108 @@
+"""Who may do what on a list, and whom a role reaches.
+
+A role is held by a person or by a bare address; whoever has an address has its roles. Somebody without a right is told
+nothing, not even that the list exists.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from colporteur.store.lists import List, ListState, Role, RoleKind
+from colporteur.store.memberships import Membership
+from colporteur.store.people import Address, Person
+
+
+class Right(StrEnum):
+    """What somebody may do on a list."""
+
+    SEE = "see"  # a member: the list's page and distributed messages
+    MODERATE = "moderate"  # decide about held messages
+    MANAGE = "manage"  # members, settings, roles: an owner
+    ADMINISTER = "administer"  # the site's administrator
+
+
+_BY_ROLE: dict[RoleKind, frozenset[Right]] = {
+    RoleKind.OWNER: frozenset({Right.SEE, Right.MODERATE, Right.MANAGE}),
+    RoleKind.MODERATOR: frozenset({Right.SEE, Right.MODERATE}),
+    RoleKind.FREE_SENDER: frozenset(),
+}
+
+
+def rights_on(person: Person, list_: List) -> frozenset[Right]:
+    """Rights of a signed-in person on one list; empty for somebody who must not learn that it exists.
+
+    A deleted list is the administrators' only: they can restore it.
+    """
+    if not person.is_active:
+        return frozenset()
+    if person.is_admin:
+        return frozenset(Right)
+    if list_.state == ListState.DELETED:
+        return frozenset()
+    rights: set[Right] = set()
+    for kind in Role.objects.filter(_held_by(person), list=list_).values_list("kind", flat=True):
+        rights |= _BY_ROLE[RoleKind(kind)]
+    if not rights and Membership.objects.filter(list=list_, address__person=person, until__isnull=True).exists():
+        rights.add(Right.SEE)
+    return frozenset(rights)
+
+
+def lists_for(person: Person, right: Right) -> QuerySet[List]:
+    """Lists on which the person has the right, deleted ones left out; one query when evaluated."""
+    lists = List.objects.exclude(state=ListState.DELETED)
+    if not person.is_active:
+        return lists.none()
+    if person.is_admin:
+        return lists
+    kinds = [kind for kind, rights in _BY_ROLE.items() if right in rights]
+    allowed = Exists(Role.objects.filter(_held_by(person), list=OuterRef("pk"), kind__in=kinds))
+    if right is Right.SEE:
+        return lists.filter(allowed | Exists(Membership.objects.filter(list=OuterRef("pk"), address__person=person, until__isnull=True)))
+    return lists.filter(allowed)
+
+
+def addresses_of(list_: List, kind: RoleKind) -> list[Address]:
+    """Addresses mail to the holders of a role goes to, each once, oldest role first.
+
+    A person gets it at the oldest verified address. A list without moderators is moderated by its owners, so they are
+    answered for ``MODERATOR`` then.
+    """
+    found: dict[int, Address] = {}
+    roles = Role.objects.filter(list=list_, kind=kind).select_related("person", "address__person").prefetch_related("person__addresses").order_by("id")
+    for role in roles:
+        address = role.address or _best(role.person)
+        holder = role.person or (role.address.person if role.address else None)
+        if address and not (holder and not holder.is_active):
+            found.setdefault(address.id, address)
+    if not found and kind == RoleKind.MODERATOR:
+        return addresses_of(list_, RoleKind.OWNER)
+    return list(found.values())
+
+
+def holds(list_: List, address: Address, *kinds: RoleKind) -> bool:
+    """Whether the address, or the person it belongs to, has one of the roles."""
+    holder = Q(address=address)
+    if address.person_id:
+        holder |= Q(person=address.person_id) | Q(address__person=address.person_id)
+    return Role.objects.filter(holder, list=list_, kind__in=kinds).exists()
+
+
+def administrators() -> list[Address]:
+    """Addresses of the site's administrators."""
+    people = Person.objects.filter(is_admin=True, is_active=True).prefetch_related("addresses").order_by("id")
+    return [address for person in people if (address := _best(person))]
+
+
+def _held_by(person: Person) -> Q:
+    return Q(person=person) | Q(address__person=person)
+
+
+def _best(person: Person | None) -> Address | None:
+    """The same address as ``Person.primary_email``, from prefetched rows."""
+    if person is None:
+        return None
+    known = sorted(person.addresses.all(), key=lambda address: (address.verified_at is None, address.verified_at or address.created, address.id))
+    return known[0] if known else None
