@@ -1,0 +1,130 @@
+"""The letters we send: one folder each, with subject, text and HTML in every language.
+
+``NOTICES`` says which fields a letter may use; own texts (store.wordings) use the same. A template is checked when it is
+read: fields, ``if`` and a few filters, nothing that counts, calls or looks inside a value, so that somebody's own text can
+neither stop a worker nor read what it was not given. Values are put in as they are and never read as a template.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup, escape
+
+log = logging.getLogger("colporteur.letters")
+
+LANGUAGES = ("en", "fr")
+
+NOTICES: dict[str, tuple[str, ...]] = {
+    # to moderators
+    "held": ("list", "title", "subject", "sender", "name", "received", "size", "reasons", "excerpt", "expires", "audience", "web", "link", "distribute", "reject", "discard", "reply"),
+    "late": ("list", "title", "subject", "by", "at", "state"),
+    "decided": ("list", "title", "subject", "state"),
+    "unclear": ("list", "title", "subject", "reply"),
+    # to the author
+    "waiting": ("list", "title", "subject", "reasons", "expires"),
+    "rejected": ("list", "title", "subject", "reason", "owner"),
+    "distributed": ("list", "title", "subject"),
+    "sent": ("list", "title", "subject"),
+    "expired": ("list", "title", "subject", "received", "owner"),
+    # to owners and administrators
+    "quarantined": ("list", "title", "subject", "sender", "received", "error", "link"),
+    "trouble": ("thing", "error", "since", "link"),
+    "recovered": ("thing", "link"),
+    # to anybody
+    "signin": ("link", "minutes", "site"),
+    "help": ("list", "title", "owner", "unsubscribe"),
+    "leaving": ("list", "title", "email", "link", "reply"),
+    "left": ("list", "title", "email", "owner"),
+}
+"""Letter -> the fields it is given, all of them texts ready to show."""
+
+_HERE = Path(__file__).parent
+_ALLOWED = (
+    nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.Const,
+    nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Filter,
+)  # fmt: skip
+_FILTERS = frozenset({"lines", "default"})
+
+
+class WordingError(ValueError):
+    """An own text cannot be used; the message says why."""
+
+
+class Texts(NamedTuple):
+    """Sources of one letter: templates, or what came out of them. ``html`` empty: the letter has text only."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def _lines(value: str) -> Markup:
+    """A text of several lines as HTML."""
+    return Markup("<br>").join(escape(line) for line in value.splitlines())
+
+
+def _environment(escaping: bool) -> SandboxedEnvironment:
+    made = SandboxedEnvironment(autoescape=escaping, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters["lines"] = _lines if escaping else str
+    return made
+
+
+_PLAIN, _HTML = _environment(False), _environment(True)
+
+
+@cache
+def shipped(name: str, language: str) -> Texts:
+    """The letter's own texts as they ship; English where the language is not one of ours."""
+    folder = _HERE / name / (language if language in LANGUAGES else "en")
+    return Texts(*((folder / part).read_text(encoding="utf-8") for part in Texts._fields))
+
+
+@cache
+def _frame() -> str:
+    return (_HERE / "frame").read_text(encoding="utf-8")
+
+
+def check(name: str, texts: Texts) -> None:
+    """Raises ``WordingError`` with a sentence when one of the texts uses what a letter may not, or a field it has not."""
+    for source in texts:
+        try:
+            tree = _PLAIN.parse(source)
+        except TemplateError as error:
+            raise WordingError(f"line {getattr(error, 'lineno', 1)}: {error}") from error
+        for node in tree.find_all(nodes.Node):
+            if not isinstance(node, _ALLOWED) or (isinstance(node, nodes.Filter) and node.name not in _FILTERS):
+                raise WordingError(f"line {node.lineno}: only fields and conditions may be used here")
+            if isinstance(node, nodes.Name) and node.name not in NOTICES[name]:
+                raise WordingError(f"line {node.lineno}: there is no field {node.name!r} in this letter; known: {', '.join(NOTICES[name])}")
+
+
+def render(name: str, language: str, fields: Mapping[str, str], own: Texts | None = None) -> Texts:
+    """The letter filled in; ``own`` replaces the shipped texts where it is usable, and is reported where it is not.
+
+    Raises ``KeyError`` for an unknown letter and ``ValueError`` when ``fields`` are not exactly the letter's.
+    """
+    if set(fields) != set(NOTICES[name]):
+        raise ValueError(f"letter {name}: fields are {sorted(fields)}, not {sorted(NOTICES[name])}")
+    if own is not None:
+        try:
+            check(name, own)
+            return _filled(own, language, fields)
+        except (WordingError, TemplateError) as error:
+            log.warning("own text unusable letter=%s language=%s error=%s", name, language, error)
+    return _filled(shipped(name, language), language, fields)
+
+
+def _filled(texts: Texts, language: str, fields: Mapping[str, str]) -> Texts:
+    subject = " ".join(_PLAIN.from_string(texts.subject).render(fields).split())
+    text = _PLAIN.from_string(texts.text).render(fields).strip() + "\n"
+    if not texts.html:
+        return Texts(subject, text, "")
+    content = Markup(_HTML.from_string(texts.html).render(fields))
+    return Texts(subject, text, _HTML.from_string(_frame()).render(content=content, language=language, subject=subject, title=fields.get("title", "")))
