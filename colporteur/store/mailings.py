@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -33,7 +35,7 @@ class Mailing(models.Model):
     rewriting = models.JSONField(default=dict)  # mail.render.Rewriting as JSON, frozen at acceptance: the same for every copy, however long sending lasts
     envelope_sender = models.TextField(default="", blank=True)  # "{token}" is replaced per copy; empty: null sender
     audience_at = models.DateTimeField()  # the moment of acceptance
-    excluded = ArrayField(models.BigIntegerField(), default=list)  # address ids left out by policy
+    excluded = ArrayField(models.BigIntegerField(), default=builtins.list)  # address ids left out by policy
     planned_to = models.BigIntegerField(default=0)  # copies exist for addresses up to this id
     planned = models.BooleanField(default=False)  # every copy is written
     pause_reason = models.TextField(default="", blank=True)  # "" when a person paused it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+
 from django.db import models
 
 from colporteur.domain.posts import PostState
@@ -26,7 +28,7 @@ class Post(models.Model):
     sender = models.TextField(default="", blank=True)  # address in From, normal form; empty when it cannot be read unambiguously
     sender_name = models.TextField(default="", blank=True)
     address = models.ForeignKey(Address, models.SET_NULL, null=True)  # the sender, when we know that address
-    defects = models.JSONField(default=list)
+    defects = models.JSONField(default=builtins.list)  # "list" is the field above
     received_at = models.DateTimeField()
     judged_at = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
