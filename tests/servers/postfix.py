@@ -139,7 +139,7 @@ class Postfix:
 
         table("transport", {domain: f"lmtp:inet:{host}:{port}" for domain, (host, port) in (self.lists | self.mailbox_lmtp).items()})
         table("mailboxes", {address: _maildir(address) + "/" for address in self.mailboxes})
-        table("senders", {address: "OK" for address in self.senders or ()})
+        table("senders", dict.fromkeys(self.senders or (), "OK"))
         table("logins", self.logins)
 
     def _settings(self) -> dict[str, str]:
