@@ -39,6 +39,7 @@ class Mailing(models.Model):
     planned_to = models.BigIntegerField(default=0)  # copies exist for addresses up to this id
     planned = models.BooleanField(default=False)  # every copy is written
     pause_reason = models.TextField(default="", blank=True)  # "" when a person paused it
+    resume_at = models.DateTimeField(null=True)  # paused by a temporary trouble: goes on by itself then
     attempts = models.SmallIntegerField(default=0)  # failed preparations
     error = models.TextField(default="", blank=True)
     created = models.DateTimeField()
