@@ -1,0 +1,59 @@
+"""What every fetched source shares: the TLS context, and what a failed connection means in words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import Any
+
+from colporteur.adapters.sources import CONNECT_SECONDS, Trouble
+from colporteur.domain.mailboxes import Account
+from colporteur.domain.words import gettext_noop as _
+
+UNKNOWN_HOST = _("There is no server called {host}: check its name.")
+REFUSED = _("Nothing answers on {host}, port {port}: check the port (IMAP: 993 with SSL, else 143; POP3: 995 with SSL, else 110).")
+SILENT = _("{host} says nothing on port {port}: check server, port and encryption; a firewall may stand between.")
+CERTIFICATE = _("The certificate of {host} cannot be trusted: check the name of the server, or accept its self-signed certificate.")
+NO_TLS = _("{host} does not speak TLS on port {port}: choose STARTTLS, or the port meant for SSL.")
+NO_STARTTLS = _("{host} does not offer STARTTLS on port {port}: choose SSL and its port, or no encryption on a private network.")
+TLS_ONLY = _("{host} takes no password without encryption on port {port}: choose SSL or STARTTLS.")
+NOT_A_SERVER = _("What answers on {host}, port {port} is no {kind} server: check port and encryption.")
+PASSWORD = _("{host} refused the user name or the password of {user}.")
+BUSY = _("{host} does not let {user} in now; it will be tried again.")
+NO_FOLDER = _("{user} has no folder {folder}; there are: {folders}.")
+READ_ONLY = _("Messages in {folder} cannot be removed by {user}: what was taken would stay. Give the account the right to delete.")
+NOT_MOVED = _("Messages could not be moved to {folder} or deleted: check the folder and the space left in the account.")
+LOST = _("The connection to {host} was lost.")
+BROKEN = _("{host} answered what nobody can understand.")
+
+
+def tls_context(account: Account) -> ssl.SSLContext:
+    """Verifying, unless the account accepts a certificate nobody vouches for."""
+    context = ssl.create_default_context()
+    if account.self_signed:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def trouble(error: Exception, account: Account, *, connecting: bool = False) -> Trouble:
+    """What a failure of the wire means. ``connecting``: nothing had been said yet."""
+    where: dict[str, Any] = {"host": account.host, "port": account.port}
+    detail = str(error)
+    if isinstance(error, Trouble):
+        return error
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Trouble(CERTIFICATE, lasting=True, detail=error.verify_message, host=account.host)
+    if isinstance(error, socket.gaierror):
+        return Trouble(UNKNOWN_HOST, lasting=error.errno in (socket.EAI_NONAME, socket.EAI_NODATA), detail=detail, host=account.host)
+    if isinstance(error, ssl.SSLError) and connecting:
+        return Trouble(NO_TLS, lasting=True, detail=detail, **where)
+    if isinstance(error, TimeoutError):
+        return Trouble(SILENT, detail=f"{CONNECT_SECONDS:.0f} s" if connecting else detail, **where)
+    if isinstance(error, ConnectionRefusedError):
+        return Trouble(REFUSED, detail=detail, **where)
+    if isinstance(error, OSError) and connecting:
+        return Trouble(SILENT, detail=detail, **where)
+    if connecting:
+        return Trouble(NOT_A_SERVER, lasting=True, detail=detail, kind=account.kind.upper(), **where)
+    return Trouble(LOST, detail=detail, host=account.host)
