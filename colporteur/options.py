@@ -43,6 +43,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_TIME_ZONE", "text", "Europe/Paris", "tz name", "Time zone of dates shown to people who chose none."),
     Option("COLPORTEUR_MAX_MESSAGE_SIZE", "int", 50 * 1024 * 1024, "bytes", "Largest message any door takes; the LMTP listener announces it as SIZE."),
     Option("COLPORTEUR_LOG", "text", "info", "level", "Least level written to the log: debug, info, warning, error."),
+    Option("COLPORTEUR_MAIL_LOG", "text", "mail.log", "file", "Where every part writes the mail journal beside standard error, relative to the data directory; empty = standard error only."),
     Option("COLPORTEUR_CONNECTIONS", "int", 20, "connections", "Parallel connections a worker opens to one SMTP transport."),
     Option("COLPORTEUR_SWEEP", "int", 2, "seconds", "How often workers look for due rows nobody woke them for."),
     Option("COLPORTEUR_LEASE", "int", 60, "seconds", "How long a worker owns a slice of copies without renewing."),

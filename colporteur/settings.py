@@ -23,7 +23,7 @@ POSTGRES = database.place(DATA)  # the embedded server: data/, run/ (socket), lo
 
 def _database(url: str) -> dict[str, Any]:
     if not url:
-        return {"NAME": "colporteur", "USER": "colporteur", "HOST": str(POSTGRES / "run"), "PORT": "5432"}
+        return {"NAME": "colporteur", "USER": "colporteur", "HOST": str(POSTGRES / "run"), "PORT": "5432", "OPTIONS": {"connect_timeout": "10"}}
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise SettingsError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
@@ -34,7 +34,7 @@ def _database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or query.pop("host", "")),
         "PORT": str(parts.port or query.pop("port", "5432")),
-        "OPTIONS": query,
+        "OPTIONS": {"connect_timeout": "10", **query},
     }
 
 
@@ -45,19 +45,25 @@ def _secret_key() -> str:
     if not EMBEDDED:
         raise SettingsError("COLPORTEUR_SECRET_KEY must be set when DATABASE_URL is: every part needs the same key")
     path = DATA / "secret_key"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = secrets.token_urlsafe(48)
-        temporary = path.with_name(f"secret_key.{os.getpid()}")
-        temporary.touch(mode=0o600)
-        temporary.write_text(made)
-        try:
-            os.link(temporary, path)  # first writer wins when two commands start together
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
-    return path.read_text().strip()
+    try:
+        if not path.exists():
+            _make_secret_key(path)
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be used ({error.strerror}): run as the user it belongs to, or set COLPORTEUR_DATA to a directory of yours") from None
+
+
+def _make_secret_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"secret_key.{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text(secrets.token_urlsafe(48))
+    try:
+        os.link(temporary, path)  # first writer wins when two commands start together
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
 
 
 # --- options as constants ---------------------------------------------------------------------------------------
@@ -68,6 +74,7 @@ BASE_URL: str = (read("COLPORTEUR_BASE_URL") or f"http://{WEB}").rstrip("/")
 DEMO: bool = read("COLPORTEUR_DEMO")
 MAX_MESSAGE_SIZE: int = read("COLPORTEUR_MAX_MESSAGE_SIZE")
 LOG_LEVEL: str = read("COLPORTEUR_LOG").upper()
+MAIL_LOG: Path | None = DATA / read("COLPORTEUR_MAIL_LOG") if read("COLPORTEUR_MAIL_LOG") else None
 CONNECTIONS: int = read("COLPORTEUR_CONNECTIONS")
 SWEEP: int = read("COLPORTEUR_SWEEP")
 LEASE: int = read("COLPORTEUR_LEASE")

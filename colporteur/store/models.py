@@ -1,6 +1,7 @@
 """Every table, gathered for Django; look in the file of the noun."""
 
 from colporteur.store.arrivals import Arrival, Blob, Errand
+from colporteur.store.health import Heartbeat
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
 from colporteur.store.mailboxes import Collected, Mailbox
@@ -14,6 +15,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "JournalEntry", "List", "Mailbox", "Mailing",
+    "Address", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "List", "Mailbox", "Mailing",
     "Membership", "Organisation", "Person", "Post", "Refusal", "Role", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
 ]
