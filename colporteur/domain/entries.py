@@ -1,0 +1,161 @@
+"""Members as people write them down: one per line (``email Name``), or CSV with a header.
+
+Sources: RFC 4180 (CSV), Plesk and Sympa (one per line), spreadsheets in French (semicolons, Windows-1252, a BOM).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from colporteur.domain.addresses import normal
+from colporteur.domain.words import gettext_noop as _
+
+NAME_LENGTH = 200
+# In the order they are believed: "adresse" may well be where somebody lives.
+_EMAIL_HEADS = ("email", "e-mail", "email address", "e-mail address", "adresse e-mail", "adresse email", "adresse mail", "courriel", "mail", "address", "adresse")
+_NAME_HEADS = ("name", "full name", "nom complet", "display name")
+_FIRST_HEADS = ("first name", "firstname", "first_name", "prénom", "prenom", "given name")
+_LAST_HEADS = ("last name", "lastname", "last_name", "surname", "nom", "nom de famille", "family name")
+_ANGLES = re.compile(r'^\s*"?([^"<>]*)"?\s*<\s*([^<>\s]+)\s*>\s*$')
+_SPACES = re.compile(r"\s+")
+_LINE_ENDS = re.compile(r"\r\n|\r|\n")  # what an editor counts; splitlines() also splits at U+2028 and others
+_RECORD_LINES = 20  # lines a quoted field may span
+
+
+class Entry(NamedTuple):
+    """One line that can be taken: its number (from 1), the address in normal form, and a name or ""."""
+
+    line: int
+    email: str
+    name: str
+
+
+class Refused(NamedTuple):
+    """One line that cannot: its number (from 1), the reason in words, and the line's beginning."""
+
+    line: int
+    reason: str
+    text: str
+
+
+class Entries(NamedTuple):
+    """What was read; every line that is neither empty nor a comment is in one of the two."""
+
+    taken: list[Entry]
+    refused: list[Refused]
+
+
+def decode(raw: bytes) -> str:
+    """Text of a file of unknown encoding: UTF-8 or UTF-16 by its mark, UTF-8 when valid, else Windows-1252."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", errors="replace").removeprefix("\ufeff")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # Windows-1252 leaves five bytes undefined; Latin-1 knows them all.
+        return raw.decode("cp1252", errors="replace")
+
+
+def read(text: str) -> Entries:
+    """Read a whole file: CSV when its first line is a header that names an address column, else one per line."""
+    lines = _LINE_ENDS.split(text.removeprefix("\ufeff").replace("\x00", ""))
+    first = next((line for line in lines if line.strip()), "")
+    for delimiter in (";", ",", "\t"):
+        if _column([cell.strip().strip('"').strip() for cell in first.split(delimiter)], _EMAIL_HEADS) is not None:
+            return _read_csv(lines, delimiter)
+    return of_lines(lines)
+
+
+def of_lines(lines: Iterable[str]) -> Entries:
+    """One entry a line: ``email``, ``email Name``, ``Name <email>``; ``#`` begins a comment line."""
+    answer = Entries([], [])
+    for number, line in enumerate(lines, 1):
+        stripped = line.strip().strip("\ufeff\x00").strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        if found := _ANGLES.match(stripped):
+            name, email = found.groups()
+        else:
+            email, _space, name = _SPACES.sub(" ", stripped).partition(" ")
+            email, name = email.strip(",;"), name.strip(" ,;")
+        _sort(answer, number, email, name, stripped)
+    return answer
+
+
+def of_pairs(pairs: Iterable[tuple[str, str]]) -> Entries:
+    """Pairs (address, name), numbered from 1."""
+    answer = Entries([], [])
+    for number, (email, name) in enumerate(pairs, 1):
+        _sort(answer, number, email, name, email)
+    return answer
+
+
+def display_name(text: str) -> str:
+    """A name fit for a header and a screen: one line, no control or direction-changing characters, bounded."""
+    if not text.isprintable():
+        text = "".join(" " if character.isspace() else character for character in text if character.isspace() or character.isprintable())
+    return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip(" \"'")[:NAME_LENGTH].strip()
+
+
+def _read_csv(lines: list[str], delimiter: str) -> Entries:
+    answer = Entries([], [])
+    columns: tuple[int | None, ...] = ()
+    for number, row in _rows(lines, delimiter, answer.refused):
+        if not any(cell.strip() for cell in row):
+            continue
+        if not columns:
+            head = [cell.strip() for cell in row]
+            columns = tuple(_column(head, names) for names in (_EMAIL_HEADS, _NAME_HEADS, _FIRST_HEADS, _LAST_HEADS))
+            continue
+        email, name, first, last = (row[column].strip() if column is not None and column < len(row) else "" for column in columns)
+        if found := _ANGLES.match(email):
+            name, email = name or found.group(1), found.group(2)
+        _sort(answer, number, email, name or f"{first} {last}".strip(), delimiter.join(row))
+    answer.refused.sort()
+    return answer
+
+
+def _rows(lines: list[str], delimiter: str, refused: list[Refused]) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the number of their first line.
+
+    A quote that never closes, or a field beyond the limit, is refused by its line and reading goes on behind it, so
+    that one bad quote never swallows the file.
+    """
+    position = 0
+    while position < len(lines):
+        taken, reason = 1, ""
+        for length in range(1, min(_RECORD_LINES, len(lines) - position) + 1):
+            record = [f"{line}\n" for line in lines[position : position + length]]
+            try:
+                row = next(csv.reader(record, delimiter=delimiter, strict=True))
+            except csv.Error as error:
+                if "unexpected end" in str(error):  # the quote may close on the next line
+                    reason = _("a quotation mark is opened and never closed")
+                    continue
+                reason = _("this line cannot be read as CSV")
+                break
+            taken, reason = length, ""
+            yield position + 1, row
+            break
+        if reason:
+            refused.append(Refused(position + 1, reason, lines[position][:80]))
+        position += taken
+
+
+def _column(head: list[str], names: Iterable[str]) -> int | None:
+    folded = [unicodedata.normalize("NFC", cell).casefold() for cell in head]
+    for name in names:
+        if name in folded:
+            return folded.index(name)
+    return None
+
+
+def _sort(answer: Entries, number: int, email: str, name: str, text: str) -> None:
+    try:
+        answer.taken.append(Entry(number, normal(email), display_name(name)))
+    except ValueError as error:
+        answer.refused.append(Refused(number, str(error) if email.strip() else _("there is no address on this line"), text[:80]))

@@ -1,0 +1,46 @@
+"""The URL of a transport: what kind it is, and whether it can be one at all."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
+
+KINDS = {"smtp": "smtp", "smtps": "smtp", "folder": "folder"}
+"""URL scheme -> kind (the file in ``adapters/transports``)."""
+TLS = ("starttls", "ssl", "none")
+
+
+class Way(NamedTuple):
+    """What a transport's URL says. ``shown`` is the URL without the password, fit for a screen."""
+
+    kind: str
+    shown: str
+
+
+def read_url(url: str) -> Way:
+    """Kind and harmless form of a transport's URL.
+
+    Raises ``ValueError`` with a sentence that says what to write.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        raise ValueError("this is not a transport's URL: write smtp://user:password@host:587?tls=starttls or folder:///path") from None
+    kind = KINDS.get(parts.scheme)
+    if kind is None:
+        raise ValueError(f"{parts.scheme or url.strip()[:40]!r} is no kind of transport; known: smtp://user:password@host:587?tls=starttls , folder:///path")
+    if kind == "folder":
+        if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
+            raise ValueError("a folder transport needs an absolute path: write folder:///var/spool/outbox")
+        return Way(kind, f"folder://{parts.path}")
+    if not parts.hostname or (port is not None and port < 1):
+        raise ValueError("an SMTP transport needs a host: write smtp://user:password@host:587?tls=starttls")
+    tls = parse_qs(parts.query).get("tls", [""])[0]
+    if tls and tls not in TLS:
+        raise ValueError(f"tls must be one of: {', '.join(TLS)}")
+    if any(character in unquote(parts.netloc) for character in "\r\n\0"):
+        raise ValueError("the URL of a transport is one line")
+    user = f"{parts.username}@" if parts.username else ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return Way(kind, f"{parts.scheme}://{user}{host}{f':{port}' if port else ''}{f'?tls={tls}' if tls else ''}")

@@ -1,0 +1,250 @@
+"""Lists: made, changed, deleted, restored, and what is contradictory about one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from colporteur.domain import policy as options
+from colporteur.domain.addresses import SUFFIXES, Service, list_name, normal, readings
+from colporteur.domain.templates import TEMPLATES
+from colporteur.flow import roles
+from colporteur.flow.organisations import actor, default_organisation
+from colporteur.store import journal
+from colporteur.store.lists import Alias, List, ListState, Role, RoleKind
+from colporteur.store.mailboxes import Mailbox
+from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.people import Person
+from colporteur.store.policies import policy
+from colporteur.store.transports import Transport
+
+log = logging.getLogger("colporteur.lists")
+
+OWN_DOMAIN_NOT_NEEDED = "mailbox"  # a list of this template may live at an address of a shared host
+
+
+def find(address: str) -> List:
+    """The list with this address, deleted ones left out. Raises ``ValueError`` when there is none."""
+    checked = normal(address)
+    found = List.objects.select_related("organisation", "domain", "transport").filter(address=checked).exclude(state=ListState.DELETED).first()
+    if found is None:
+        raise ValueError(_("there is no list %(address)s") % {"address": checked})
+    return found
+
+
+@transaction.atomic
+def create(address: str, template: str, owner_email: str, now: datetime, *, title: str = "", by: Person | str = "", organisation: Organisation | None = None, owner_name: str = "") -> List:
+    """A new list of a template with its first owner, who becomes a person when unknown.
+
+    ``organisation`` says whose list it is when the address is of a shared host (template ``mailbox`` only); otherwise
+    its domain decides. Raises ``ValueError`` saying what is wrong and what to write.
+    """
+    if template not in TEMPLATES:
+        raise ValueError(_("there is no template %(template)r; known: %(known)s") % {"template": template, "known": ", ".join(TEMPLATES)})
+    local, _at, host = normal(address).rpartition("@")
+    checked = f"{list_name(local)}@{host}"
+    owner = normal(owner_email)
+    domain = Domain.objects.select_related("organisation").filter(name=host).first()
+    if domain is None and template != OWN_DOMAIN_NOT_NEEDED:
+        raise ValueError(_("%(domain)s is not a domain of this installation: add it with `colporteur domain add %(domain)s`, or make a list of the template mailbox") % {"domain": host})
+    if owner == checked:
+        raise ValueError(_("a list cannot own itself: name a person as the owner"))
+    _free(checked)
+    made = List.objects.create(
+        organisation=domain.organisation if domain else organisation or default_organisation(),
+        domain=domain, address=checked, title=_title(title), template=template, list_id=checked.replace("@", "."),
+    )  # fmt: skip
+    journal.write("list.created", now, actor=actor(by), organisation=made.organisation_id, list=made.pk, by=str(by), template=template)
+    roles.give(made, owner, RoleKind.OWNER, now, by=by, name=owner_name)
+    log.info("created list=%s template=%s", checked, template)
+    return made
+
+
+@transaction.atomic
+def add_alias(list_: List, address: str, now: datetime, *, by: Person | str) -> Alias:
+    """A further address of the list. Raises ``ValueError`` when it is taken or looks like a service address."""
+    local, _at, host = normal(address).rpartition("@")
+    checked = f"{list_name(local)}@{host}"
+    _free(checked)
+    alias = Alias.objects.create(list=list_, address=checked)
+    _changed(list_, "alias", "", checked, now, by)
+    return alias
+
+
+@transaction.atomic
+def remove_alias(list_: List, address: str, now: datetime, *, by: Person | str) -> bool:
+    """Take a further address away; False when it was not there."""
+    checked = normal(address)
+    removed, _rows = Alias.objects.filter(list=list_, address=checked).delete()
+    if removed:
+        _changed(list_, "alias", checked, "", now, by)
+    return bool(removed)
+
+
+@transaction.atomic
+def set_policy(list_: List, values: Mapping[str, str | None], by: Person | str, now: datetime) -> dict[str, Any]:
+    """Set policy options from texts; None goes back to the inherited value. All or none; each change is journaled.
+
+    Returns what changed, option -> new value (None: inherited). Raises ``ValueError`` naming every wrong one.
+    """
+    parsed, wrong = {}, []
+    for name, text in values.items():
+        try:
+            parsed[name] = _parse(name, text)
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    row = List.objects.select_for_update().get(pk=list_.pk)
+    changed = {}
+    for name, value in parsed.items():
+        old = row.policy.get(name)
+        if (name in row.policy) == (values[name] is not None) and old == value:
+            continue
+        if values[name] is None:
+            row.policy.pop(name)
+        else:
+            row.policy[name] = value
+        changed[name] = value
+        _changed(row, name, _said(old), _said(value), now, by)
+    row.save(update_fields=["policy"])
+    list_.policy = row.policy
+    return changed
+
+
+@transaction.atomic
+def change(list_: List, now: datetime, *, by: Person | str, title: str | None = None, description: str | None = None, language: str | None = None, template: str | None = None, transport: str | None = None) -> None:
+    """Change what is not policy; None leaves it. ``transport``: name, or "" for the default one. Raises ``ValueError``."""
+    row = List.objects.select_for_update(of=("self",)).select_related("transport").get(pk=list_.pk)
+    if template is not None and template not in TEMPLATES:
+        raise ValueError(_("there is no template %(template)r; known: %(known)s") % {"template": template, "known": ", ".join(TEMPLATES)})
+    if language not in (None, "", "en", "fr"):
+        raise ValueError(_("the language must be en, fr, or empty for the organisation's"))
+    wanted = {"title": None if title is None else _title(title), "description": None if description is None else description.replace("\x00", "").strip(), "language": language, "template": template}
+    for name, value in wanted.items():
+        if value is not None and value != getattr(row, name):
+            _changed(row, name, getattr(row, name), value, now, by)
+            setattr(row, name, value)
+    if transport is not None and transport != (row.transport.name if row.transport else ""):
+        chosen = Transport.objects.filter(name=transport).first() if transport else None
+        if transport and (chosen is None or chosen.organisation_id not in (None, row.organisation_id)):
+            raise ValueError(_("there is no transport called %(name)r for this list") % {"name": transport})
+        _changed(row, "transport", row.transport.name if row.transport else "", transport, now, by)
+        row.transport = chosen
+    row.save()
+    for name in ("title", "description", "language", "template", "transport_id"):
+        setattr(list_, name, getattr(row, name))
+
+
+def switch(list_: List, on: bool, now: datetime, *, by: Person | str) -> bool:
+    """Switch the list's service on or off; off it takes and sends nothing and loses nothing. False when it was so."""
+    return _move(list_, ListState.OFF if on else ListState.ACTIVE, ListState.ACTIVE if on else ListState.OFF, "list.on" if on else "list.off", now, by)
+
+
+def delete(list_: List, now: datetime, *, by: Person | str) -> bool:
+    """Hide the list with everything it has; ``restore`` brings it back. False when somebody else just did."""
+    return any(_move(list_, before, ListState.DELETED, "list.deleted", now, by) for before in (ListState.ACTIVE, ListState.OFF))
+
+
+def restore(address: str, now: datetime, *, by: Person | str) -> List:
+    """Bring a deleted list back, switched on. Raises ``ValueError`` when there is none."""
+    checked = normal(address)
+    found = List.objects.select_related("organisation", "domain").filter(address=checked, state=ListState.DELETED).first()
+    if found is None or not _move(found, ListState.DELETED, ListState.ACTIVE, "list.restored", now, by):
+        raise ValueError(_("there is no deleted list %(address)s") % {"address": checked})
+    return found
+
+
+def warnings(list_: List) -> list[str]:
+    """What is contradictory about the list's settings, in sentences for its owners; empty when all is well."""
+    found = policy(list_)
+    kinds = set(Role.objects.filter(list=list_).values_list("kind", flat=True))
+    said = []
+    if not kinds & {RoleKind.OWNER, RoleKind.MODERATOR}:
+        said.append(_("Nobody can approve: the list has no moderator and no owner."))
+    if found.posting == options.Posting.NOBODY and found.stranger != options.Stranger.HOLD and not kinds:
+        said.append(_("Nobody can write: every message waits for a moderator or is refused, and there is no moderator, owner or free sender."))
+    if found.posting == options.Posting.NOBODY and not kinds & {RoleKind.MODERATOR, RoleKind.FREE_SENDER}:
+        said.append(_("Nobody may write without approval, and there is no moderator or free sender: only the owners' own messages leave at once."))
+    if found.reply_to == options.ReplyTo.ADDRESS and not found.reply_address:
+        said.append(_("Replies should go to a given address, but none is given."))
+    said += _ways(list_)
+    return said
+
+
+# --- how ---
+
+
+def _ways(list_: List) -> list[str]:
+    """Warnings about the ways in and out."""
+    said = []
+    transport = list_.transport or default_transport(list_.organisation_id)
+    if transport is None:
+        said.append(_("The list has no transport: nothing can leave. Add one, or choose a default."))
+    elif not transport.enabled:
+        said.append(_("The transport %(name)s is switched off: nothing can leave.") % {"name": transport.name})
+    if list_.domain is None and not Mailbox.objects.filter(list=list_, enabled=True).exists():
+        said.append(_("The list lives at an address of another host but has no mailbox to collect from: nothing arrives."))
+    if list_.domain and not list_.domain.enabled:
+        said.append(_("The service of %(domain)s is switched off: the list takes and sends nothing.") % {"domain": list_.domain.name})
+    return said
+
+
+def default_transport(organisation: int | None) -> Transport | None:
+    """The transport of a list that names none: its organisation's default, else the site's."""
+    own = Transport.objects.filter(organisation=organisation, is_default=True).first() if organisation else None
+    return own or Transport.objects.filter(organisation__isnull=True, is_default=True).first()
+
+
+def _free(address: str) -> None:
+    """Refuse an address that is a list's, an alias, a service address of one, or whose own service addresses are taken."""
+    local, _at, host = address.rpartition("@")
+    with connection.cursor() as cursor:  # lists and aliases are two tables: one lock instead of one unique index
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('colporteur list addresses'))")
+    services = {reading.address for reading in readings(address) if reading.service is not Service.POST}
+    rivals = {address, *services, *(f"{local}{suffix}@{host}" for suffix in SUFFIXES)}
+    taken = dict(List.objects.filter(address__in=rivals).values_list("address", "state"))
+    aliases = set(Alias.objects.filter(address__in=rivals).values_list("address", flat=True))
+    if taken.get(address) == ListState.DELETED:
+        raise ValueError(_("%(address)s belongs to a deleted list: restore it with `colporteur list restore`, or choose another name") % {"address": address})
+    if address in taken or address in aliases:
+        raise ValueError(_("there is a list with the address %(address)s already") % {"address": address})
+    if clash := sorted({*taken, *aliases}):
+        raise ValueError(_("%(address)s and %(other)s cannot both be: one is a service address of the other") % {"address": address, "other": clash[0]})
+
+
+def _parse(name: str, text: str | None) -> Any:
+    value = options.parse(name, text)
+    if name == "reply_address" and value:
+        return normal(value)
+    return value
+
+
+def _said(value: Any) -> str:
+    return "" if value is None else str(value)[:200]
+
+
+def _title(text: str) -> str:
+    title = " ".join(text.replace("\x00", "").split())
+    if len(title) > 200:
+        raise ValueError(_("the title is longer than 200 characters"))
+    return title
+
+
+def _changed(list_: List, name: str, old: str, new: str, now: datetime, by: Person | str) -> None:
+    journal.write("list.changed", now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, by=str(by), change=f"{name}: {old or '—'} → {new or '—'}", option=name, old=old, new=new)
+
+
+@transaction.atomic
+def _move(list_: List, before: ListState, after: ListState, event: str, now: datetime, by: Person | str) -> bool:
+    if not List.objects.filter(pk=list_.pk, state=before).update(state=after):
+        return False
+    list_.state = after
+    journal.write(event, now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, by=str(by))
+    log.info("moved list=%s from=%s to=%s", list_.address, before.value, after.value)
+    return True

@@ -1,0 +1,241 @@
+"""Memberships: who is on a list, from when to when. Everything is set-based: one person or 100,000 is the same few statements."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from colporteur.domain import tokens
+from colporteur.domain.addresses import SUFFIXES, normal
+from colporteur.domain.entries import Entries, Entry, Refused, of_pairs
+from colporteur.domain.mailings import MailingKind
+from colporteur.domain.policy import Leaving
+from colporteur.domain.words import gettext_noop as _
+from colporteur.flow.organisations import actor
+from colporteur.store import journal
+from colporteur.store.journal import JournalEntry
+from colporteur.store.lists import List
+from colporteur.store.mailings import Mailing
+from colporteur.store.memberships import DeliveryMode, Membership, Source
+from colporteur.store.people import Address, Person
+from colporteur.store.policies import policy
+
+log = logging.getLogger("colporteur.memberships")
+
+CHUNK = 10_000
+ONE_BY_ONE = 20  # so many changes are journaled one by one; more of them as one entry with counts
+
+LEFT_BY_MEMBER, LEFT_BY_OWNER = "member", "owner"
+
+_ADD_ADDRESSES = """
+INSERT INTO address (email, name, created)
+SELECT email, name, %(now)s FROM unnest(%(emails)s::text[], %(names)s::text[]) AS entry (email, name) ORDER BY email
+ON CONFLICT (email) DO UPDATE SET name = excluded.name WHERE address.name = '' AND excluded.name <> ''
+"""
+
+# Whoever ended the last membership by themselves stays away unless asked for.
+_ADD_MEMBERSHIPS = """
+INSERT INTO membership (list_id, address_id, source_id, delivery, paused, since, left_by)
+SELECT %(list)s, address.id, %(source)s, 'each', false, %(now)s, ''
+FROM unnest(%(emails)s::text[]) AS entry (email) JOIN address USING (email)
+WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id AND m.until IS NULL)
+  AND (%(bring_back)s OR coalesce((
+    SELECT m.left_by FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id ORDER BY m.until DESC, m.id DESC LIMIT 1), '') <> 'member')
+ORDER BY address.id
+ON CONFLICT DO NOTHING
+RETURNING address_id
+"""
+
+_STAYED_AWAY = """
+SELECT email FROM unnest(%(emails)s::text[]) AS entry (email) JOIN address USING (email)
+WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id AND m.until IS NULL)
+ORDER BY email
+"""
+
+_END = """
+UPDATE membership SET until = %(now)s, left_by = %(left_by)s
+FROM address WHERE address.id = membership.address_id AND address.email = ANY(%(emails)s)
+  AND membership.list_id = %(list)s AND membership.until IS NULL
+RETURNING membership.address_id, address.email
+"""
+
+
+@dataclass
+class Added:
+    """What became of the entries; each is in exactly one of the four."""
+
+    added: int = 0
+    already: int = 0  # members before, or named twice
+    refused: list[Refused] = field(default_factory=list)  # lines that cannot be taken: (line, reason, text)
+    left: list[str] = field(default_factory=list)  # left by themselves and were not asked to be brought back
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Addresses whose membership ended, and how many of the asked ones were no members."""
+
+    removed: list[str]
+    unknown: list[str]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What an unsubscribe token names: ``member`` tells whether there is (was) a membership to end, ``allowed`` whether
+    the list's policy lets members leave. ``leave_by_token`` ends it only when both are true."""
+
+    list: List
+    address: Address
+    member: bool
+    allowed: bool
+
+
+def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime, *, by: Person | str, source: Source | None = None, bring_back: bool = False, progress: Callable[[int], None] | None = None) -> Added:
+    """Add members: pairs (address, name), or ``domain.entries`` as read from a file. One transaction: all or none.
+
+    What cannot be taken is told by line and reason and keeps nobody else out. ``bring_back``: also who left by
+    themselves. ``progress`` is called with the number of entries done.
+    """
+    read = entries if isinstance(entries, Entries) else of_pairs(entries)
+    answer = Added(refused=list(read.refused))
+    wanted = _wanted(list_, read.taken, answer)
+    with transaction.atomic():
+        made: list[int] = []
+        for start in range(0, len(wanted), CHUNK):
+            made += _add_chunk(list_, wanted[start : start + CHUNK], now, source, bring_back, answer)
+            if progress:
+                progress(min(start + CHUNK, len(wanted)))
+        _journal_joined(list_, made, now, by, source)
+    answer.refused.sort()
+    log.info("members-added list=%s added=%d already=%d refused=%d left=%d", list_.address, answer.added, answer.already, len(answer.refused), len(answer.left))
+    return answer
+
+
+def remove(list_: List, emails: Sequence[str], now: datetime, *, by: Person | str) -> Removed:
+    """End memberships by the hand of an owner. Raises ``ValueError`` when one of the texts is not an address."""
+    return _end(list_, [normal(email) for email in emails], LEFT_BY_OWNER, now, by)
+
+
+def leave(list_: List, address: Address, now: datetime, *, by: Person | str) -> bool:
+    """End a membership at the member's own wish, which later imports respect. False when there was none.
+
+    Copies not sent yet are skipped when they are claimed. Whether the policy allows leaving is the caller's question.
+    """
+    return bool(_end(list_, [address.email], LEFT_BY_MEMBER, now, by).removed)
+
+
+def named_by_token(token: str) -> Left | None:
+    """What a copy's token names: whose membership of which list; None when it was not made by us for a post's copy."""
+    numbers = tokens.read(settings.TOKEN_KEY, tokens.Purpose.COPY, token.strip().lower())
+    if numbers is None:
+        return None
+    mailing = Mailing.objects.filter(pk=numbers[0], kind=MailingKind.POST).select_related("list__organisation", "list__domain").first()
+    address = Address.objects.filter(pk=numbers[1]).first()
+    if mailing is None or mailing.list is None or address is None:
+        return None
+    member = Membership.objects.filter(list=mailing.list, address=address, until__isnull=True).exists()
+    return Left(mailing.list, address, member, policy(mailing.list).leaving == Leaving.FREE)
+
+
+@transaction.atomic
+def leave_by_token(token: str, now: datetime, *, by: str = "unsubscribe link") -> Left | None:
+    """Leave by the link or mail of one copy; harmless when repeated. None when the token is not ours."""
+    found = named_by_token(token)
+    if found and found.member and found.allowed:
+        leave(found.list, found.address, now, by=by)
+    return found
+
+
+def pause(list_: List, emails: Sequence[str], now: datetime, *, by: Person | str, paused: bool = True) -> int:
+    """Stop sending to these members, or begin again; they stay members. How many changed."""
+    return _change(list_, emails, "paused", paused, "paused" if paused else "receives again", now, by)
+
+
+def set_delivery(list_: List, emails: Sequence[str], mode: DeliveryMode, now: datetime, *, by: Person | str) -> int:
+    """How these members receive. How many changed."""
+    return _change(list_, emails, "delivery", mode.value, f"delivery: {mode.value}", now, by)
+
+
+# --- how ---
+
+
+def _wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
+    """Entries once per address, without the list's own addresses (mail to them would come back to the list)."""
+    own = {list_.address, *(f"{list_.name}{suffix}@{list_.host}" for suffix in SUFFIXES), *list_.aliases.values_list("address", flat=True)}
+    once: dict[str, Entry] = {}
+    for entry in taken:
+        if entry.email in own:
+            answer.refused.append(Refused(entry.line, _("this is an address of the list itself"), entry.email))
+        elif entry.email in once:
+            answer.already += 1
+            if entry.name and not once[entry.email].name:
+                once[entry.email] = once[entry.email]._replace(name=entry.name)
+        else:
+            once[entry.email] = entry
+    return list(once.values())
+
+
+def _add_chunk(list_: List, chunk: list[Entry], now: datetime, source: Source | None, bring_back: bool, answer: Added) -> list[int]:
+    values = {
+        "list": list_.pk, "source": source.pk if source else None, "now": now, "bring_back": bring_back,
+        "emails": [entry.email for entry in chunk], "names": [entry.name for entry in chunk],
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD_ADDRESSES, values)
+        cursor.execute(_ADD_MEMBERSHIPS, values)
+        made = [row[0] for row in cursor.fetchall()]
+        left: list[str] = []
+        if len(made) < len(chunk):
+            cursor.execute(_STAYED_AWAY, values)
+            left = [row[0] for row in cursor.fetchall()]
+    answer.added += len(made)
+    answer.left += left
+    answer.already += len(chunk) - len(made) - len(left)
+    return made
+
+
+def _end(list_: List, emails: list[str], left_by: str, now: datetime, by: Person | str) -> Removed:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_END, {"now": now, "left_by": left_by, "emails": emails, "list": list_.pk})
+            ended: list[tuple[int, str]] = cursor.fetchall()
+        if len(ended) > ONE_BY_ONE:
+            journal.write("memberships.left", now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, count=len(ended), by=str(by))
+        else:
+            _one_by_one("membership.left", list_, ended, now, by, {})
+    gone = {email for _id, email in ended}
+    return Removed(sorted(gone), [email for email in dict.fromkeys(emails) if email not in gone])
+
+
+def _change(list_: List, emails: Sequence[str], column: str, value: bool | str, words: str, now: datetime, by: Person | str) -> int:
+    checked = [normal(email) for email in emails]
+    with transaction.atomic():
+        rows = Membership.objects.select_for_update(of=("self",)).filter(list=list_, until__isnull=True, address__email__in=checked).exclude(**{column: value}).order_by("id")
+        found = list(rows.values_list("id", "address_id", "address__email"))
+        Membership.objects.filter(id__in=[row[0] for row in found]).update(**{column: value})
+        if len(found) > ONE_BY_ONE:
+            journal.write("memberships.changed", now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, count=len(found), change=words, by=str(by))
+        else:
+            _one_by_one("membership.changed", list_, [(address, email) for _id, address, email in found], now, by, {"change": words})
+    return len(found)
+
+
+def _journal_joined(list_: List, made: list[int], now: datetime, by: Person | str, source: Source | None) -> None:
+    if not made:
+        return
+    if len(made) > ONE_BY_ONE:
+        journal.write("memberships.joined", now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, count=len(made), by=str(by), source=source.name if source else "")
+        return
+    _one_by_one("membership.joined", list_, list(Address.objects.filter(id__in=made).order_by("id").values_list("id", "email")), now, by, {})
+
+
+def _one_by_one(event: str, list_: List, changed: list[tuple[int, str]], now: datetime, by: Person | str, values: dict[str, str]) -> None:
+    assert event in journal.EVENTS, event
+    JournalEntry.objects.bulk_create(
+        JournalEntry(at=now, event=event, actor_id=actor(by), organisation_id=list_.organisation_id, list_id=list_.pk, address_id=address, values={"email": email, "by": str(by), **values})
+        for address, email in changed
+    )

@@ -1,0 +1,89 @@
+"""Organisations and their mail domains."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from colporteur.domain.addresses import normal
+from colporteur.store import journal
+from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.people import Person
+
+log = logging.getLogger("colporteur.organisations")
+
+DEFAULT_NAME = "Default"
+
+
+def default_organisation() -> Organisation:
+    """The oldest organisation; made when there is none, so that a small installation never meets the word."""
+    return Organisation.objects.order_by("id").first() or Organisation.objects.get_or_create(name=DEFAULT_NAME)[0]
+
+
+def organisation_called(name: str, *, language: str = "") -> Organisation:
+    """The organisation of that name, made when there is none. Raises ``ValueError`` on an empty name."""
+    name = " ".join(name.replace("\x00", "").split())
+    if not name:
+        raise ValueError(_("an organisation needs a name"))
+    made, _new = Organisation.objects.get_or_create(name=name, defaults={"language": language} if language else {})
+    return made
+
+
+def domain_name(text: str) -> str:
+    """Normal form (lower case, IDNA) of a mail domain. Raises ``ValueError`` saying what to write."""
+    name = text.strip().rstrip(".")
+    try:
+        if "@" in name or "." not in name:
+            raise ValueError(name)
+        return normal(f"x@{name}").removeprefix("x@")
+    except ValueError:
+        raise ValueError(_("%(text)r is not a mail domain: write it like lists.example.org") % {"text": text.strip()[:80]}) from None
+
+
+@transaction.atomic
+def add_domain(name: str, organisation: Organisation | None, now: datetime, *, by: Person | str) -> Domain:
+    """A mail domain of the organisation (the default one when None). Raises ``ValueError`` when it is taken or no domain."""
+    checked = domain_name(name)
+    if taken := Domain.objects.filter(name=checked).select_related("organisation").first():
+        raise ValueError(_("the domain %(name)s is there already, with the organisation %(organisation)s") % {"name": checked, "organisation": taken.organisation})
+    organisation = organisation or default_organisation()
+    domain = Domain.objects.create(name=checked, organisation=organisation)
+    journal.write("domain.added", now, actor=actor(by), organisation=organisation.id, domain=checked, by=str(by))
+    log.info("added domain=%s organisation=%s", checked, organisation.id)
+    return domain
+
+
+def find_domain(name: str) -> Domain:
+    """The domain of that name. Raises ``ValueError`` when we have none."""
+    checked = domain_name(name)
+    if found := Domain.objects.filter(name=checked).select_related("organisation").first():
+        return found
+    raise ValueError(_("there is no domain %(name)s here: add it with `colporteur domain add`") % {"name": checked})
+
+
+def enable(domain: Domain, now: datetime, *, by: Person | str) -> bool:
+    """Switch the domain's list service on; False when it was on."""
+    return _switch(domain, True, now, by)
+
+
+def disable(domain: Domain, now: datetime, *, by: Person | str) -> bool:
+    """Switch the domain's list service off: its lists neither take nor send mail and lose nothing. False when it was off."""
+    return _switch(domain, False, now, by)
+
+
+@transaction.atomic
+def _switch(domain: Domain, enabled: bool, now: datetime, by: Person | str) -> bool:
+    if not Domain.objects.filter(pk=domain.pk, enabled=not enabled).update(enabled=enabled):
+        return False
+    domain.enabled = enabled
+    journal.write("domain.on" if enabled else "domain.off", now, actor=actor(by), organisation=domain.organisation_id, domain=domain.name, by=str(by))
+    log.info("switched domain=%s enabled=%s", domain.name, enabled)
+    return True
+
+
+def actor(by: Person | str) -> int | None:
+    """Person's number for the journal; None for a door or an address named in words."""
+    return by.pk if isinstance(by, Person) else None

@@ -1,0 +1,136 @@
+"""Transports: the ways out, their secret URL, and their health."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from colporteur.domain.transports import read_url
+from colporteur.flow.organisations import actor
+from colporteur.store import journal
+from colporteur.store.organisations import Organisation
+from colporteur.store.people import Person
+from colporteur.store.sealed import seal, unseal
+from colporteur.store.transports import Transport
+
+log = logging.getLogger("colporteur.mail")
+
+BACK_OFF_FIRST, BACK_OFF_MOST = 30, 1800  # seconds between tries of a transport in trouble, doubling
+_NAME = re.compile(r"[\w][\w .-]{0,62}", re.UNICODE)
+
+
+def find(name: str) -> Transport:
+    """The transport of that name. Raises ``ValueError`` when there is none."""
+    if found := Transport.objects.filter(name=name).first():
+        return found
+    raise ValueError(_("there is no transport called %(name)r") % {"name": name})
+
+
+@transaction.atomic
+def add(name: str, url: str, now: datetime, organisation: Organisation | None = None, *, by: Person | str = "") -> Transport:
+    """A new way out; of the organisation, or for everybody. The first one becomes the default.
+
+    Raises ``ValueError`` on a name that is taken or a URL that cannot be one.
+    """
+    name, way = name.strip(), read_url(url)
+    if not _NAME.fullmatch(name):
+        raise ValueError(_("%(name)r cannot be a transport's name: use up to 63 letters, digits, spaces, dots and hyphens") % {"name": name[:80]})
+    with connection.cursor() as cursor:  # two first ones at once: one of them is the default
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('colporteur transports'))")
+    if Transport.objects.filter(name=name).exists():
+        raise ValueError(_("there is a transport called %(name)r already") % {"name": name})
+    first = not Transport.objects.filter(organisation=organisation, is_default=True).exists()
+    made = Transport.objects.create(name=name, kind=way.kind, url_sealed=seal(url.strip()), organisation=organisation, is_default=first)
+    journal.write("transport.added", now, actor=actor(by), organisation=organisation.id if organisation else None, transport=name, by=str(by))
+    return made
+
+
+@transaction.atomic
+def set_url(transport: Transport, url: str, now: datetime, *, by: Person | str) -> None:
+    """Another URL (a new password, another host); it is tried at once. Raises ``ValueError``."""
+    way = read_url(url)
+    Transport.objects.filter(pk=transport.pk).update(kind=way.kind, url_sealed=seal(url.strip()), next_try=None)
+    transport.refresh_from_db()
+    _changed(transport, way.shown, now, by)
+
+
+@transaction.atomic
+def switch(transport: Transport, enabled: bool, now: datetime, *, by: Person | str) -> bool:
+    """Use the transport or leave it alone; False when it was so."""
+    if not Transport.objects.filter(pk=transport.pk, enabled=not enabled).update(enabled=enabled, next_try=None):
+        return False
+    transport.enabled = enabled
+    _changed(transport, "on" if enabled else "off", now, by)
+    return True
+
+
+@transaction.atomic
+def make_default(transport: Transport, now: datetime, *, by: Person | str) -> None:
+    """Lists that name no transport use this one (of the same organisation, or of the site)."""
+    Transport.objects.filter(organisation=transport.organisation_id, is_default=True).exclude(pk=transport.pk).update(is_default=False)
+    if Transport.objects.filter(pk=transport.pk, is_default=False).update(is_default=True):
+        transport.is_default = True
+        _changed(transport, "default", now, by)
+
+
+def url_of(transport: Transport) -> str:
+    """The URL with its password. Raises ``store.sealed.SealBroken`` when the key is another one."""
+    return unseal(transport.url_sealed)
+
+
+def shown(transport: Transport) -> str:
+    """The URL without its password."""
+    return read_url(url_of(transport)).shown
+
+
+def health(transport: Transport) -> str:
+    """One word: ``trouble``, ``ok``, or ``unused`` when it was never tried."""
+    if transport.failures:
+        return "trouble"
+    return "ok" if transport.last_success else "unused"
+
+
+def listed(organisation: Organisation | None = None) -> list[Transport]:
+    """Transports, newest first: all, or those an organisation may use."""
+    rows = Transport.objects.select_related("organisation").order_by("-id")
+    return list(rows.filter(Q(organisation=organisation) | Q(organisation__isnull=True)) if organisation else rows)
+
+
+@transaction.atomic
+def trouble(transport: Transport, error: str, now: datetime) -> datetime:
+    """The transport refused as a whole: no slice is claimed for it before the time returned, growing from 30 s to 30 min.
+
+    Lanes that fail together count once. The journal has the first failure of a row; ``flow.alarms`` tells people.
+    """
+    row = Transport.objects.select_for_update(of=("self",)).get(pk=transport.pk)
+    if row.failures and row.next_try and row.next_try > now:
+        return row.next_try  # another lane said so already
+    wait = min(BACK_OFF_FIRST * 2 ** min(row.failures, 16), BACK_OFF_MOST)
+    row.failures, row.next_try, row.last_error = row.failures + 1, now + timedelta(seconds=wait), error.replace("\x00", "")[:1000]
+    row.save(update_fields=["failures", "next_try", "last_error"])
+    if row.failures == 1:
+        journal.write("transport.trouble", now, organisation=row.organisation_id, transport=row.name, error=row.last_error)
+    log.warning("transport-trouble transport=%s failures=%d next=%s error=%r", row.name, row.failures, row.next_try.isoformat(), row.last_error)
+    return row.next_try
+
+
+@transaction.atomic
+def recovered(transport: Transport, now: datetime) -> bool:
+    """The transport took mail. True when it was in trouble before; cheap enough to be called after every slice."""
+    was = Transport.objects.filter(pk=transport.pk, failures__gt=0).update(failures=0, next_try=None, last_error="", told_at=None, last_success=now)
+    if was:
+        journal.write("transport.recovered", now, organisation=transport.organisation_id, transport=transport.name)
+        log.info("transport-recovered transport=%s", transport.name)
+    else:
+        minute_ago = now - timedelta(minutes=1)  # a row written each minute, not each slice
+        Transport.objects.filter(Q(last_success__isnull=True) | Q(last_success__lt=minute_ago), pk=transport.pk).update(last_success=now)
+    return bool(was)
+
+
+def _changed(transport: Transport, words: str, now: datetime, by: Person | str) -> None:
+    journal.write("transport.changed", now, actor=actor(by), organisation=transport.organisation_id, transport=transport.name, by=str(by), change=words)
