@@ -71,6 +71,7 @@ class Imap:
     def __init__(self, account: Account, limit: int) -> None:
         self.account, self.limit = checked(account), limit
         self.validity = 0
+        self.idling = False
         try:
             self.client = self._connect()
         except FOREIGN as error:
@@ -113,6 +114,7 @@ class Imap:
             if not self.client.has_capability("IDLE"):
                 return Waiting(False, None)
             self.client.idle()
+            self.idling = True
             if not self._pending():
                 return Waiting(False, self.client.socket())
         self.idle_over()
@@ -121,6 +123,7 @@ class Imap:
     def idle_over(self) -> None:
         with self._speaking():
             self.client.idle_done()
+            self.idling = False
             self.client.noop()
 
     def found(self) -> Found:
@@ -135,7 +138,8 @@ class Imap:
     def close(self) -> None:
         with contextlib.suppress(*FOREIGN):
             self.client.socket().settimeout(2)
-            self.client.logout()
+            if not self.idling:
+                self.client.logout()
         with contextlib.suppress(*FOREIGN):
             self.client.shutdown()
 
