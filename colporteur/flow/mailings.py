@@ -1,0 +1,202 @@
+"""Mailings: made for a post, a letter or a message passed on; paused, resumed, cancelled, counted.
+
+What each reader's copy looks like is frozen in ``flow.rewriting``, the audience in ``flow.planning``; sending and settling are
+``flow.copies``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+from django.db.models import Q
+
+from colporteur.domain.mailings import MailingKind, MailingState, Priority
+from colporteur.mail.parse import skim
+from colporteur.store import copies, journal
+from colporteur.store.arrivals import keep
+from colporteur.store.jobs import Wake, wake
+from colporteur.store.lists import List
+from colporteur.store.mailings import Mailing
+from colporteur.store.people import Address
+from colporteur.store.policies import policy
+from colporteur.store.posts import Post
+from colporteur.store.transports import Transport
+
+__all__ = ["Totals", "assign_transports", "cancel", "create_for_post", "create_forward", "create_letter", "pause", "resume", "resume_due", "totals", "totals_of", "transport_for"]
+
+log = logging.getLogger("colporteur.mail")
+
+
+# --- making -----------------------------------------------------------------------------------------------------
+
+
+def create_for_post(post: Post, now: datetime) -> Mailing:
+    """The mailing of an accepted post: the audience is this moment; its copies are written by ``plan_due``.
+
+    In the caller's transaction; the caller wakes PLAN last.
+    """
+    list_ = post.list
+    return Mailing.objects.create(
+        kind=MailingKind.POST, list=list_, post=post, transport=transport_for(list_), subject=post.subject, language=list_.language or list_.organisation.language,
+        blob_id=post.arrival.blob_id, audience_at=now, excluded=left_out(post), created=now,
+    )  # fmt: skip
+
+
+def create_letter(raw: bytes, to: Address, now: datetime, *, letter: str, subject: str, list_: List | None, language: str, envelope_sender: str = "") -> Mailing:
+    """A composed letter to one address: mailing, slice and copy at once, with the highest priority.
+
+    In the caller's transaction. ``envelope_sender`` "" is the null sender; ``{token}`` in it is replaced.
+    """
+    return _few(raw, [to.id], now, letter=letter, subject=subject, list_=list_, language=language, envelope_sender=envelope_sender)
+
+
+def create_forward(raw: bytes, addresses: Sequence[Address], now: datetime, *, list_: List, subject: str) -> Mailing:
+    """The same bytes, untouched, to several addresses: a message to the owners. In the caller's transaction."""
+    language = list_.language or list_.organisation.language
+    return _few(raw, list(dict.fromkeys(a.id for a in addresses)), now, letter="owner", subject=subject, list_=list_, language=language, envelope_sender="")
+
+
+def left_out(post: Post) -> list[int]:
+    """Ids of addresses the policy leaves out: the author's own, and those who stand in To or Cc."""
+    values = policy(post.list)
+    ids: set[int] = set()
+    if not values.own_copy and post.sender:
+        author = Address.objects.filter(email=post.sender).values("id", "person_id").first()
+        if author:
+            ids.add(author["id"])
+            if author["person_id"]:
+                ids.update(Address.objects.filter(person_id=author["person_id"]).values_list("id", flat=True))
+    if values.skip_addressed:
+        found = skim(bytes(post.arrival.blob.raw))
+        ids.update(Address.objects.filter(email__in={mailbox.email for mailbox in (*found.to, *found.cc)} - {""}).values_list("id", flat=True))
+    return sorted(ids)
+
+
+def _few(raw: bytes, addresses: Sequence[int], now: datetime, *, letter: str, subject: str, list_: List | None, language: str, envelope_sender: str) -> Mailing:
+    mailing = Mailing.objects.create(
+        kind=MailingKind.LETTER, list=list_, letter=letter, transport=transport_for(list_), state=MailingState.RUNNING, priority=Priority.LETTER, subject=subject, language=language,
+        blob_id=keep(raw), envelope_sender=envelope_sender, audience_at=now, planned=True, created=now, started=now,
+    )  # fmt: skip
+    copies.write_few(mailing.id, addresses, now, Priority.LETTER)
+    wake(Wake.DELIVER)
+    return mailing
+
+
+def transport_for(list_: List | None) -> Transport | None:
+    """The way out of a list's mail: its own, its organisation's default, the site's default; None when there is none."""
+    if list_ and list_.transport_id:
+        return list_.transport
+    usable = Transport.objects.filter(enabled=True)
+    if list_ and (found := usable.filter(organisation_id=list_.organisation_id).order_by("-is_default", "id").first()):
+        return found
+    return usable.filter(organisation__isnull=True).order_by("-is_default", "id").first()
+
+
+def assign_transports(now: datetime) -> int:
+    """Give open mailings that were made while there was no transport the one there is now; how many."""
+    waiting = Mailing.objects.filter(transport__isnull=True, state__in=[MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]).select_related("list")
+    given = 0
+    for mailing in waiting.order_by("id")[:500]:
+        if transport := transport_for(mailing.list):
+            given += Mailing.objects.filter(id=mailing.id, transport__isnull=True).update(transport=transport)
+    return given
+
+
+# --- steering: one row changed by compare-and-set ---------------------------------------------------------------
+
+
+@transaction.atomic
+def pause(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) -> bool:
+    """No further slice leaves, and what a worker already holds goes back after its next outcomes. False: not running.
+
+    A mailing that stands still because of a trouble becomes paused by hand: it no longer goes on by itself.
+    """
+    won = Mailing.objects.filter(Q(state=MailingState.RUNNING) | Q(state=MailingState.PAUSED, resume_at__isnull=False), id=mailing_id).update(state=MailingState.PAUSED, pause_reason="", resume_at=None)
+    if won:
+        _journal(mailing_id, "mailing.paused", now, actor, by=by)
+    return bool(won)
+
+
+@transaction.atomic
+def resume(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) -> bool:
+    """Go on with what is open, whoever or whatever paused it; a transport in trouble is tried at once. False: not paused."""
+    won = Mailing.objects.filter(id=mailing_id, state=MailingState.PAUSED).update(state=MailingState.RUNNING, pause_reason="", resume_at=None)
+    if won:
+        Transport.objects.filter(mailing=mailing_id).update(next_try=None)
+        _journal(mailing_id, "mailing.resumed", now, actor, by=by)
+        wake(Wake.DELIVER)
+    return bool(won)
+
+
+def resume_due(now: datetime) -> int:
+    """Let mailings go on whose temporary trouble may be over; how many."""
+    return Mailing.objects.filter(state=MailingState.PAUSED, resume_at__lte=now).update(state=MailingState.RUNNING, pause_reason="", resume_at=None)
+
+
+@transaction.atomic
+def cancel(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) -> bool:
+    """Abandon what has not left; copies in the dialogue at this moment may still be accepted, and are then recorded.
+
+    False: it had ended already.
+    """
+    still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
+    won = Mailing.objects.filter(id=mailing_id, state__in=still).update(state=MailingState.CANCELLED, planned=True, finished=now, pause_reason="", resume_at=None)
+    if won:
+        copies.cancel_open(mailing_id)
+        _journal(mailing_id, "mailing.cancelled", now, actor, by=by)
+        log.info("cancelled mailing=%d", mailing_id)
+    return bool(won)
+
+
+def _journal(mailing_id: int, event: str, now: datetime, actor: int | None, **values: str) -> None:
+    mailing = Mailing.objects.only("list_id", "post_id").get(id=mailing_id)
+    journal.write(event, now, actor=actor, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id, **values)
+
+
+# --- counting ---------------------------------------------------------------------------------------------------
+
+
+class Totals(NamedTuple):
+    """Copies of a mailing by state. ``rate_per_s``: accepted copies a second since the start; ``eta``: when the open ones
+    will have left at that rate, None when nothing can be said."""
+
+    total: int = 0
+    queued: int = 0
+    sent: int = 0
+    deferred: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    rate_per_s: float = 0.0
+    eta: datetime | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The five states, as the contract's ``counts``."""
+        return {"queued": self.queued, "sent": self.sent, "deferred": self.deferred, "failed": self.failed, "cancelled": self.cancelled}
+
+
+def totals(mailing_id: int, now: datetime | None = None) -> Totals:
+    """Totals of one mailing; with ``now`` also its rate and when it will be done."""
+    return totals_of([mailing_id], now)[mailing_id]
+
+
+def totals_of(mailing_ids: Sequence[int], now: datetime | None = None) -> Mapping[int, Totals]:
+    """Totals of several mailings, in two statements."""
+    found = copies.counts(mailing_ids)
+    times = {row[0]: row[1:] for row in Mailing.objects.filter(id__in=mailing_ids).values_list("id", "state", "started", "finished")}
+    return {id_: _totals(found.get(id_, copies.Counts()), *times.get(id_, ("", None, None)), now) for id_ in mailing_ids}
+
+
+def _totals(found: copies.Counts, state: str, started: datetime | None, finished: datetime | None, now: datetime | None) -> Totals:
+    queued = found.total - found.sent - found.failed - found.cancelled - found.deferred
+    answer = Totals(found.total, queued, found.sent, found.deferred, found.failed, found.cancelled)
+    end = finished or now
+    if not started or not end:
+        return answer
+    rate = found.sent / max((end - started).total_seconds(), 0.001)
+    running = state == MailingState.RUNNING and now is not None and rate > 0 and queued > 0
+    return answer._replace(rate_per_s=round(rate, 1), eta=now + timedelta(seconds=queued / rate) if running and now else None)
