@@ -11,12 +11,16 @@ from colporteur.store.lists import List
 from colporteur.store.organisations import Site
 
 
-def layers(list_: List) -> dict[Layer, Mapping[str, Any]]:
+def site_policy() -> Mapping[str, Any]:
+    """What the site's layer says; ask once and hand it on when several lists are looked at."""
+    return Site.objects.filter(id=1).values_list("policy", flat=True).first() or {}
+
+
+def layers(list_: List, site: Mapping[str, Any] | None = None) -> dict[Layer, Mapping[str, Any]]:
     """What each layer says for this list (query the list with ``select_related("organisation", "domain")``)."""
-    site = Site.objects.filter(id=1).values_list("policy", flat=True).first()
     template = TEMPLATES.get(list_.template)
     return {
-        Layer.SITE: site or {},
+        Layer.SITE: site_policy() if site is None else site,
         Layer.ORGANISATION: list_.organisation.policy,
         Layer.DOMAIN: list_.domain.policy if list_.domain else {},
         Layer.TEMPLATE: template.policy if template else {},
@@ -24,9 +28,9 @@ def layers(list_: List) -> dict[Layer, Mapping[str, Any]]:
     }
 
 
-def policy(list_: List) -> Policy:
+def policy(list_: List, site: Mapping[str, Any] | None = None) -> Policy:
     """Effective policy of a list."""
-    return policy_of(layers(list_))
+    return policy_of(layers(list_, site))
 
 
 def explained(list_: List) -> dict[str, Effective]:

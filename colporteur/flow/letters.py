@@ -1,0 +1,164 @@
+"""Letters: what we write to one person. Each is a mailing of one copy with the highest priority.
+
+Every letter is automatic mail (RFC 3834): it says so, leaves with the null envelope sender, and callers never answer
+automatic mail with one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from urllib.parse import quote, urlsplit
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import formats, timezone, translation
+
+from colporteur import notices
+from colporteur.domain.addresses import Service
+from colporteur.flow import mailings
+from colporteur.mail.compose import Letter, compose
+from colporteur.store.lists import List
+from colporteur.store.mailboxes import Mailbox
+from colporteur.store.mailings import Copy, Mailing
+from colporteur.store.organisations import Domain
+from colporteur.store.people import Address
+from colporteur.store.wordings import Wording
+
+ANSWERS = frozenset({"waiting", "rejected", "distributed", "sent", "expired", "late", "decided", "unclear", "help", "leaving", "left"})
+"""Letters that answer a message; the others are written of our own accord (RFC 3834 section 5)."""
+
+LOCAL_PART = 64  # octets, RFC 5321 section 4.5.3.1.1
+
+
+def send(
+    letter: str,
+    to: Address,
+    now: datetime,
+    *,
+    fields: Mapping[str, object],
+    list_: List | None = None,
+    original: bytes | None = None,
+    reply_to: str = "",
+    language: str = "",
+    tag: str = "",
+    in_reply_to: str = "",
+    headers: Sequence[tuple[str, str]] = (),
+) -> int:
+    """Write ``letter`` to one address within the caller's transaction; the id of its mailing.
+
+    ``fields``: exactly those of ``notices.NOTICES``; lazy texts, functions, dates and moments are put in the letter's language.
+    ``tag``: a token that must stand in the subject because no address can carry it. ``original`` is attached.
+    """
+    language = language or language_of(to, list_)
+    with translation.override(language):
+        values = {name: _shown(value) for name, value in fields.items()}
+    texts = notices.render(letter, language, values, _own(letter, language, list_))
+    sender = sender_of(list_)
+    subject = f"[#{tag}] {texts.subject}" if tag else texts.subject
+    raw = compose(
+        Letter(
+            sender_name=(list_.title or list_.address) if list_ else "Colporteur",
+            sender=sender,
+            to_name=_name(to),
+            to=to.email,
+            subject=subject,
+            text=texts.text,
+            html=texts.html,
+            message_id=f"<{uuid.uuid4().hex}@{sender.rpartition('@')[2]}>",
+            date=now,
+            language=language,
+            reply_to=reply_to,
+            in_reply_to=in_reply_to,
+            original=original,
+            auto_submitted="auto-replied" if letter in ANSWERS else "auto-generated",
+            headers=tuple(headers),
+        )
+    )
+    return mailings.create_letter(raw, to, now, letter=letter, subject=subject, list_=list_, language=language).id
+
+
+def language_of(to: Address, list_: List | None) -> str:
+    """The person's language, else the list's, the organisation's, the site's; always one we have letters in."""
+    wishes = [to.person.language if to.person else "", list_.language if list_ else "", list_.organisation.language if list_ else "", settings.LANGUAGE_CODE]
+    return next((wish for wish in wishes if wish in notices.LANGUAGES), "en")
+
+
+def sender_of(list_: List | None) -> str:
+    """Who letters come from: a list's owners' address (its only address when it lives in a mailbox), else the site's."""
+    if list_:
+        return service_address(list_, Service.OWNER)[0]
+    first = Domain.objects.order_by("id").values_list("name", flat=True).first()
+    return f"colporteur@{first or urlsplit(settings.BASE_URL).hostname or 'localhost'}"
+
+
+def service_address(list_: List, service: Service, token: str = "") -> tuple[str, str]:
+    """Address of a list's service, and the tag the subject must carry when the address cannot hold the token."""
+    mailbox = Mailbox.objects.filter(list=list_).values_list("traits", flat=True).first()
+    if mailbox is not None:
+        if token and mailbox.get("plus_part"):
+            return f"{list_.name}+{token}@{list_.host}", ""
+        return list_.address, token
+    local = f"{list_.name}-{service}"
+    with_token = f"{local}+{token}" if token else local
+    if len(with_token) <= LOCAL_PART:
+        return f"{with_token}@{list_.host}", ""
+    return f"{local}@{list_.host}", token
+
+
+def mailto(address: str, tag: str, subject: str, body: str) -> str:
+    """A link that opens an answer which only needs to be sent."""
+    title = f"[#{tag}] {subject}" if tag else subject
+    return f"mailto:{quote(address, safe='@')}?subject={quote(title)}&body={quote(body)}"
+
+
+def public(list_: List) -> bool:
+    """Whether web links are of use: not when the list lives in a mailbox and nobody outside reaches our web server."""
+    if not Mailbox.objects.filter(list=list_).exists():
+        return True
+    host = urlsplit(settings.BASE_URL).hostname or "localhost"
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".localhost", ".local", ".internal"))
+
+
+def recently(letter: str, to: Address, list_: List | None, now: datetime, since: timedelta = timedelta(days=1)) -> bool:
+    """Whether this address got this letter of this list lately: forged senders are written to once a day at most."""
+    found = Mailing.objects.filter(list=list_, letter=letter, created__gt=now - since).values("id")
+    return Copy.objects.filter(mailing_id__in=found, address=to).exists()
+
+
+def moment(at: datetime) -> str:
+    """A date with its time, in the active language and the site's time zone."""
+    return formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")
+
+
+def _shown(value: object) -> str:
+    if callable(value):
+        value = value()
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, date):
+        return formats.date_format(value, "DATE_FORMAT")
+    return str(value)
+
+
+def _name(to: Address) -> str:
+    return (to.person.name if to.person else "") or to.name
+
+
+def _own(letter: str, language: str, list_: List | None) -> notices.Texts | None:
+    """The nearest own text: list, domain, organisation, site."""
+    places = Q(list__isnull=True, domain__isnull=True, organisation__isnull=True)
+    if list_:
+        places |= Q(list=list_) | Q(list__isnull=True, organisation=list_.organisation_id, domain__isnull=True)
+        if list_.domain_id:
+            places |= Q(list__isnull=True, domain=list_.domain_id)
+    found = list(Wording.objects.filter(places, letter=letter, language=language))
+    if not found:
+        return None
+    nearest = min(found, key=lambda row: (row.list_id is None, row.domain_id is None, row.organisation_id is None))
+    return notices.Texts(nearest.subject, nearest.text, nearest.html)

@@ -1,0 +1,175 @@
+"""Received posts become held, accepted, rejected or discarded; each in a transaction of its own.
+
+An attempt is booked before it is made, so that a message which kills the process is counted too; after the first failure
+a post is tried alone, so that it takes no other with it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, Q
+
+from colporteur.domain.moderation import Action, Facts, Verdict, judge
+from colporteur.domain.posts import PostState
+from colporteur.flow import mailings
+from colporteur.flow.moderation import telling
+from colporteur.flow.moderation.facts import Case, gather, read
+from colporteur.flow.moderation.sentences import reasons
+from colporteur.store import jobs, journal
+from colporteur.store.people import Address
+from colporteur.store.posts import Finding, Post
+
+log = logging.getLogger("colporteur.moderation")
+mail = logging.getLogger("colporteur.mail")
+
+BATCH_POSTS, BATCH_BYTES = 50, 32 * 1024 * 1024
+ATTEMPTS = 5
+LEASE = timedelta(seconds=20)
+"""How long a batch may take before somebody else looks at it again; deciding twice is stopped by compare-and-set."""
+WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
+"""Waits after the first failures."""
+
+STATES = {Action.ACCEPT: PostState.ACCEPTED, Action.HOLD: PostState.HELD, Action.REJECT: PostState.REJECTED, Action.DISCARD: PostState.DISCARDED}
+
+
+def judge_due(now: datetime, limit: int = 200) -> int:
+    """Judge received posts, at most about ``limit``; how many were looked at. The last statement wakes planning."""
+    done = 0
+    while done < limit:
+        batch = _claim(now, fresh=True) or _claim(now, fresh=False)
+        if not batch:
+            break
+        done += len(batch)
+        _judge(batch, now)
+    if done:
+        jobs.wake(jobs.Wake.PLAN)
+    return done
+
+
+@transaction.atomic
+def _claim(now: datetime, fresh: bool) -> list[Post]:
+    """Book an attempt for a batch of new posts, or for one that failed before."""
+    due = Post.objects.filter(state=PostState.RECEIVED).filter(Q(next_try__isnull=True) | Q(next_try__lte=now))
+    due = due.filter(attempts=0) if fresh else due.filter(attempts__gt=0)
+    rows = due.order_by("id").select_for_update(skip_locked=True).values_list("id", "size")[: BATCH_POSTS if fresh else 1]
+    ids, total = [], 0
+    for id_, size in rows:
+        total += size
+        if ids and total > BATCH_BYTES:
+            break
+        ids.append(id_)
+    Post.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, next_try=now + LEASE)
+    return list(Post.objects.filter(pk__in=ids).select_related("list__organisation", "list__domain", "arrival__blob").order_by("id"))
+
+
+def _judge(batch: Sequence[Post], now: datetime) -> None:
+    cases: list[tuple[Post, Case]] = []
+    for post in batch:
+        try:
+            if post.attempts > ATTEMPTS:
+                raise RuntimeError(post.error or "the process ended while it worked on this message")
+            cases.append((post, read(post.list, bytes(post.arrival.blob.raw), post.arrival.mail_from, post.pk)))
+        except Exception as error:
+            _failed(post, error, now)
+    for post, case, facts in _gathered(cases, now):
+        try:
+            _record(post, case, facts, judge(facts), now)
+        except (OperationalError, InterfaceError):
+            raise  # the database's trouble, not the post's
+        except Exception as error:
+            _failed(post, error, now)
+
+
+def _gathered(cases: Sequence[tuple[Post, Case]], now: datetime) -> list[tuple[Post, Case, Facts]]:
+    """Facts of the batch; when that fails, of each alone, so that only the one to blame fails."""
+    try:
+        with transaction.atomic():
+            return [(post, case, facts) for (post, case), facts in zip(cases, gather([case for _post, case in cases]), strict=True)]
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(cases) == 1:
+            _failed(cases[0][0], error, now)
+            return []
+        return [found for one in cases for found in _gathered([one], now)]
+
+
+@transaction.atomic
+def _record(post: Post, case: Case, facts: Facts, verdict: Verdict, now: datetime) -> None:
+    """Write the verdict and act on it; nothing happens when somebody else was first."""
+    state = STATES[verdict.action]
+    held = state is PostState.HELD
+    values = {
+        "subject": case.skim.subject, "sender": facts.sender, "sender_name": facts.sender_name, "defects": list(case.skim.defects),
+        "address": Address.objects.filter(email=facts.sender).first() if facts.sender else None,
+        "judged_at": now, "expires_at": now + timedelta(days=facts.policy.expire_days) if held else None, "next_try": None, "error": "",
+    }  # fmt: skip
+    if not Post.objects.filter(pk=post.pk, state=PostState.RECEIVED).update(state=state, attempts=0, **values):
+        return
+    post.state = state
+    for name, value in values.items():
+        setattr(post, name, value)
+    Finding.objects.filter(post=post).delete()
+    Finding.objects.bulk_create(
+        Finding(post=post, position=position, rule=finding.rule, action=finding.action, reason=finding.reason, values=dict(finding.values), evidence=finding.evidence[:1000])
+        for position, finding in enumerate(verdict.findings)
+    )
+    journal.write(f"post.{state}", now, organisation=post.list.organisation_id, list=post.list_id, post=post.pk, reasons=reasons(verdict.findings))
+    _act(post, facts, verdict, now)
+    mail.info("%s post=%s list=%s sender=%s rules=%s", state, post.pk, post.list.address, facts.sender or "-", ",".join(f"{f.rule}:{f.action}" for f in verdict.findings) or "-")
+
+
+def _act(post: Post, facts: Facts, verdict: Verdict, now: datetime) -> None:
+    """What follows from a verdict: the mailing, the notices."""
+    policy, findings = facts.policy, verdict.findings
+    known = facts.known or facts.member
+    if verdict.action is Action.ACCEPT:
+        mailings.create_for_post(post, now)
+        if policy.tell_unmoderated:
+            telling.tell_author("sent", post, now, once_a_day=not known)
+    elif verdict.action is Action.HOLD:
+        telling.tell_moderators(post, bytes(post.arrival.blob.raw), findings, now)
+        telling.tell_held(post, policy, known, findings, now)
+    elif verdict.action is Action.REJECT:
+        telling.tell_rejected(post, policy, lambda: reasons(findings), now, once_a_day=True)
+
+
+def _failed(post: Post, error: Exception, now: datetime) -> None:
+    """Try again later, or set the post aside after the last attempt."""
+    log.warning("judging failed post=%s attempt=%s", post.pk, post.attempts, exc_info=error)
+    text = f"{type(error).__name__}: {error}".replace("\x00", "")[:500]
+    if post.attempts >= ATTEMPTS:
+        quarantine(post.pk, text, now, PostState.RECEIVED)
+    else:
+        Post.objects.filter(pk=post.pk, state=PostState.RECEIVED).update(error=text, next_try=now + WAITS[post.attempts - 1])
+
+
+def quarantine(post_id: int, error: str, now: datetime, state: PostState) -> bool:
+    """Set aside a post that stands in ``state`` and cannot be processed, and tell the owners; False when it moved on."""
+    with transaction.atomic():
+        if not Post.objects.filter(pk=post_id, state=state).update(state=PostState.QUARANTINED, error=error, next_try=None):
+            return False
+        post = Post.objects.select_related("list__organisation", "list__domain").get(pk=post_id)
+        journal.write("post.quarantined", now, organisation=post.list.organisation_id, list=post.list_id, post=post.pk, error=error)
+        mail.error("quarantined post=%s list=%s error=%s", post.pk, post.list.address, error)
+    try:
+        with transaction.atomic():
+            telling.tell_owners_quarantined(post, now)
+    except Exception:  # being set aside matters more than the letter about it
+        log.exception("owners not told of quarantined post=%s", post_id)
+    return True
+
+
+@transaction.atomic
+def retry(post_id: int, now: datetime, by: str) -> bool:
+    """Process a quarantined post again; False when it is not quarantined any more."""
+    moved = Post.objects.filter(pk=post_id, state=PostState.QUARANTINED).update(state=PostState.RECEIVED, attempts=0, next_try=None, error="")
+    if moved:
+        post = Post.objects.select_related("list").get(pk=post_id)
+        journal.write("post.retried", now, organisation=post.list.organisation_id, list=post.list_id, post=post_id, by=by)
+        jobs.wake(jobs.Wake.JUDGE)
+    return bool(moved)
