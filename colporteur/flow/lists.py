@@ -141,6 +141,24 @@ def change(list_: List, now: datetime, *, by: Person | str, title: str | None = 
         setattr(list_, name, getattr(row, name))
 
 
+@transaction.atomic
+def change_all(list_: List, values: Mapping[str, str | None], now: datetime, *, by: Person | str) -> None:
+    """Policy options, title, description, language, template, transport and state (active, off) in one go: all or none.
+
+    None goes back to the inherited value, which only policy options have. Raises ``ValueError``.
+    """
+    others = {name: values[name] for name in ("title", "description", "language", "template", "transport") if name in values}
+    state = values.get("state")
+    if "state" in values and state not in (ListState.ACTIVE, ListState.OFF):
+        raise ValueError(_("state must be active or off"))
+    set_policy(list_, {name: text for name, text in values.items() if name not in others and name != "state"}, by, now)
+    if missing := [name for name, text in others.items() if text is None]:
+        raise ValueError(_("%(name)s has no inherited value") % {"name": missing[0]})
+    change(list_, now, by=by, **others)
+    if state is not None:
+        switch(list_, state == ListState.ACTIVE, now, by=by)
+
+
 def switch(list_: List, on: bool, now: datetime, *, by: Person | str) -> bool:
     """Switch the list's service on or off; off it takes and sends nothing and loses nothing. False when it was so."""
     return _move(list_, ListState.OFF if on else ListState.ACTIVE, ListState.ACTIVE if on else ListState.OFF, "list.on" if on else "list.off", now, by)

@@ -1,0 +1,67 @@
+"""``colporteur domain``: mail domains and their list service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp
+from colporteur.flow import organisations
+from colporteur.store.lists import ListState
+from colporteur.store.organisations import Domain
+
+COLUMNS = ("name", "organisation", "enabled", "lists")
+
+
+@click.group()
+def domain() -> None:
+    """Mail domains and their list service."""
+
+
+@domain.command()
+@click.argument("name")
+@click.option("--organisation", metavar="ORG", help="Whose domain it is; made when unknown. Without it: the default organisation.")
+@json_option
+@plainly
+def add(name: str, organisation: str | None, as_json: bool) -> None:
+    """Add a mail domain."""
+    organisations.domain_name(name)  # before an organisation is made for a domain that cannot be
+    owner = organisations.organisation_called(organisation) if organisation else None
+    print_one(_row(organisations.add_domain(name, owner, now(), by=BY)), as_json)
+
+
+@domain.command("list")
+@paged("name")
+@plainly
+def list_(limit: int | None, after: str | None, as_json: bool) -> None:
+    """Mail domains, the newest first."""
+    rows = Domain.objects.select_related("organisation")
+    print_rows((_row(row) for row in page(rows, limit, organisations.find_domain(after) if after else None)), COLUMNS, as_json)
+
+
+@domain.command()
+@click.argument("name")
+@json_option
+@plainly
+def enable(name: str, as_json: bool) -> None:
+    """Switch the list service of a domain on."""
+    found = organisations.find_domain(name)
+    organisations.enable(found, now(), by=BY)
+    print_one(_row(found), as_json)
+
+
+@domain.command()
+@click.argument("name")
+@json_option
+@plainly
+def disable(name: str, as_json: bool) -> None:
+    """Switch the list service of a domain off: its lists take and send nothing, and lose nothing."""
+    found = organisations.find_domain(name)
+    organisations.disable(found, now(), by=BY)
+    print_one(_row(found), as_json)
+
+
+def _row(found: Domain) -> dict[str, Any]:
+    lists = found.lists.exclude(state=ListState.DELETED).count()
+    return {"name": found.name, "organisation": found.organisation.name, "enabled": found.enabled, "lists": lists, "created": stamp(found.created)}

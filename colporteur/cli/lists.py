@@ -1,0 +1,172 @@
+"""``colporteur list``: lists, their settings, roles and further addresses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import click
+from django.db.models import Count, Q
+
+from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
+from colporteur.domain.templates import TEMPLATES
+from colporteur.flow import lists, organisations, roles
+from colporteur.store.lists import List, ListState, Role, RoleKind
+from colporteur.store.memberships import Membership
+from colporteur.store.policies import explained
+
+COLUMNS = ("address", "title", "template", "state", "members", "owners")
+_KINDS = {kind.value.replace("_", "-"): kind for kind in RoleKind}
+
+
+@click.group("list")
+def list_() -> None:
+    """Lists and their settings."""
+
+
+@list_.command()
+@click.argument("address")
+@click.option("--template", default="discussion", show_default=True, type=click.Choice(list(TEMPLATES)), help="What kind of list it is.")
+@click.option("--owner", required=True, metavar="EMAIL", help="Its first owner; becomes a person when unknown.")
+@click.option("--title", default="", help="What people read.")
+@click.option("--organisation", metavar="ORG", help="Whose list it is, for a group mailbox at an address of another host.")
+@json_option
+@plainly
+def create(address: str, template: str, owner: str, title: str, organisation: str | None, as_json: bool) -> None:
+    """Make a list."""
+    belongs = organisations.organisation_called(organisation) if organisation else None
+    made = lists.create(address, template, owner, now(), title=title, by=BY, organisation=belongs)
+    print_one(next(_rows([made])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@json_option
+@plainly
+def show(address: str, as_json: bool) -> None:
+    """One list: its roles, addresses, settings with where each comes from, and what is contradictory."""
+    found = lists.find(address)
+    settings = [{"key": name, "value": effective.value, "from": effective.origin.value} for name, effective in explained(found).items()]
+    print_one(
+        {
+            **next(_rows([found])),
+            "description": found.description,
+            "organisation": found.organisation.name,
+            "transport": found.transport.name if found.transport else None,
+            "aliases": sorted(found.aliases.values_list("address", flat=True)),
+            "created": stamp(found.created),
+            "roles": [{"role": holder.kind.value, "address": holder.email, "name": holder.name} for holder in roles.of(found)],
+            "settings": settings,
+            "warnings": lists.warnings(found),
+        },
+        as_json,
+    )
+
+
+@list_.command("set")
+@click.argument("address")
+@click.argument("values", nargs=-1, metavar="KEY=VALUE...")
+@click.option("--inherit", multiple=True, metavar="KEY", help="Go back to the inherited value; may be repeated.")
+@json_option
+@plainly
+def set_(address: str, values: tuple[str, ...], inherit: tuple[str, ...], as_json: bool) -> None:
+    """Change settings: KEY=VALUE for each. KEY is a setting of `list show`, or title, description, language, template,
+    transport, state (active or off). All of them change or none."""
+    found = lists.find(address)
+    wanted: dict[str, str | None] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"write KEY=VALUE, not {text!r}")
+        wanted[key.strip().replace("-", "_")] = value
+    if not wanted and not inherit:
+        raise ValueError("say what to change: KEY=VALUE, or --inherit KEY")
+    wanted |= dict.fromkeys((key.strip().replace("-", "_") for key in inherit), None)
+    lists.change_all(found, wanted, now(), by=BY)
+    found = lists.find(address)
+    for sentence in lists.warnings(found):
+        click.echo(f"Warning: {sentence}", err=True)
+    print_one(next(_rows([found])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@plainly
+def delete(address: str) -> None:
+    """Delete a list: it is hidden with all it has, and can be restored."""
+    found = lists.find(address)
+    lists.delete(found, now(), by=BY)
+    tell(f"{found.address} is deleted; `colporteur list restore {found.address}` brings it back")
+
+
+@list_.command()
+@click.argument("address")
+@json_option
+@plainly
+def restore(address: str, as_json: bool) -> None:
+    """Bring a deleted list back."""
+    print_one(next(_rows([lists.restore(address, now(), by=BY)])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@click.argument("kind", type=click.Choice(list(_KINDS)), metavar="ROLE")
+@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@click.option("--take", is_flag=True, help="Take the role away instead of giving it.")
+@json_option
+@plainly
+def role(address: str, kind: str, emails: tuple[str, ...], take: bool, as_json: bool) -> None:
+    """Give somebody a role on a list: owner, moderator or free-sender."""
+    found = lists.find(address)
+    for email in emails:
+        if take and not roles.take(found, email, _KINDS[kind], now(), by=BY):
+            raise ValueError(f"{email} is no {kind} of {found.address}")
+        if not take:
+            roles.give(found, email, _KINDS[kind], now(), by=BY)
+    rows = ({"role": holder.kind.value, "address": holder.email, "name": holder.name} for holder in roles.of(found))
+    print_rows(rows, ("role", "address", "name"), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@click.argument("other", metavar="ALIAS")
+@click.option("--remove", is_flag=True, help="Take the further address away instead of adding it.")
+@plainly
+def alias(address: str, other: str, remove: bool) -> None:
+    """Give a list a further address."""
+    found = lists.find(address)
+    if not remove:
+        tell(f"{lists.add_alias(found, other, now(), by=BY).address} reaches {found.address}")
+    elif lists.remove_alias(found, other, now(), by=BY):
+        tell(f"{other} no longer reaches {found.address}")
+    else:
+        raise ValueError(f"{other} is no further address of {found.address}")
+
+
+@list_.command("list")
+@click.option("--domain", metavar="NAME", help="Lists of this domain only.")
+@click.option("--deleted", is_flag=True, help="Deleted lists instead.")
+@paged("address")
+@plainly
+def list_lists(domain: str | None, deleted: bool, limit: int | None, after: str | None, as_json: bool) -> None:
+    """Lists, the newest first."""
+    rows = List.objects.filter(state=ListState.DELETED) if deleted else List.objects.exclude(state=ListState.DELETED)
+    if domain:
+        rows = rows.filter(domain=organisations.find_domain(domain))
+    print_rows(_rows(page(rows, limit, lists.find(after) if after else None)), COLUMNS, as_json)
+
+
+def _rows(found: Iterable[List]) -> Iterator[dict[str, Any]]:
+    """The contract's fields; members and owners are asked for 500 lists at a time."""
+    rest = iter(found)
+    while chunk := list(islice(rest, 500)):
+        ids = [row.pk for row in chunk]
+        members = dict(Membership.objects.filter(list__in=ids, until__isnull=True).values_list("list_id").annotate(Count("id")))
+        owners: dict[int, list[str]] = defaultdict(list)
+        held = Role.objects.filter(Q(list__in=ids), kind=RoleKind.OWNER).select_related("person", "address").prefetch_related("person__addresses").order_by("id")
+        for role_ in held:
+            owners[role_.list_id].append(role_.address.email if role_.address else role_.person.primary_email if role_.person else "")
+        for row in chunk:
+            yield {"address": row.address, "title": row.title, "template": row.template, "state": row.state, "members": members.get(row.pk, 0), "owners": owners[row.pk]}

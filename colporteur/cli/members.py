@@ -1,0 +1,111 @@
+"""``colporteur member``: members of a list, one by one or from a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import click
+
+from colporteur.cli.output import BY, complain, json_option, now, page, paged, plainly, print_one, print_rows, progress, stamp, tell
+from colporteur.domain import entries
+from colporteur.domain.addresses import normal
+from colporteur.flow import lists, memberships
+from colporteur.store.lists import List, Role, RoleKind
+from colporteur.store.memberships import Membership
+
+COLUMNS = ("address", "name", "state", "delivery", "role", "source", "since")
+
+
+@click.group()
+def member() -> None:
+    """Members of a list."""
+
+
+@member.command()
+@click.argument("address")
+@click.argument("emails", nargs=-1, metavar="[EMAIL...]")
+@click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="Read members from a file: one per line (`email Name`), or CSV with a header.")
+@click.option("--bring-back", is_flag=True, help="Also add who left the list by themselves.")
+@json_option
+@plainly
+def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back: bool, as_json: bool) -> None:
+    """Add members. Nobody is written to.
+
+    Lines that cannot be taken are told on stderr by number and reason, and the status is 1; all others are added.
+    """
+    found = lists.find(address)
+    if not emails and file is None:
+        raise ValueError("name the members to add, or read them with --file")
+    read = entries.of_pairs((email, "") for email in emails)
+    if file is not None:
+        from_file = entries.read(entries.decode(file.read()))
+        read = entries.Entries(read.taken + from_file.taken, read.refused + from_file.refused)
+    with progress(len(read.taken), "Adding members") as tell_progress:
+        added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress)
+    for line in added.refused:
+        complain(f"line {line.line}: {line.reason}")
+    if added.left:
+        complain(f"{len(added.left)} left the list by themselves and stay away (--bring-back adds them): {', '.join(added.left[:10])}{' ...' if len(added.left) > 10 else ''}")
+    if as_json:
+        refused = [{"line": line.line, "reason": line.reason, "text": line.text} for line in added.refused]
+        print_one({"added": added.added, "already": added.already, "left": added.left, "refused": refused}, True)
+    else:
+        tell(f"{added.added} added, {added.already} already members, {len(added.left)} left before, {len(added.refused)} refused")
+    if added.refused:
+        raise click.exceptions.Exit(1)
+
+
+@member.command()
+@click.argument("address")
+@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@json_option
+@plainly
+def remove(address: str, emails: tuple[str, ...], as_json: bool) -> None:
+    """Remove members. What they were sent and wrote stays."""
+    removed = memberships.remove(lists.find(address), emails, now(), by=BY)
+    if as_json:
+        click.echo(json.dumps({"removed": removed.removed, "unknown": removed.unknown}))
+    else:
+        tell(f"{len(removed.removed)} removed")
+    for email in removed.unknown:
+        complain(f"{email} is not a member")
+    if removed.unknown:
+        raise click.exceptions.Exit(1)
+
+
+@member.command("list")
+@click.argument("address")
+@paged("address")
+@plainly
+def list_(address: str, limit: int | None, after: str | None, as_json: bool) -> None:
+    """Members of a list, the newest first."""
+    found = lists.find(address)
+    rows = Membership.objects.filter(list=found, until__isnull=True).select_related("address__person", "source")
+    last = rows.filter(address__email=normal(after)).first() if after else None
+    if after and last is None:
+        raise ValueError(f"{after} is not a member")
+    print_rows(_rows(found, page(rows, limit, last)), COLUMNS, as_json)
+
+
+def _rows(found: List, rows: Iterator[Membership]) -> Iterator[dict[str, Any]]:
+    order = list(RoleKind)
+    by_person: dict[int, str] = {}
+    by_address: dict[int, str] = {}
+    for role in sorted(Role.objects.filter(list=found), key=lambda role: order.index(RoleKind(role.kind))):
+        if role.person_id:
+            by_person.setdefault(role.person_id, role.kind)
+        elif role.address_id:
+            by_address.setdefault(role.address_id, role.kind)
+    for row in rows:
+        person = row.address.person
+        yield {
+            "address": row.address.email,
+            "name": (person.name if person else "") or row.address.name,
+            "state": "paused" if row.paused else "active",
+            "delivery": row.delivery,
+            "role": by_address.get(row.address_id) or (by_person.get(person.pk) if person else None) or "member",
+            "source": row.source.name if row.source else "manual",
+            "since": stamp(row.since),
+        }
