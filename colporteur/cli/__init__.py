@@ -1,4 +1,8 @@
-"""Floor 5: commands. The same nouns as everywhere; each command is one function with its help text."""
+"""Floor 5: commands. The same nouns as everywhere; each command is one function with its help text.
+
+The modules below import flow and store at their top: Django is set up here, before a module is imported, and every
+command is run with the database there (``cli.installation``) unless it sees to that itself.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,35 @@ from typing import Any
 
 import click
 
-NOUNS = {
-    "run": "run", "web": "run", "receive": "run", "collect": "run", "worker": "run", "migrate": "run", "doctor": "doctor", "demo": "demo",
-    "person": "people", "domain": "domains", "list": "lists", "member": "members", "transport": "transports", "mailbox": "mailboxes",
-    "deliver": "deliver", "post": "posts", "mailing": "mailings",
-}  # fmt: skip
-"""Command -> module below this package that holds it; a module is imported only when its command runs."""
+from colporteur.options import SettingsError
+
+NOUNS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Everything: database, web, receivers, collectors, workers."),
+    "web": ("run", "The web server alone."),
+    "receive": ("run", "The LMTP listener alone."),
+    "collect": ("run", "The IMAP and POP3 collectors alone."),
+    "worker": ("run", "One worker alone: judges, plans, delivers."),
+    "migrate": ("run", "Bring the database to this release's schema."),
+    "doctor": ("doctor", "Check the installation and say what to do."),
+    "demo": ("demo", "Demo data."),
+    "person": ("people", "People, administrators and sign-in links."),
+    "domain": ("domains", "Mail domains and their service."),
+    "list": ("lists", "Lists and their settings."),
+    "member": ("members", "Members of a list."),
+    "transport": ("transports", "Ways out: SMTP relays and folders."),
+    "mailbox": ("mailboxes", "IMAP and POP3 accounts lists are collected from."),
+    "deliver": ("deliver", "Hand a message in from a pipe."),
+    "post": ("posts", "Messages received, and what is decided about them."),
+    "mailing": ("mailings", "What goes out: progress, pause, resume, cancel."),
+}
+"""Command -> (module below this package that holds it, sentence of the overview). A module is imported only when its command runs."""
+
+_WITHOUT_DJANGO = {"deliver"}
+_OWN_DATABASE = {"run", "doctor", "deliver"}  # modules that see to the database themselves
 
 
 class Nouns(click.Group):
-    """Commands loaded on demand, so that ``colporteur deliver`` starts without Django."""
+    """Commands loaded on demand, so that ``colporteur deliver`` starts without Django and the overview loads nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(NOUNS)
@@ -26,9 +49,36 @@ class Nouns(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in NOUNS:
             return None
-        module = importlib.import_module(f"colporteur.cli.{NOUNS[name]}")
+        module_name = NOUNS[name][0]
+        if module_name not in _WITHOUT_DJANGO:
+            _set_up_django()
+        module = importlib.import_module(f"colporteur.cli.{module_name}")
         found: Any = getattr(module, name if name != "list" else "list_")
+        if module_name not in _OWN_DATABASE:
+            _run_in_installation(found)
         return found  # type: ignore[no-any-return]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, sentence) for name, (_module, sentence) in NOUNS.items()])
+
+
+def _set_up_django() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "colporteur.settings")
+    try:
+        importlib.import_module("django").setup()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _run_in_installation(command: click.Command) -> None:
+    """Wrap each command below ``command`` once, so that its function finds the database there."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _run_in_installation(below)
+    elif command.callback is not None and not hasattr(command.callback, "in_installation"):
+        installation = importlib.import_module("colporteur.cli.installation")
+        command.callback = installation.with_installation(command.callback)
 
 
 @click.command(cls=Nouns, context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,5 +89,4 @@ def colporteur() -> None:
 
 def main() -> None:
     """Entry point of the program; errors go to stderr with a non-zero status, never a stack trace for wrong input."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "colporteur.settings")
     sys.exit(colporteur(prog_name="colporteur"))

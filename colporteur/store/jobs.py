@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from django.db import transaction
+from django.db import connection, transaction
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.jobs import Job
@@ -34,3 +34,16 @@ def wake(name: Wake) -> None:
             JobManager(DjangoConnector(alias="default")).defer_job(job)
     except AlreadyEnqueued:
         pass
+
+
+def forget_stalled() -> None:
+    """Delete the wake-ups somebody was at, for a start that knows no worker lives; then wake everything.
+
+    A stalled one would be found again only after its worker's heartbeat went stale, and one of the same lock may wait
+    beside it already.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE status = 'doing'")
+        cursor.execute("DELETE FROM procrastinate_workers")
+    for name in Wake:
+        wake(name)

@@ -30,7 +30,7 @@ class State(StrEnum):
 
 def state() -> State:
     """Compare the applied migrations with those of this release. Raises ``OperationalError`` when nobody answers."""
-    loader = MigrationLoader(connection, ignore_no_initial=True)
+    loader = MigrationLoader(connection)
     ours = set(loader.disk_migrations)
     replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
     apps = {app for app, _name in ours}

@@ -1,0 +1,93 @@
+"""``run``, the parts one by one, and ``migrate``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import sys
+from collections.abc import Iterator
+
+import click
+from django.conf import settings
+from django.db import OperationalError, connections
+
+from colporteur.cli.installation import reached
+from colporteur.daemons import binaries, database, greeting, log, parts, ports, serve
+from colporteur.daemons.run import PARTS, Supervisor
+from colporteur.store import schema
+from colporteur.store.jobs import forget_stalled
+
+
+@click.command()
+def run() -> None:
+    """Run everything: database, web, receivers, collectors and workers, until Ctrl-C or SIGTERM."""
+    log.set_up("run")
+    try:
+        with _database():
+            ports.check_free("COLPORTEUR_WEB", settings.WEB)
+            if settings.LMTP:
+                ports.check_free("COLPORTEUR_LMTP", settings.LMTP)
+            schema.migrate()
+            schema.check()
+            if settings.EMBEDDED:
+                forget_stalled()  # we own the database: no worker lives that could still be at them
+            if settings.DEMO:
+                greeting.fill_when_empty()
+            link = greeting.sign_in_link()
+            connections.close_all()
+            asyncio.run(Supervisor(PARTS, lambda: greeting.when_ready(link)).run())
+    except (database.DatabaseError, schema.SchemaError, ports.PortTaken) as error:
+        raise click.ClickException(str(error)) from None
+    except OperationalError as error:
+        raise click.ClickException(f"the database does not answer: {' '.join(str(error).split())}") from None
+
+
+@click.command()
+def web() -> None:
+    """The web server alone."""
+    parts.serve_web(serve.main)
+
+
+@click.command()
+def receive() -> None:
+    """The LMTP listener alone."""
+    _part("receive", "receive")
+
+
+@click.command()
+def collect() -> None:
+    """The IMAP and POP3 collectors alone."""
+    _part("collect", "collect")
+
+
+@click.command()
+def worker() -> None:
+    """One worker alone: it judges, plans and delivers; as many as you like, on as many machines."""
+    _part("worker", "work")
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to this release's schema. Parts that wait for it go on by themselves."""
+    with reached():
+        schema.migrate()
+        schema.check()
+    click.echo("The database has this release's schema.")
+
+
+def _part(name: str, module: str) -> None:
+    parts.run_part(name, importlib.import_module(f"colporteur.daemons.{module}").main)
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[None]:
+    if not settings.EMBEDDED:
+        yield
+        return
+    with database.owned(settings.POSTGRES):
+        if not settings.POSTGRES.is_relative_to(settings.DATA):
+            click.echo(
+                f"The database's user cannot enter {settings.DATA}: the database is in {settings.POSTGRES}, its programs below {binaries.ROOT_PLACE}.", file=sys.stderr
+            )
+        yield

@@ -1,0 +1,96 @@
+"""One part of the installation as a process: log, database, schema, key, then its own main until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import uvloop
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connection, connections
+
+from colporteur.daemons import database, health, log
+from colporteur.daemons.threads import in_thread
+from colporteur.store import schema
+from colporteur.store.health import ended
+
+logger = logging.getLogger("colporteur.parts")
+Main = Callable[[], Awaitable[None]]
+
+
+def run_part(name: str, main: Main) -> None:
+    """Run ``main`` until it returns (it drains on SIGTERM and SIGINT itself), giving signs of life beside it.
+
+    Exits with status 1 and a sentence when this process may not work on the database, or lost it.
+    """
+    log.set_up(name)
+    try:
+        with _database():
+            wait()
+            connections.close_all()
+            logger.info("started pid=%d", os.getpid())
+            uvloop.run(_beside(name, main))
+            logger.info("stopped pid=%d", os.getpid())
+    except (database.DatabaseError, schema.SchemaError, health.DatabaseLost) as error:
+        logger.error("refused reason=%s", error)
+        sys.exit(1)
+
+
+def serve_web(serve: Callable[[], None]) -> None:
+    """The web server as a part: it answers for itself, so it gives no signs of life."""
+    log.set_up("web")
+    try:
+        with _database():
+            wait()
+            connections.close_all()
+            serve()
+    except (database.DatabaseError, schema.SchemaError) as error:
+        logger.error("refused reason=%s", error)
+        sys.exit(1)
+
+
+def wait(sleep: Callable[[float], None] = time.sleep) -> None:
+    """Return when the database answers, its schema is ours and the key fits; wait while it is away or behind.
+
+    Raises ``SchemaError`` when the schema is ahead or the key another one: waiting would not help.
+    """
+    told = ""
+    while True:
+        try:
+            found = schema.state()
+            schema.refuse_ahead(found)
+            reason = "the schema is behind, somebody must run `colporteur migrate`" if found is schema.State.BEHIND else ""
+        except OperationalError as error:
+            connection.close()
+            reason = f"the database does not answer: {' '.join(str(error).split())}"
+        if not reason:
+            schema.check_key()
+            return
+        if reason != told:
+            logger.warning("waiting reason=%s", reason)
+            told = reason
+        sleep(1.0)
+
+
+def _database() -> contextlib.AbstractContextManager[object]:
+    return database.joined(settings.POSTGRES) if settings.EMBEDDED else contextlib.nullcontext()
+
+
+async def _beside(name: str, main: Main) -> None:
+    work = asyncio.ensure_future(main())
+    signs = asyncio.ensure_future(health.give_signs(name))
+    await asyncio.wait({work, signs}, return_when=asyncio.FIRST_COMPLETED)
+    signs.cancel()
+    if not work.done():
+        work.cancel()
+    done = await asyncio.gather(work, signs, return_exceptions=True)
+    with contextlib.suppress(DatabaseError):
+        await in_thread(ended, health.HOST, os.getpid())
+    for outcome in done:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+            raise outcome
