@@ -50,8 +50,11 @@ EVENTS: dict[str, str] = {
     "mailbox.trouble": _("The mailbox {mailbox} is in trouble: {error}"),
     "mailbox.recovered": _("The mailbox {mailbox} answers again"),
     "mailbox.changed": _("Mailbox set by {by}"),
+    "mailbox.removed": _("Mailbox taken away by {by}"),
+    "mailbox.left": _("A message stays in the mailbox: {error}"),
     "errand.owner": _("A message to the owners was passed on"),
     "errand.quarantined": _("A message to {recipient} could not be processed: {error}"),
+    "errand.unmatched": _("A report to {recipient} names no copy of ours"),
 }
 """What can happen, with its sentence; the only place that names events."""
 

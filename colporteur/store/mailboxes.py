@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection, models
 
 from colporteur.store.arrivals import Arrival
 from colporteur.store.lists import List
@@ -51,3 +54,58 @@ class Collected(models.Model):
     class Meta:
         db_table = "collected"
         constraints = [models.UniqueConstraint(fields=["mailbox", "validity", "uid"], name="collected_once")]
+
+
+class LeftBehind(models.Model):
+    """A message that could not be taken and stays where it is, so that it never stands in the way of others."""
+
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE)
+    validity = models.BigIntegerField(default=0)
+    uid = models.TextField()
+    attempts = models.SmallIntegerField(default=1)
+    next_try = models.DateTimeField(null=True)  # null: not again, somebody must look
+    error = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "left_behind"
+        constraints = [models.UniqueConstraint(fields=["mailbox", "validity", "uid"], name="left_behind_once")]
+
+
+Key = tuple[int, int, str]
+"""(mailbox, validity, uid)."""
+
+
+def enter(keys: Sequence[tuple[int | None, int, str]], now: datetime) -> set[Key]:
+    """Enter messages in the ledger; those that were not there. Waits for another transaction entering the same."""
+    if not keys:
+        return set()
+    rows = sorted({(mailbox, validity, uid) for mailbox, validity, uid in keys if mailbox is not None})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO collected (mailbox_id, validity, uid, at, removed) SELECT m, v, u, %s, false FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS new (m, v, u)"
+            " ON CONFLICT DO NOTHING RETURNING mailbox_id, validity, uid",
+            [now, *(list(column) for column in zip(*rows, strict=True))],
+        )
+        return {(mailbox, validity, uid) for mailbox, validity, uid in cursor.fetchall()}
+
+
+def tie(rows: Sequence[tuple[int, int, str, int]]) -> None:
+    """Write the arrival beside its entry: (mailbox, validity, uid, arrival)."""
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE collected SET arrival_id = a FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::bigint[]) AS new (m, v, u, a)"
+                " WHERE mailbox_id = m AND validity = v AND uid = u",
+                [list(column) for column in zip(*rows, strict=True)],
+            )
+
+
+def withdraw(keys: Sequence[Key]) -> None:
+    """Take entries back: the message stays in its mailbox and is looked at again."""
+    if keys:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM collected USING unnest(%s::bigint[], %s::bigint[], %s::text[]) AS new (m, v, u) WHERE mailbox_id = m AND validity = v AND uid = u",
+                [list(column) for column in zip(*keys, strict=True)],
+            )

@@ -4,7 +4,7 @@ from colporteur.store.arrivals import Arrival, Blob, Errand
 from colporteur.store.health import Heartbeat
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
-from colporteur.store.mailboxes import Collected, Mailbox
+from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
 from colporteur.store.memberships import Membership, Source
 from colporteur.store.organisations import Domain, Organisation, Site
@@ -15,6 +15,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "List", "Mailbox", "Mailing",
+    "Address", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "Mailbox", "Mailing",
     "Membership", "Organisation", "Person", "Post", "Refusal", "Role", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
 ]
