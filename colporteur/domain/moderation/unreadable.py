@@ -10,8 +10,8 @@ def unreadable(facts: Facts) -> tuple[Finding, ...]:
     """No author, several, or one that cannot be read: whose rights would count? It waits."""
     if facts.sender:
         return ()
-    if facts.authors:
+    if len(facts.authors) > 1:
         reason = _("The message names several authors\nOnly a message with one author goes out without waiting.")
         return (Finding("unreadable", Action.HOLD, reason, evidence=", ".join(facts.authors[:5])),)
-    reason = _("The message does not say who wrote it\nOnly a message with one author goes out without waiting.")
-    return (Finding("unreadable", Action.HOLD, reason),)
+    reason = _("The message does not clearly say who wrote it\nOnly a message with one author goes out without waiting.")
+    return (Finding("unreadable", Action.HOLD, reason, evidence=", ".join(facts.authors)),)

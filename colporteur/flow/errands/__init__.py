@@ -1,0 +1,5 @@
+"""Errands: what is asked by mail at a list's service addresses. One file for each kind, ``work`` goes through what is due."""
+
+from colporteur.flow.errands.work import do_due
+
+__all__ = ["do_due"]

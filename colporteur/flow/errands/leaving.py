@@ -1,0 +1,94 @@
+"""Mail to ``name-unsubscribe`` and ``name-confirm+TOKEN``: leaving a list by mail.
+
+With the token of a copy it is done at once. Without one anybody could have written it, so the member is asked first; the
+answer carries a token that names this errand and is good for a week.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+
+from colporteur.domain import tokens
+from colporteur.domain.addresses import Service
+from colporteur.domain.mailings import MailingKind
+from colporteur.domain.policy import Leaving
+from colporteur.domain.tokens import Purpose
+from colporteur.flow import letters, memberships
+from colporteur.flow.errands.message import Message
+from colporteur.flow.errands.request import tell_help
+from colporteur.flow.moderation.telling import owner_address
+from colporteur.mail.reports import Automatic
+from colporteur.store.arrivals import Errand
+from colporteur.store.lists import List
+from colporteur.store.mailings import Mailing
+from colporteur.store.memberships import Membership
+from colporteur.store.people import Address
+from colporteur.store.policies import policy
+
+mail = logging.getLogger("colporteur.mail")
+
+GOOD_FOR = timedelta(days=7)
+REPORTS = (Automatic.REPORT, Automatic.COMPLAINT, Automatic.RECEIPT, Automatic.AUTO_REPLY)
+"""What never asks to leave; a provider's one-click mail may well be made by a program."""
+
+
+def unsubscribe(message: Message) -> None:
+    """Leave by a copy's token, else ask the member."""
+    if message.automatic in REPORTS:
+        return
+    if message.token:
+        left = memberships.leave_by_token(message.token, message.now, by="unsubscribe mail")
+        if left and left.member and left.allowed:
+            _told_left(left.list, left.address, message)
+        elif left and left.member:
+            tell_help(message, left.list)
+        return
+    if message.list is not None and message.by_a_person:
+        _ask(message, message.list)
+
+
+def confirm(message: Message) -> None:
+    """Leave as was asked, when the answer comes from a person, in time, and names an errand of this list."""
+    found = message.numbers(Purpose.CONFIRM)
+    if found is None or not message.by_a_person:
+        return
+    asked = Errand.objects.filter(pk=found[0], list=message.list, received_at__gt=message.now - GOOD_FOR).first()
+    address = Address.objects.select_related("person").filter(pk=found[1]).first()
+    if asked is None or address is None or message.list is None or policy(message.list).leaving is not Leaving.FREE:
+        return
+    if memberships.leave(message.list, address, message.now, by=address.email):
+        mail.info("left list=%s address=%s by=mail", message.list.address, address.email)
+        _told_left(message.list, address, message)
+
+
+def _ask(message: Message, list_: List) -> None:
+    """Ask the member's own address; somebody who is no member, or may not leave alone, is told how it works here."""
+    author = message.author()
+    mine = Address.objects.filter(person=author.person_id) if author.person_id else Address.objects.filter(pk=author.pk)
+    membership = Membership.objects.filter(list=list_, until__isnull=True, address__in=mine).select_related("address__person").order_by("id").first()
+    if membership is None or policy(list_).leaving is not Leaving.FREE:
+        tell_help(message, list_)
+        return
+    member = membership.address
+    if letters.recently("leaving", member, list_, message.now):
+        return
+    token = tokens.sign(settings.TOKEN_KEY, Purpose.CONFIRM, message.errand.pk, member.pk)
+    address, tag = letters.service_address(list_, Service.CONFIRM, token)
+    fields = {"list": list_.address, "title": list_.title or list_.address, "email": member.email, "link": _link(list_, member), "reply": address}
+    letters.send("leaving", member, message.now, list_=list_, fields=fields, reply_to=address, tag=tag, in_reply_to=message.skim.message_id)
+
+
+def _link(list_: List, member: Address) -> str:
+    """The page that asks, by the token of the member's copy of any mailing of the list; "" when there was none yet."""
+    mailing = Mailing.objects.filter(list=list_, kind=MailingKind.POST).order_by("-id").values_list("id", flat=True).first()
+    if mailing is None or not letters.public(list_):
+        return ""
+    return f"{settings.BASE_URL}/u/{tokens.sign(settings.TOKEN_KEY, Purpose.COPY, mailing, member.pk)}"
+
+
+def _told_left(list_: List, address: Address, message: Message) -> None:
+    fields = {"list": list_.address, "title": list_.title or list_.address, "email": address.email, "owner": owner_address(list_)}
+    letters.send("left", address, message.now, list_=list_, fields=fields, in_reply_to=message.skim.message_id)

@@ -1,0 +1,66 @@
+"""One errand with what its message says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+
+from colporteur.domain import tokens
+from colporteur.domain.tokens import Purpose
+from colporteur.mail import reports
+from colporteur.mail.compose import first_lines
+from colporteur.mail.parse import Skim, skim
+from colporteur.store.arrivals import Errand
+from colporteur.store.lists import List
+from colporteur.store.people import Address
+
+_TAG = re.compile(r"\[#([a-z2-7]{24})\]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An errand, its bytes, and what they say. ``list`` is None for addresses of a whole domain."""
+
+    errand: Errand
+    list: List | None
+    raw: bytes
+    skim: Skim
+    automatic: reports.Automatic
+    evidence: str
+    now: datetime
+
+    @property
+    def token(self) -> str:
+        """The token of the recipient, else of the subject, where an address was too long for it."""
+        found = _TAG.search(self.skim.subject)
+        return self.errand.token or (found[1].lower() if found else "")
+
+    @property
+    def by_a_person(self) -> bool:
+        """Whether it may be answered and acted on (RFC 3834 section 2): written by somebody, and we know by whom."""
+        return self.automatic is reports.Automatic.NONE and self.skim.sender is not None
+
+    def numbers(self, purpose: Purpose) -> tuple[int, int] | None:
+        """What the token names, when it was made by us for this purpose."""
+        return tokens.read(settings.TOKEN_KEY, purpose, self.token)
+
+    def words(self) -> list[str]:
+        """The first unquoted lines."""
+        return [line.strip() for line in first_lines(self.raw)]
+
+    def author(self) -> Address:
+        """The address of the one author; only where ``by_a_person``."""
+        assert self.skim.sender is not None
+        made, _new = Address.objects.select_related("person").get_or_create(email=self.skim.sender.email, defaults={"name": " ".join(self.skim.sender.name.split())[:200]})
+        return made
+
+
+def message_of(errand: Errand, now: datetime) -> Message:
+    """Read the errand's message."""
+    raw = bytes(errand.arrival.blob.raw)
+    skimmed = skim(raw)
+    kind, evidence = reports.automatic(skimmed, errand.arrival.mail_from)
+    return Message(errand, errand.list, raw, skimmed, kind, evidence, now)

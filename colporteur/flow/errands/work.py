@@ -1,0 +1,93 @@
+"""Going through the errands that are due: an attempt is booked before it is made, each in a transaction of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, Q
+
+from colporteur.domain.addresses import Service
+from colporteur.flow.errands.leaving import confirm, unsubscribe
+from colporteur.flow.errands.message import Message, message_of
+from colporteur.flow.errands.moderate import moderate
+from colporteur.flow.errands.owner import owner
+from colporteur.flow.errands.report import report
+from colporteur.flow.errands.request import request
+from colporteur.store import journal
+from colporteur.store.arrivals import Errand, ErrandState
+
+log = logging.getLogger("colporteur.errands")
+mail = logging.getLogger("colporteur.mail")
+
+ERRANDS: dict[Service, Callable[[Message], None]] = {
+    Service.OWNER: owner,
+    Service.MODERATE: moderate,
+    Service.UNSUBSCRIBE: unsubscribe,
+    Service.CONFIRM: confirm,
+    Service.BOUNCES: report,
+    Service.REQUEST: request,
+    Service.SUBSCRIBE: request,
+}
+BATCH, ATTEMPTS = 50, 5
+LEASE = timedelta(seconds=20)
+WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
+
+
+def do_due(now: datetime, limit: int = 200) -> int:
+    """Do what was asked, at most about ``limit`` errands; how many were looked at."""
+    done = 0
+    while done < limit:
+        batch = _claim(now, fresh=True) or _claim(now, fresh=False)
+        if not batch:
+            break
+        done += len(batch)
+        for id_ in batch:
+            _do(id_, now)
+    return done
+
+
+@transaction.atomic
+def _claim(now: datetime, fresh: bool) -> list[int]:
+    """Book an attempt for new errands, or for one that failed before and is tried alone."""
+    due = Errand.objects.filter(state=ErrandState.RECEIVED).filter(Q(next_try__isnull=True) | Q(next_try__lte=now))
+    due = due.filter(attempts=0) if fresh else due.filter(attempts__gt=0)
+    ids = list(due.order_by("id").select_for_update(skip_locked=True).values_list("id", flat=True)[: BATCH if fresh else 1])
+    Errand.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, next_try=now + LEASE)
+    return ids
+
+
+def _do(id_: int, now: datetime) -> None:
+    try:
+        with transaction.atomic():
+            found = Errand.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=id_, state=ErrandState.RECEIVED)
+            errand = found.select_related("arrival__blob", "list__organisation", "list__domain").first()
+            if errand is None:
+                return
+            if errand.attempts > ATTEMPTS:
+                raise RuntimeError(errand.error or "the process ended while it worked on this message")
+            message = message_of(errand, now)
+            ERRANDS[Service(errand.service)](message)
+            Errand.objects.filter(pk=id_).update(state=ErrandState.DONE, next_try=None, error="")
+    except (OperationalError, InterfaceError):
+        raise  # the database's trouble, not the errand's
+    except Exception as error:
+        _failed(id_, error, now)
+
+
+@transaction.atomic
+def _failed(id_: int, error: Exception, now: datetime) -> None:
+    """Try again later, or set the errand aside after the last attempt."""
+    log.warning("errand failed id=%s", id_, exc_info=error)
+    errand = Errand.objects.select_for_update(of=("self",)).select_related("list").get(pk=id_)
+    errand.error = f"{type(error).__name__}: {error}".replace("\x00", "")[:500]
+    if errand.attempts >= ATTEMPTS:
+        errand.state, errand.next_try = ErrandState.QUARANTINED, None
+        organisation = errand.list.organisation_id if errand.list else None
+        journal.write("errand.quarantined", now, organisation=organisation, list=errand.list_id, recipient=errand.recipient, error=errand.error)
+        mail.error("errand quarantined id=%s recipient=%s error=%s", id_, errand.recipient, errand.error)
+    else:
+        errand.next_try = now + WAITS[errand.attempts - 1]
+    errand.save(update_fields=["error", "state", "next_try"])
