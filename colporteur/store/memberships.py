@@ -47,3 +47,8 @@ class Membership(models.Model):
             models.Index(fields=["list", "address", "since"], name="membership_audience"),
             models.Index(fields=["address"], name="membership_of_address"),
         ]
+
+
+def audience_count(list_: List) -> int:
+    """How many would receive a post accepted now: each member once, without who reads elsewhere or paused."""
+    return Membership.objects.filter(list=list_, until__isnull=True, delivery=DeliveryMode.EACH, paused=False).values("address").distinct().count()
