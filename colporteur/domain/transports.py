@@ -29,7 +29,7 @@ def read_url(url: str) -> Way:
         raise ValueError("this is not a transport's URL: write smtp://user:password@host:587?tls=starttls or folder:///path") from None
     kind = KINDS.get(parts.scheme)
     if kind is None:
-        raise ValueError(f"{parts.scheme or url.strip()[:40]!r} is no kind of transport; known: smtp://user:password@host:587?tls=starttls , folder:///path")
+        raise ValueError(f"{parts.scheme!r} is no kind of transport; known: smtp://user:password@host:587?tls=starttls , folder:///path")
     if kind == "folder":
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
             raise ValueError("a folder transport needs an absolute path: write folder:///var/spool/outbox")
