@@ -8,6 +8,7 @@ like ``colporteur deliver`` need an option but neither Django nor a key.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,8 @@ class SettingsError(Exception):
 class Option:
     """One installation option.
 
-    ``kind`` is one of ``text``, ``path``, ``int``, ``bool``, ``address`` (``host:port``, empty = off), ``list``
-    (comma separated).
+    ``kind`` is one of ``text``, ``path``, ``int`` (1 or more), ``bool``, ``address`` (``host:port``, empty = off). A text
+    with ``choices`` is one of them.
     """
 
     variable: str
@@ -29,6 +30,7 @@ class Option:
     default: Any
     unit: str
     sentence: str
+    choices: tuple[str, ...] = ()
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -39,10 +41,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_BASE_URL", "text", "", "URL", "Public address used in links; decides host check, secure cookies and CSRF origin. Default: http:// + COLPORTEUR_WEB."),
     Option("COLPORTEUR_SECRET_KEY", "text", "", "", "Signing and encryption key; made and kept in the data directory with the embedded database, required with DATABASE_URL."),
     Option("COLPORTEUR_DEMO", "bool", False, "", "Put demo data in an empty database at the first start."),
-    Option("COLPORTEUR_LANGUAGE", "text", "en", "language code", "Language of letters to people who chose none: en or fr."),
+    Option("COLPORTEUR_LANGUAGE", "text", "en", "language code", "Language of letters to people who chose none.", ("en", "fr")),
     Option("COLPORTEUR_TIME_ZONE", "text", "Europe/Paris", "tz name", "Time zone of dates shown to people who chose none."),
     Option("COLPORTEUR_MAX_MESSAGE_SIZE", "int", 50 * 1024 * 1024, "bytes", "Largest message any door takes; the LMTP listener announces it as SIZE."),
-    Option("COLPORTEUR_LOG", "text", "info", "level", "Least level written to the log: debug, info, warning, error."),
+    Option("COLPORTEUR_LOG", "text", "info", "level", "Least level written to the log.", ("debug", "info", "warning", "error")),
     Option("COLPORTEUR_MAIL_LOG", "text", "mail.log", "file", "Where every part writes the mail journal beside standard error, relative to the data directory; empty = standard error only."),
     Option("COLPORTEUR_CONNECTIONS", "int", 20, "connections", "Parallel connections a worker opens to one SMTP transport."),
     Option("COLPORTEUR_SWEEP", "int", 2, "seconds", "How often workers look for due rows nobody woke them for."),
@@ -51,6 +53,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-For and X-Forwarded-Proto."),
 )
 
+_SHAPES = {"int": "a whole number of 1 or more", "bool": "0 or 1", "address": "host:port"}
 _BY_NAME = {option.variable: option for option in OPTIONS}
 
 
@@ -66,15 +69,24 @@ def read(variable: str, environ: dict[str, str] | None = None) -> Any:
     text = text.strip()
     try:
         if option.kind == "int":
-            return int(text)
+            return _positive(text)
         if option.kind == "bool":
             return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}[text.lower()]
         if option.kind == "address" and text:
             host, port = split_address(text)
             return f"{host}:{port}"
     except (ValueError, KeyError):
-        raise SettingsError(f"{variable}={text!r} is not a valid {option.kind}: {option.sentence}") from None
+        raise SettingsError(f"{variable}={text!r} is not {_SHAPES[option.kind]}: {option.sentence}") from None
+    if option.choices and text not in option.choices:
+        raise SettingsError(f"{variable}={text!r} is none of {', '.join(option.choices)}: {option.sentence}")
     return text
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -84,3 +96,24 @@ def split_address(text: str) -> tuple[str, int]:
     if not 0 <= number < 65536:
         raise ValueError(text)
     return host.strip("[]") or "127.0.0.1", number
+
+
+def markdown() -> str:
+    """``docs/settings.md``: every option with type, default, unit and sentence."""
+    lines = [
+        "# Settings",
+        "",
+        "Every option of an installation is an environment variable; this page is made from `colporteur/options.py` by `make docs`.",
+        "",
+        "| variable | type | default | unit | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for option in OPTIONS:
+        default = {True: "1", False: "0", "": "(empty)"}.get(option.default, str(option.default))
+        kind = ", ".join(option.choices) or option.kind
+        lines.append(f"| `{option.variable}` | {kind} | `{default}` | {option.unit} | {option.sentence} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

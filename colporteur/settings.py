@@ -8,7 +8,8 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from colporteur.daemons import database
 from colporteur.options import SettingsError, read
@@ -21,10 +22,19 @@ EMBEDDED = not DATABASE_URL
 POSTGRES = database.place(DATA)  # the embedded server: data/, run/ (socket), log
 
 
+def _split(variable: str, url: str, example: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - reading it checks it
+        return parts
+    except ValueError:
+        raise SettingsError(f"{variable} must look like {example}") from None
+
+
 def _database(url: str) -> dict[str, Any]:
     if not url:
         return {"NAME": "colporteur", "USER": "colporteur", "HOST": str(POSTGRES / "run"), "PORT": "5432", "OPTIONS": {"connect_timeout": "10"}}
-    parts = urlsplit(url)
+    parts = _split("DATABASE_URL", url, "postgresql://user:password@host:5432/name")
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
         raise SettingsError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
     query = dict(parse_qsl(parts.query))
@@ -81,9 +91,9 @@ LEASE: int = read("COLPORTEUR_LEASE")
 WEB_THREADS: int = read("COLPORTEUR_WEB_THREADS")
 TRUSTED_PROXY: bool = read("COLPORTEUR_TRUSTED_PROXY")
 
-_base = urlsplit(BASE_URL)
-if _base.scheme not in ("http", "https") or not _base.hostname:
-    raise SettingsError("COLPORTEUR_BASE_URL must look like https://lists.example.org")
+_base = _split("COLPORTEUR_BASE_URL", BASE_URL, "https://lists.example.org")
+if _base.scheme not in ("http", "https") or not _base.hostname or _base.path or _base.query:
+    raise SettingsError("COLPORTEUR_BASE_URL must look like https://lists.example.org, without a path")
 PUBLIC_HTTPS = _base.scheme == "https"
 
 # --- Django -----------------------------------------------------------------------------------------------------
@@ -163,10 +173,13 @@ LANGUAGES = [("en", "English"), ("fr", "Français")]
 LOCALE_PATHS = [Path(__file__).parent / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = read("COLPORTEUR_TIME_ZONE")
+try:
+    ZoneInfo(TIME_ZONE)
+except (ValueError, OSError, KeyError):
+    raise SettingsError(f"COLPORTEUR_TIME_ZONE={TIME_ZONE!r} is no time zone; write one like Europe/Paris") from None
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [Path(__file__).parent / "web" / "static"]
-STATIC_ROOT = DATA / "static"
 WHITENOISE_USE_FINDERS = True  # no collectstatic step: the files are few and ship with the package
 WHITENOISE_AUTOREFRESH = False
 

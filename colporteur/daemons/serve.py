@@ -10,12 +10,14 @@ from typing import Any
 from django.conf import settings
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 
 from colporteur.daemons import log
 from colporteur.daemons.binaries import die_with_parent
 from colporteur.options import split_address
 
 logger = logging.getLogger("colporteur.web")
+_LOGGING: dict[str, Any] = {"handlers": {}, "loggers": {"_granian": {"propagate": True}}}  # what it says goes into our log
 
 
 def main() -> None:
@@ -24,7 +26,7 @@ def main() -> None:
     logger.info("listening web=%s base=%s", settings.WEB, settings.BASE_URL)
     Granian(
         "colporteur.web.wsgi:application", address=host, port=port, interface=Interfaces.WSGI, websockets=False,
-        blocking_threads=settings.WEB_THREADS, backpressure=settings.WEB_THREADS * 16, workers_kill_timeout=10, log_enabled=False,
+        blocking_threads=settings.WEB_THREADS, backpressure=settings.WEB_THREADS * 16, workers_kill_timeout=10, log_level=LogLevels.error, log_dictconfig=_LOGGING,
     ).serve(target_loader=_load)  # fmt: skip
     logger.info("stopped")
 

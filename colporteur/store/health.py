@@ -45,7 +45,7 @@ def ended(host: str, pid: int) -> None:
 def living() -> dict[str, int]:
     """Part -> how many processes of it showed a sign of life lately."""
     found = Heartbeat.objects.filter(at__gt=Now() - STALE).values_list("part").annotate(count=models.Count("id"))
-    return {part: count for part, count in found}
+    return dict(found)
 
 
 @dataclass(frozen=True)
