@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import OperationalError, connections
 
 from colporteur.daemons import database, log
+from colporteur.daemons.binaries import DatabaseError
 from colporteur.store import schema
 
 
@@ -31,7 +32,7 @@ def reached() -> Iterator[bool]:
                     connections.close_all()
         else:
             yield False
-    except (database.DatabaseError, schema.SchemaError) as error:
+    except (DatabaseError, schema.SchemaError) as error:
         raise click.ClickException(str(error)) from None
     except OperationalError as error:
         raise click.ClickException(f"the database does not answer: {' '.join(str(error).split())}") from None

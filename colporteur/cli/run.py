@@ -37,7 +37,7 @@ def run() -> None:
             link = greeting.sign_in_link()
             connections.close_all()
             asyncio.run(Supervisor(PARTS, lambda: greeting.when_ready(link)).run())
-    except (database.DatabaseError, schema.SchemaError, ports.PortTaken) as error:
+    except (binaries.DatabaseError, schema.SchemaError, ports.PortTaken) as error:
         raise click.ClickException(str(error)) from None
     except OperationalError as error:
         raise click.ClickException(f"the database does not answer: {' '.join(str(error).split())}") from None

@@ -29,14 +29,12 @@ _LONGEST = 2000  # characters of one value
 class LineFormatter(logging.Formatter):
     """A record as one line of logfmt."""
 
-    converter = time.gmtime
-
     def __init__(self, part: str) -> None:
         super().__init__()
         self.part = part
 
     def format(self, record: logging.LogRecord) -> str:
-        at = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03d}Z"
+        at = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z"
         noun = record.name.removeprefix("colporteur.")
         line = f"at={at} level={record.levelname.lower()} part={self.part} log={noun} {_message(record)}"
         if record.exc_info and record.exc_info[1] is not None:

@@ -8,19 +8,21 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import uvloop
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection, connections
+from django.db import Error, OperationalError, connection, connections
 
 from colporteur.daemons import database, health, log
+from colporteur.daemons.binaries import DatabaseError
 from colporteur.daemons.threads import in_thread
 from colporteur.store import schema
 from colporteur.store.health import ended
 
 logger = logging.getLogger("colporteur.parts")
-Main = Callable[[], Awaitable[None]]
+Main = Callable[[], Coroutine[Any, Any, None]]
 
 
 def run_part(name: str, main: Main) -> None:
@@ -36,8 +38,11 @@ def run_part(name: str, main: Main) -> None:
             logger.info("started pid=%d", os.getpid())
             uvloop.run(_beside(name, main))
             logger.info("stopped pid=%d", os.getpid())
-    except (database.DatabaseError, schema.SchemaError, health.DatabaseLost) as error:
+    except (DatabaseError, schema.SchemaError, health.DatabaseLost, OSError) as error:
         logger.error("refused reason=%s", error)
+        sys.exit(1)
+    except Exception:
+        logger.exception("failed")
         sys.exit(1)
 
 
@@ -49,7 +54,7 @@ def serve_web(serve: Callable[[], None]) -> None:
             wait()
             connections.close_all()
             serve()
-    except (database.DatabaseError, schema.SchemaError) as error:
+    except (DatabaseError, schema.SchemaError) as error:
         logger.error("refused reason=%s", error)
         sys.exit(1)
 
@@ -89,7 +94,7 @@ async def _beside(name: str, main: Main) -> None:
     if not work.done():
         work.cancel()
     done = await asyncio.gather(work, signs, return_exceptions=True)
-    with contextlib.suppress(DatabaseError):
+    with contextlib.suppress(Error):
         await in_thread(ended, health.HOST, os.getpid())
     for outcome in done:
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from colporteur.daemons.binaries import die_with_parent
 from colporteur.daemons.health import HOST
@@ -26,7 +27,7 @@ _STEADY_SECONDS = 60.0  # a part that lived this long starts again with the firs
 class Supervisor:
     """Keeps ``parts`` running until ``stop()``; ``ready`` is awaited once beside them, to greet who started us."""
 
-    def __init__(self, parts: tuple[str, ...], ready: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, parts: tuple[str, ...], ready: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self.parts, self.ready = parts, ready
         self.stopping = asyncio.Event()
         self.children: dict[str, asyncio.subprocess.Process] = {}
