@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from colporteur.domain.mailings import MailingKind, MailingState, Priority
+from colporteur.flow.planning import plan_due
 from colporteur.mail.parse import skim
 from colporteur.store import copies, journal
 from colporteur.store.arrivals import keep
@@ -26,7 +27,7 @@ from colporteur.store.policies import policy
 from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
 
-__all__ = ["Totals", "assign_transports", "cancel", "create_for_post", "create_forward", "create_letter", "pause", "resume", "resume_due", "totals", "totals_of", "transport_for"]
+__all__ = ["Totals", "assign_transports", "cancel", "create_for_post", "create_forward", "create_letter", "pause", "plan_due", "resume", "resume_due", "totals", "totals_of", "transport_for"]
 
 log = logging.getLogger("colporteur.mail")
 
@@ -96,7 +97,7 @@ def transport_for(list_: List | None) -> Transport | None:
     return usable.filter(organisation__isnull=True).order_by("-is_default", "id").first()
 
 
-def assign_transports(now: datetime) -> int:
+def assign_transports() -> int:
     """Give open mailings that were made while there was no transport the one there is now; how many."""
     waiting = Mailing.objects.filter(transport__isnull=True, state__in=[MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]).select_related("list")
     given = 0
@@ -117,7 +118,7 @@ def pause(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) 
     """
     won = Mailing.objects.filter(Q(state=MailingState.RUNNING) | Q(state=MailingState.PAUSED, resume_at__isnull=False), id=mailing_id).update(state=MailingState.PAUSED, pause_reason="", resume_at=None)
     if won:
-        _journal(mailing_id, "mailing.paused", now, actor, by=by)
+        _journal(mailing_id, "mailing.paused", now, actor, by)
     return bool(won)
 
 
@@ -127,7 +128,7 @@ def resume(mailing_id: int, now: datetime, by: str, *, actor: int | None = None)
     won = Mailing.objects.filter(id=mailing_id, state=MailingState.PAUSED).update(state=MailingState.RUNNING, pause_reason="", resume_at=None)
     if won:
         Transport.objects.filter(mailing=mailing_id).update(next_try=None)
-        _journal(mailing_id, "mailing.resumed", now, actor, by=by)
+        _journal(mailing_id, "mailing.resumed", now, actor, by)
         wake(Wake.DELIVER)
     return bool(won)
 
@@ -147,14 +148,14 @@ def cancel(mailing_id: int, now: datetime, by: str, *, actor: int | None = None)
     won = Mailing.objects.filter(id=mailing_id, state__in=still).update(state=MailingState.CANCELLED, planned=True, finished=now, pause_reason="", resume_at=None)
     if won:
         copies.cancel_open(mailing_id)
-        _journal(mailing_id, "mailing.cancelled", now, actor, by=by)
+        _journal(mailing_id, "mailing.cancelled", now, actor, by)
         log.info("cancelled mailing=%d", mailing_id)
     return bool(won)
 
 
-def _journal(mailing_id: int, event: str, now: datetime, actor: int | None, **values: str) -> None:
+def _journal(mailing_id: int, event: str, now: datetime, actor: int | None, by: str) -> None:
     mailing = Mailing.objects.only("list_id", "post_id").get(id=mailing_id)
-    journal.write(event, now, actor=actor, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id, **values)
+    journal.write(event, now, actor=actor, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id, by=by)
 
 
 # --- counting ---------------------------------------------------------------------------------------------------

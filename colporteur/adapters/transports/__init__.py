@@ -1,4 +1,4 @@
-"""Ways out: one file per kind, one shape.
+"""Ways out: one file (or folder) per kind, one shape.
 
 A transport takes copies from a ``Feed`` and tells each one's ``Outcome``. It never decides what an outcome means for a
 person or a mailing, and knows neither rows nor slices.
@@ -6,10 +6,20 @@ person or a mailing, and knows neither rows nor slices.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from importlib import import_module
 from typing import NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+KINDS: dict[str, str] = {
+    "smtp": "colporteur.adapters.transports.smtp",
+    "folder": "colporteur.adapters.transports.folder",
+}
+"""Kind (the URL's scheme) -> module, loaded at first use; the module offers ``open_url(url, connections) -> Transport``
+and raises ``ValueError`` with a sentence when the URL cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +28,6 @@ class Traits:
 
     envelope_sender: bool = True  # takes any envelope sender: signed VERP is possible
     raw_mime: bool = True  # takes our bytes as they are
-    max_recipients: int = 100  # of one transaction with identical copies
 
 
 class Outgoing(NamedTuple):
@@ -50,38 +59,71 @@ class Outcome(NamedTuple):
     text: str
 
 
-class Trouble(Exception):
-    """The transport's own trouble (greeting, TLS, AUTH, MAIL FROM refused, host not reachable): not the copies' fault.
+class Stage(IntEnum):
+    """How far a dialogue came before it met trouble."""
 
-    ``code`` and ``text`` are the server's reply, or 0 and the system's words.
+    CONNECT = 1  # no connection, or it is lost again and again
+    GREETING = 2  # greeting, EHLO
+    TLS = 3
+    AUTH = 4
+    SENDER = 5  # MAIL FROM: this sender is not welcome, others may be
+
+
+class Trouble(Exception):
+    """The transport's own trouble, not the copies' fault: greeting, TLS, AUTH or MAIL FROM refused, host not reachable.
+
+    ``code`` and ``text`` are the server's reply, or 0 and the system's words. ``temporary``: trying later may help.
+    ``key``: the copy that was under way at ``Stage.SENDER``.
     """
 
-    def __init__(self, code: int, text: str, stage: str) -> None:
-        super().__init__(f"{stage}: {code} {text}" if code else f"{stage}: {text}")
-        self.code, self.text, self.stage = code, text, stage
+    def __init__(self, stage: Stage, code: int, text: str, *, temporary: bool | None = None, key: tuple[int, int] | None = None) -> None:
+        super().__init__(f"{code} {text}" if code else text)
+        self.stage, self.code, self.text, self.key = stage, code, text, key
+        self.temporary = (code == 0 or code // 100 == 4) if temporary is None else temporary
 
 
 class Feed(Protocol):
-    """Where copies come from. ``take`` returns None when there is nothing to send now; the transport then calls
-    ``wait`` and tries again until ``closed``."""
+    """Where copies come from.
+
+    ``take`` returns None when there is nothing to send now. ``changed`` is set by the feed when that may be different
+    or when ``closed`` becomes true; the transport clears it, and may set it for itself.
+    """
 
     closed: bool
+    changed: asyncio.Event
 
     def take(self) -> Outgoing | None: ...
 
-    async def wait(self) -> None: ...
-
 
 class Transport(Protocol):
-    """One way out, open until ``close``. ``run`` sends what the feed gives until the feed is closed, calling ``settle``
-    for every copy taken, exactly once; raises ``Trouble`` after settling what it had taken."""
+    """One way out, open until ``close``."""
 
     traits: Traits
 
-    async def run(self, feed: Feed, settle: Callable[[Outcome], None]) -> None: ...
+    async def run(self, feed: Feed, settle: Callable[[Outcome], None]) -> None:
+        """Send what the feed gives until it is closed, calling ``settle`` for every copy taken, exactly once.
+
+        What is in the dialogue when the feed closes is finished. Raises ``Trouble`` after settling what it had taken;
+        connections stay usable and ``run`` may be called again.
+        """
+        ...
 
     async def check(self) -> str:
         """Connect, greet, authenticate, and say what was found in one line. Raises ``Trouble``."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """End politely; what is still in the dialogue is cut off and settled UNKNOWN or UNSENT."""
+        ...
+
+
+def open_transport(url: str, connections: int) -> Transport:
+    """A transport from its URL (contract: ``smtp://user:pass@host:port?tls=starttls``, ``folder:///path``).
+
+    Nothing is connected yet. ``connections``: at most so many at once. Raises ``ValueError`` saying what to write.
+    """
+    kind = urlsplit(url).scheme
+    if kind not in KINDS:
+        raise ValueError(f"{kind or url!r} is not a kind of transport: write one of {', '.join(f'{known}://' for known in KINDS)}")
+    opener: Callable[[str, int], Transport] = import_module(KINDS[kind]).open_url
+    return opener(url, connections)

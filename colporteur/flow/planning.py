@@ -1,0 +1,81 @@
+"""Planning: the audience of a post's mailing is written, range by range, as copies and slices."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from colporteur.domain.mailings import MailingKind, MailingState
+from colporteur.domain.policy import FromForm
+from colporteur.flow import senders
+from colporteur.flow.rewriting import envelope_sender, frozen
+from colporteur.store import copies, journal
+from colporteur.store.jobs import Wake, wake
+from colporteur.store.lists import ListState
+from colporteur.store.mailings import Mailing
+from colporteur.store.policies import policy
+
+log = logging.getLogger("colporteur.mail")
+
+FIRST_RANGE, RANGE = 2_000, 10_000
+"""Copies committed together: few at first so that sending starts at once."""
+
+
+def plan_due(now: datetime, *, known_only: bool = False) -> int:
+    """Write the next range of every mailing that is not planned yet; how many ranges were written, 0: nothing to do.
+
+    ``known_only``: leave a mailing alone until the DMARC policy of its author's domain was asked for (the worker asks
+    ``senders.domains_to_look_up`` first); otherwise an unknown policy counts as none.
+    """
+    working = Q(list__state=ListState.ACTIVE) & (Q(list__domain__isnull=True) | Q(list__domain__enabled=True))
+    unplanned = Mailing.objects.filter(working, planned=False, kind=MailingKind.POST, state__in=[MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED])
+    return sum(_plan_range(id_, now, known_only) for id_ in unplanned.order_by("id").values_list("id", flat=True)[:100])
+
+
+@transaction.atomic
+def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
+    found = Mailing.objects.select_for_update(skip_locked=True, of=("self",)).select_related("list__organisation", "list__domain", "post", "transport")
+    mailing = found.filter(id=mailing_id, planned=False).first()
+    if mailing is None or mailing.list is None:
+        return 0
+    first = mailing.planned_to == 0
+    if first and not _freeze(mailing, now, known_only):
+        return 0
+    earlier = Mailing.objects.filter(post_id=mailing.post_id).exclude(id=mailing.id).values_list("id", flat=True) if mailing.post_id else ()
+    limit = FIRST_RANGE if first else RANGE
+    written, last = copies.plan_range(
+        mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, mailing.excluded, list(earlier), limit, copies.next_number(mailing.id), now, mailing.priority
+    )
+    mailing.planned = written < limit
+    mailing.planned_to = last or mailing.planned_to
+    if mailing.state == MailingState.PLANNED:
+        mailing.state = MailingState.RUNNING
+    if mailing.planned:
+        _planned(mailing, now)
+    mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender"])
+    wake(Wake.DELIVER)
+    return 1
+
+
+def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
+    """Fix what every copy will look like. False: the author's domain is not known yet."""
+    assert mailing.list
+    values = policy(mailing.list)
+    if known_only and values.from_form == FromForm.WHEN_NEEDED and mailing.post and not senders.known(senders.domain_of(mailing.post.sender), now):
+        return False
+    mailing.rewriting = frozen(mailing, values).to_json()
+    mailing.envelope_sender = envelope_sender(mailing)
+    mailing.started = now
+    return True
+
+
+def _planned(mailing: Mailing, now: datetime) -> None:
+    total = copies.counts([mailing.id]).get(mailing.id, copies.Counts()).total
+    journal.write("mailing.planned", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing.id, total=total)
+    log.info("planned mailing=%d post=%s list=%s copies=%d", mailing.id, mailing.post_id, mailing.list.address if mailing.list else "", total)
+    if mailing.state == MailingState.RUNNING and not copies.has_open_slices(mailing.id):
+        mailing.state, mailing.finished = MailingState.DONE, now
+        journal.write("mailing.done", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing.id)

@@ -1,0 +1,94 @@
+"""What a list's copies look like, frozen when its mailing is planned: the same for every copy, however long sending lasts."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from colporteur.domain.policy import FromForm, Leaving, Policy, Posting, ReplyTo, Stranger
+from colporteur.domain.tokens import LENGTH
+from colporteur.flow import senders
+from colporteur.mail.render import Rewriting
+from colporteur.store.lists import List
+from colporteur.store.mailboxes import Mailbox
+from colporteur.store.mailings import Mailing
+from colporteur.store.posts import Post
+
+_LOCAL_PART = 64  # octets, RFC 5321 section 4.5.3.1.1
+
+
+def frozen(mailing: Mailing, values: Policy) -> Rewriting:
+    """The rewriting of a post's mailing, from the list's effective policy and what its mailbox and transport allow."""
+    list_, post = mailing.list, mailing.post
+    assert list_ and post
+    mailbox = _mailbox(list_)
+    leaving = values.leaving == Leaving.FREE
+    nobody = values.posting == Posting.NOBODY and values.stranger == Stranger.REJECT
+    traits = mailing.transport.traits if mailing.transport else {}
+    foreign_from = (mailbox.traits if mailbox else {}).get("from_address", True) and traits.get("from_address", True)
+    return Rewriting(
+        list_address=list_.address,
+        list_title=list_.title or list_.name,
+        list_id=list_.list_id,
+        language=mailing.language,
+        prefix=values.prefix,
+        reply_to=_reply_to(list_, post, values),
+        from_list=not foreign_from or _from_list(values.from_form, post),
+        footer=values.footer,
+        owner="" if mailbox else f"{list_.name}-owner@{list_.host}",
+        help="" if mailbox else f"{list_.name}-request@{list_.host}",
+        post="NO" if nobody else list_.address,
+        unsubscribe_mailto=_leave_address(list_, mailbox) if leaving else "",
+        unsubscribe_url=f"{settings.BASE_URL}/u/{{token}}" if leaving and settings.PUBLIC_HTTPS else "",
+    )
+
+
+def envelope_sender(mailing: Mailing) -> str:
+    """Where reports about copies go, ``{token}`` naming the copy (VERP); the bare address where nothing else is taken."""
+    list_ = mailing.list
+    assert list_
+    mailbox = _mailbox(list_)
+    if mailing.transport and not mailing.transport.traits.get("envelope_sender", True):
+        return mailbox.user if mailbox and "@" in mailbox.user else list_.address
+    if mailbox:
+        if not mailbox.traits.get("envelope_sender", False):
+            return mailbox.user if "@" in mailbox.user else list_.address
+        if not (mailbox.traits.get("plus_part", False) and _fits(f"{list_.name}+")):
+            return list_.address
+        return f"{list_.name}+{{token}}@{list_.host}"
+    return f"{list_.name}-bounces+{{token}}@{list_.host}" if _fits(f"{list_.name}-bounces+") else f"b+{{token}}@{list_.host}"
+
+
+def _from_list(form: FromForm, post: Post) -> bool:
+    return form == FromForm.LIST or (form == FromForm.WHEN_NEEDED and senders.strict(senders.domain_of(post.sender)))
+
+
+def _reply_to(list_: List, post: Post, values: Policy) -> tuple[str, ...]:
+    if values.reply_to == ReplyTo.LIST:
+        return (list_.address,)
+    if values.reply_to == ReplyTo.BOTH:
+        return tuple(dict.fromkeys(filter(None, (post.sender, list_.address))))
+    if values.reply_to == ReplyTo.ADDRESS and values.reply_address:
+        return (values.reply_address,)
+    return ()
+
+
+def _leave_address(list_: List, mailbox: Mailbox | None) -> str:
+    """Address whose mail ends the membership, the token in it; with a long name, or where no plus-part arrives, the token
+    stands in the subject."""
+    if mailbox is None:
+        for word in ("unsubscribe", "leave"):
+            if _fits(f"{list_.name}-{word}+"):
+                return f"{list_.name}-{word}+{{token}}@{list_.host}"
+        return f"mailto:{list_.name}-leave@{list_.host}?subject=unsubscribe%20%5B%23{{token}}%5D"
+    if mailbox.traits.get("plus_part", False) and _fits(f"{list_.name}+"):
+        return f"mailto:{list_.name}+{{token}}@{list_.host}?subject=unsubscribe"
+    return f"mailto:{list_.address}?subject=unsubscribe%20%5B%23{{token}}%5D"
+
+
+def _fits(before: str) -> bool:
+    return len(before.encode()) + LENGTH <= _LOCAL_PART
+
+
+def _mailbox(list_: List) -> Mailbox | None:
+    """The mailbox a list without a domain of its own is run from."""
+    return Mailbox.objects.filter(list=list_).first() if list_.domain_id is None else None
