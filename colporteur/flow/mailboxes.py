@@ -45,6 +45,10 @@ NOT_READ = _("the connection breaks whenever it is read: {error}")
 LOCK = 0x6D62  # first key of the advisory locks below
 
 
+class MailboxGone(Exception):
+    """Somebody took the mailbox away meanwhile: nothing is left to do."""
+
+
 # ---- setting up -------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +174,7 @@ def wanted(mailbox_id: int, validity: int, listed: Sequence[str], now: datetime)
     An entry that is gone from the mailbox was removed; a removed one that is there again is another message under a
     used name (some POP3 servers count from 1). Messages left behind come last, and not before their time.
     """
+    _get(mailbox_id)
     ledger = Collected.objects.filter(mailbox=mailbox_id, validity=validity)
     LeftBehind.objects.filter(mailbox=mailbox_id, validity=validity).exclude(uid__in=listed).delete()
     ledger.filter(removed=False).exclude(uid__in=listed).update(removed=True)
@@ -187,7 +192,7 @@ def take(mailbox_id: int, validity: int, messages: Iterable[tuple[str, bytes | N
     ``raw`` None: the server had nothing to give. What cannot be taken is left behind; none stands in another's way.
     Raises ``django.db.Error`` when the database itself is gone.
     """
-    mailbox = Mailbox.objects.select_related("list").get(pk=mailbox_id)
+    mailbox = _get(mailbox_id)
     messages = list(messages)
     for uid, raw in messages:
         if raw is None:
@@ -215,13 +220,13 @@ def take(mailbox_id: int, validity: int, messages: Iterable[tuple[str, bytes | N
 @transaction.atomic
 def leave(mailbox_id: int, validity: int, uid: str, error: str, now: datetime, *, for_good: bool = False) -> None:
     """This message could not be taken: it stays, is tried again later and less often, at last not any more."""
+    mailbox = _get(mailbox_id)
     row = LeftBehind.objects.filter(mailbox=mailbox_id, validity=validity, uid=uid).first() or LeftBehind(mailbox_id=mailbox_id, validity=validity, uid=uid, attempts=0)
     row.attempts = decisions.MESSAGE_ATTEMPTS if for_good else row.attempts + 1
     row.next_try, row.error, row.at = decisions.message_next_try(row.attempts, now), error.replace("\x00", "")[:1000], now
     row.save()
     log.warning("left-behind mailbox=%s uid=%s attempts=%d error=%r", mailbox_id, uid, row.attempts, row.error)
     if row.next_try is None:
-        mailbox = Mailbox.objects.select_related("list__organisation").get(pk=mailbox_id)
         journal.write("mailbox.left", now, organisation=mailbox.list.organisation_id, list=mailbox.list_id, error=row.error)
         _tell("trouble", mailbox, now, error=row.error, since=now)
 
@@ -255,7 +260,7 @@ BROKEN_SEAL = Failure(_("The password cannot be read: it was sealed with another
 def trouble(mailbox_id: int, failure: Failure, now: datetime) -> datetime:
     """The mailbox cannot be used now: when it is tried again. Owners are told once."""
     with transaction.atomic():
-        mailbox = Mailbox.objects.select_for_update(of=("self",)).select_related("list__organisation").get(pk=mailbox_id)
+        mailbox = _get(mailbox_id, lock=True)
         mailbox.failures += 1
         mailbox.next_try = decisions.next_try(mailbox.failures, now)
         with override(mailbox.list.language or mailbox.list.organisation.language):
@@ -278,7 +283,7 @@ def worked(mailbox_id: int, now: datetime) -> bool:
         Mailbox.objects.filter(pk=mailbox_id).update(last_success=now)
         return False
     with transaction.atomic():
-        mailbox = Mailbox.objects.select_for_update(of=("self",)).select_related("list__organisation").get(pk=mailbox_id)
+        mailbox = _get(mailbox_id, lock=True)
         told, mailbox.last_success, mailbox.failures = mailbox.told_at, now, 0
         mailbox.next_try, mailbox.last_error, mailbox.told_at = None, "", None
         mailbox.save(update_fields=["last_success", "failures", "next_try", "last_error", "told_at"])
@@ -309,6 +314,13 @@ def _seen_before(mailbox: Mailbox, validity: int, messages: Sequence[tuple[str, 
             Collected.objects.filter(pk=rows.pop(key).pk).update(validity=validity, uid=uid, at=now)
             settled.add(uid)
     return settled
+
+
+def _get(mailbox_id: int, *, lock: bool = False) -> Mailbox:
+    rows = Mailbox.objects.select_for_update(of=("self",)) if lock else Mailbox.objects
+    if found := rows.select_related("list__organisation").filter(pk=mailbox_id).first():
+        return found
+    raise MailboxGone(f"mailbox {mailbox_id} is not there any more")
 
 
 def _tell(letter: str, mailbox: Mailbox, now: datetime, **fields: Any) -> None:

@@ -106,6 +106,13 @@ class Dovecot:
             rows = client.fetch("1:*", "(BODY.PEEK[])")[1]
             return [row[1] for row in rows if isinstance(row, tuple)]
 
+    def clear(self, user: str) -> None:
+        """Leave no message in the account's INBOX."""
+        with self.imap(user) as client:
+            client.select()
+            client.uid("STORE", "1:*", "+FLAGS", "\\Deleted")
+            client.expunge()
+
     @contextlib.contextmanager
     def imap(self, user: str) -> Iterator[imaplib.IMAP4]:
         """A plain client, signed in."""
@@ -221,7 +228,6 @@ def _account() -> pwd.struct_passwd:
 
 
 def _group(account: pwd.struct_passwd) -> str:
-    import grp
 
     return grp.getgrgid(account.pw_gid).gr_name
 

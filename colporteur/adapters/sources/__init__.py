@@ -24,10 +24,11 @@ class Trouble(Exception):
     """The account cannot be used now. ``sentence`` has {names} filled from ``values`` and says what to do.
 
     ``lasting``: it will not pass by itself (password, name, certificate). ``detail``: the server's or the system's words.
+    ``usable``: the connection may be used on.
     """
 
-    def __init__(self, sentence: str, *, lasting: bool = False, detail: str = "", **values: str | int) -> None:
-        self.sentence, self.lasting, self.detail = sentence, lasting, printable(detail)
+    def __init__(self, sentence: str, *, lasting: bool = False, usable: bool = False, detail: str = "", **values: str | int) -> None:
+        self.sentence, self.lasting, self.usable, self.detail = sentence, lasting, usable, printable(detail)
         self.values: Mapping[str, str | int] = values
         super().__init__(sentence.format(**values) + (f" ({self.detail})" if self.detail else ""))
 
@@ -72,7 +73,8 @@ class Waiting(NamedTuple):
 
 
 class Source(Protocol):
-    """One account, connected at construction. Every method raises ``Trouble``; after that only ``close`` is called."""
+    """One account, connected at construction. Every method raises ``Trouble``; after one that is not
+    ``usable`` only ``close`` is called."""
 
     def listing(self) -> Listing: ...
 

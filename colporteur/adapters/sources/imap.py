@@ -160,7 +160,7 @@ class Imap:
 
     def _log_in(self) -> None:
         account, client = self.account, self.client
-        names = {"host": account.host, "user": account.user}
+        names: dict[str, Any] = {"host": account.host, "user": account.user}
         with self._speaking():
             if client.has_capability("LOGINDISABLED"):
                 raise Trouble(connecting.TLS_ONLY, lasting=True, host=account.host, port=account.port)
@@ -231,7 +231,7 @@ class Imap:
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:
-            raise Trouble(connecting.NOT_MOVED, detail=str(error), folder=self.move_to or self.account.folder) from error
+            raise Trouble(connecting.NOT_MOVED, usable=True, detail=str(error), folder=self.move_to or self.account.folder) from error
 
     def _pending(self) -> bool:
         """Whether bytes wait in imaplib's buffer, or in the TLS layer's."""
