@@ -21,15 +21,15 @@ os.environ.update(
 )
 for _name in ("DATABASE_URL", "COLPORTEUR_DEMO", "LC_ALL"):
     os.environ.pop(_name, None)
+django.setup()  # conftests further down import tables
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the database before Django is set up."""
+    """Start the database."""
     from colporteur.daemons.database import Server, place
 
     server = Server(place(_HOME))
     server.start()
-    django.setup()
     config.stash[_SERVER] = server
 
 
