@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from django.db import models
+from django.db import connection, models
 
 from colporteur.domain.posts import PostState
 from colporteur.store.arrivals import Arrival
@@ -64,3 +68,32 @@ class Finding(models.Model):
     class Meta:
         db_table = "finding"
         ordering = ["post", "position"]
+
+
+Identity = tuple[int, str, bytes]
+"""(list, Message-ID, content key): what makes two posts the same message."""
+DUPLICATE_DAYS = 7
+_DATE = re.compile(rb"^date[ \t]*:", re.IGNORECASE | re.MULTILINE)
+
+
+def dated(raw: bytes) -> bool:
+    """Whether the header has a Date."""
+    head = raw[: 256 * 1024]
+    end = re.search(rb"\r?\n\r?\n", head)
+    return _DATE.search(head, 0, end.start() if end else len(head)) is not None
+
+
+def duplicates(identities: Sequence[Identity], now: datetime) -> dict[Identity, int]:
+    """The posts that are there already, by identity, oldest first; until the end of the transaction nobody else can
+    add one of these. Rejected and expired posts do not count: their authors may send again."""
+    if not identities:
+        return {}
+    locks = sorted({int.from_bytes(hashlib.sha256(repr(identity).encode()).digest()[:8], "big", signed=True) for identity in identities})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [locks])
+        cursor.execute(
+            "SELECT list_id, message_id, content_key, min(id) FROM post JOIN unnest(%s::bigint[], %s::text[], %s::bytea[]) AS new (l, m, k)"
+            " ON list_id = l AND content_key = k AND message_id = m WHERE received_at > %s AND state NOT IN ('rejected', 'expired') GROUP BY 1, 2, 3",
+            [*(list(column) for column in zip(*identities, strict=True)), now - timedelta(days=DUPLICATE_DAYS)],
+        )
+        return {(list_, message_id, bytes(content_key)): post for list_, message_id, content_key, post in cursor.fetchall()}
