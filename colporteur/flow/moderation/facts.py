@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from colporteur.domain import tokens
 from colporteur.domain.moderation import Facts
-from colporteur.domain.moderation.automatic import BULK
+from colporteur.domain.moderation.automatic import PASSED_ON
 from colporteur.domain.policy import Policy
 from colporteur.mail import headers, reports
 from colporteur.mail.parse import Skim, skim
@@ -121,7 +121,7 @@ def _facts(case: Case, known: Known, sent_by: dict[int, int | None], before: dic
     first = before.get((list_.pk, case.skim.message_id), case.post) if through else case.post
     roles = known.roles(sender, list_)
     # A nested list's post says Precedence: list; it is a person's message that a list of ours passed on.
-    passed_on = case.automatic == BULK and bool(through - {list_.pk})
+    passed_on = case.automatic in PASSED_ON and bool(through - {list_.pk})
     return Facts(
         policy=rules,
         list_id=list_.list_id.lower(),

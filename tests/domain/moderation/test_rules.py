@@ -56,7 +56,7 @@ def test_loop(change: dict[str, object], expected: list[str]) -> None:
     assert actions(loop(replace(MARC, **change))) == expected
 
 
-@pytest.mark.parametrize(("kind", "expected"), [("", []), ("report", ["discard"]), ("auto_reply", ["discard"]), ("receipt", ["discard"]), ("anything new", ["discard"]), ("bulk", ["hold"])])
+@pytest.mark.parametrize(("kind", "expected"), [("", []), ("report", ["discard"]), ("auto_reply", ["discard"]), ("receipt", ["discard"]), ("generated", ["discard"]), ("anything new", ["discard"]), ("bulk", ["hold"]), ("list", ["hold"])])
 def test_automatic(kind: str, expected: list[str]) -> None:
     found = automatic(replace(MARC, automatic=kind, automatic_evidence="Auto-Submitted: auto-replied"))
     assert actions(found) == expected
