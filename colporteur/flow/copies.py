@@ -1,0 +1,203 @@
+"""Copies leave: slices are claimed, outcomes settled by the batch. Called by the delivery lanes, once per batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+from django.db import OperationalError, connection, transaction
+from django.db.models import F
+
+from colporteur.domain.mailings import MailingKind, MailingState, next_attempt
+from colporteur.domain.posts import PostState
+from colporteur.mail.render import Prepared, Rewriting, prepare
+from colporteur.store import copies, journal
+from colporteur.store.copies import Claimed, Due, Standing
+from colporteur.store.mailings import Mailing
+from colporteur.store.posts import Post
+
+log = logging.getLogger("colporteur.mail")
+R = TypeVar("R")
+
+MOST_PREPARATIONS = 5
+_PREPARE_AGAIN = timedelta(seconds=5)  # doubled each time
+
+
+class Work(NamedTuple):
+    """A claimed slice with its open copies."""
+
+    slice: Claimed
+    copies: list[Due]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mailing's message, ready to be completed per copy."""
+
+    prepared: Prepared
+    envelope_sender: str  # "{token}" is replaced; "" is the null sender
+    label: str  # for the mail journal
+
+
+class Refused(NamedTuple):
+    """A copy that was not accepted. ``final``: 5xx. ``unknown``: it may have arrived, nobody can say."""
+
+    address: int
+    code: int
+    text: str
+    final: bool = False
+    unknown: bool = False
+
+
+def claim(transport_id: int, now: datetime, lease: float) -> list[Work]:
+    """Own about one slice's worth of due copies for ``lease`` seconds; copies of members who left or paused since are
+    cancelled. Empty: nothing is due."""
+    with transaction.atomic():
+        slices = copies.claim(transport_id, now, lease)
+        if not slices:
+            return []
+        open_: dict[tuple[int, int], list[Due]] = {(s.mailing, s.number): [] for s in slices}
+        gone: dict[tuple[int, int], list[int]] = {}
+        for due in copies.copies_of(slices):
+            if due.here:
+                open_[due.mailing, due.slice].append(due)
+            else:
+                gone.setdefault((due.mailing, due.slice), []).append(due.address)
+        for (mailing, number), addresses in gone.items():
+            copies.cancel_absent(mailing, number, addresses)
+        empty = [s for s in slices if not open_[s.mailing, s.number]]
+        for one in empty:
+            copies.recount(one.mailing, one.number)
+    for mailing in {s.mailing for s in empty}:
+        finish(mailing, now)
+    return [Work(s, open_[s.mailing, s.number]) for s in slices if open_[s.mailing, s.number]]
+
+
+def message_of(mailing_id: int) -> Message:
+    """The mailing's message, prepared. Raises whatever is wrong with it: see ``could_not_prepare``."""
+    mailing = Mailing.objects.select_related("blob", "list").get(id=mailing_id)
+    prepared = prepare(bytes(mailing.blob.raw), Rewriting.from_json(mailing.rewriting))
+    return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter)
+
+
+@transaction.atomic
+def could_not_prepare(mailing_id: int, slices: Sequence[Claimed], error: str, now: datetime) -> bool:
+    """A message that cannot be prepared is tried again a few times; then its post is quarantined and the mailing ended,
+    so that others flow. True when it was given up."""
+    error = error.replace("\x00", "")[:1000]
+    Mailing.objects.filter(id=mailing_id).update(attempts=F("attempts") + 1, error=error)
+    mailing = Mailing.objects.select_for_update().get(id=mailing_id)
+    log.error("cannot-prepare mailing=%d attempts=%d error=%r", mailing_id, mailing.attempts, error)
+    if mailing.attempts < MOST_PREPARATIONS:
+        copies.release(slices, due=now + _PREPARE_AGAIN * 2 ** (mailing.attempts - 1))
+        return False
+    copies.cancel_open(mailing_id)
+    Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now)
+    if mailing.post_id and Post.objects.filter(id=mailing.post_id, state=PostState.ACCEPTED).update(state=PostState.QUARANTINED, error=error):
+        journal.write("post.quarantined", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id, error=error)
+        log.error("quarantined post=%d mailing=%d error=%r", mailing.post_id, mailing_id, error)
+    return True
+
+
+# --- settling ---------------------------------------------------------------------------------------------------
+
+
+def accepted(slice_: Claimed, addresses: Sequence[int], lease: float, now: datetime) -> Standing:
+    """Record acceptances, whoever owns the slice now; how the slice stands."""
+
+    def record() -> Standing:
+        standing = copies.accepted(slice_, addresses, lease)
+        if standing.changed < len(addresses):
+            copies.accepted_late(slice_.mailing, addresses)
+        return standing
+
+    standing = _unlocked(record)
+    if standing.done:
+        finish(slice_.mailing, now)
+    return standing
+
+
+def refused(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitter: Callable[[], float]) -> bool:
+    """Fail or put off copies of a slice this worker owns, keeping the replies. False: another worker owns it now, nothing
+    was changed."""
+
+    def record() -> bool:
+        with transaction.atomic():
+            copies.lock_mailing(slice_.mailing)
+            if not copies.owned(slice_):
+                return False
+            _sort_out(slice_, refusals, now, jitter)
+            return True
+
+    owned = _unlocked(record)
+    if owned:
+        finish(slice_.mailing, now)
+    return owned
+
+
+def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitter: Callable[[], float]) -> None:
+    """Failed, or due again: by reply, attempts and age. An unknown outcome is repeated once, never twice."""
+    tried = copies.tried(slice_, [one.address for one in refusals])
+    began = Mailing.objects.values_list("started", flat=True).get(id=slice_.mailing) or now
+    age = (now - began).total_seconds()
+    failed: dict[int, int] = {}
+    deferred: dict[int, dict[int, int]] = {}  # attempts -> {address: code}
+    for one in refusals:
+        if one.address not in tried:
+            continue
+        attempts, last = tried[one.address]
+        again = one.unknown and attempts > 0 and last == 0
+        if one.final or again or next_attempt(attempts + 1, age, 0.0) is None:
+            failed[one.address] = one.code
+        else:
+            deferred.setdefault(attempts, {})[one.address] = one.code
+    if failed:
+        copies.failed(slice_, failed)
+    for attempts, replies in deferred.items():
+        wait = next_attempt(attempts + 1, age, jitter()) or next_attempt(attempts + 1, age, 0.0) or 0.0
+        copies.defer(slice_, replies, now + timedelta(seconds=wait), now)
+    copies.write_refusals(slice_.mailing, now, [(one.address, one.code, one.text.replace("\x00", "")) for one in refusals if one.address in tried])
+    for one in refusals:
+        if one.address in tried:
+            state = "failed" if one.address in failed else "deferred"
+            log.info("%s mailing=%d address=%d code=%d reply=%r", state, slice_.mailing, one.address, one.code, one.text[:200])
+
+
+def release(slices: Sequence[Claimed]) -> None:
+    """Give leases back; what was not sent stays queued and may leave at once."""
+    if slices:
+        _unlocked(lambda: copies.release(slices))
+
+
+def renew(slices: Sequence[Claimed], lease: float) -> set[Claimed]:
+    """Prolong leases: the slices that are still this worker's and whose mailing runs."""
+    return copies.renew(slices, lease) if slices else set()
+
+
+@transaction.atomic
+def finish(mailing_id: int, now: datetime) -> bool:
+    """Mark the mailing done when every copy is written and none is open. True when this call did it."""
+    state, planned = copies.lock_mailing(mailing_id)
+    if not planned or state not in (MailingState.RUNNING, MailingState.PAUSED) or copies.has_open_slices(mailing_id):
+        return False
+    Mailing.objects.filter(id=mailing_id).update(state=MailingState.DONE, finished=now, pause_reason="", resume_at=None)
+    mailing = Mailing.objects.only("kind", "list_id", "post_id").get(id=mailing_id)
+    if mailing.kind == MailingKind.POST:
+        journal.write("mailing.done", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id)
+    found = copies.counts([mailing_id]).get(mailing_id, copies.Counts())
+    log.info("done mailing=%d post=%s sent=%d failed=%d cancelled=%d", mailing_id, mailing.post_id, found.sent, found.failed, found.cancelled)
+    return True
+
+
+def _unlocked(change: Callable[[], R]) -> R:
+    """``change`` in its own transaction, again when it met another in a deadlock (an outcome while somebody cancels)."""
+    for _attempt in range(5):
+        try:
+            return change()
+        except OperationalError as error:
+            if connection.in_atomic_block or "deadlock" not in str(error):
+                raise
+    return change()
