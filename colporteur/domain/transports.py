@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-KINDS = {"smtp": "smtp", "smtps": "smtp", "folder": "folder"}
-"""URL scheme -> kind (the file in ``adapters/transports``)."""
+KINDS = ("smtp", "folder")
+"""URL schemes; each is a file or folder in ``adapters/transports``, which reads the whole of its own URLs."""
 TLS = ("starttls", "ssl", "none")
 
 
@@ -27,8 +27,8 @@ def read_url(url: str) -> Way:
         port = parts.port
     except ValueError:
         raise ValueError("this is not a transport's URL: write smtp://user:password@host:587?tls=starttls or folder:///path") from None
-    kind = KINDS.get(parts.scheme)
-    if kind is None:
+    kind = parts.scheme
+    if kind not in KINDS:
         raise ValueError(f"{parts.scheme!r} is no kind of transport; known: smtp://user:password@host:587?tls=starttls , folder:///path")
     if kind == "folder":
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain import policy as options
 from colporteur.domain.addresses import SUFFIXES, Service, list_name, normal, readings
 from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import roles
+from colporteur.flow import mailings, roles
 from colporteur.flow.organisations import actor, default_organisation
 from colporteur.store import journal
 from colporteur.store.lists import Alias, List, ListState, Role, RoleKind
@@ -201,9 +201,9 @@ def warnings(list_: List) -> list[str]:
 def _ways(list_: List) -> list[str]:
     """Warnings about the ways in and out."""
     said = []
-    transport = list_.transport or default_transport(list_.organisation_id)
+    transport = mailings.transport_for(list_)
     if transport is None:
-        said.append(_("The list has no transport: nothing can leave. Add one, or choose a default."))
+        said.append(_("The list has no transport that is switched on: nothing can leave."))
     elif not transport.enabled:
         said.append(_("The transport %(name)s is switched off: nothing can leave.") % {"name": transport.name})
     if list_.domain is None and not Mailbox.objects.filter(list=list_, enabled=True).exists():
@@ -214,9 +214,8 @@ def _ways(list_: List) -> list[str]:
 
 
 def default_transport(organisation: int | None) -> Transport | None:
-    """The transport of a list that names none: its organisation's default, else the site's."""
-    own = Transport.objects.filter(organisation=organisation, is_default=True).first() if organisation else None
-    return own or Transport.objects.filter(organisation__isnull=True, is_default=True).first()
+    """The transport of a list of this organisation that names none; None when there is none switched on."""
+    return mailings.transport_for(List(organisation_id=organisation) if organisation else None)
 
 
 def _free(address: str) -> None:

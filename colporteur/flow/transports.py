@@ -6,21 +6,28 @@ import logging
 import re
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from colporteur.domain.transports import read_url
+from colporteur.flow import letters, mailings
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
+from colporteur.store.lists import List, ListState, RoleKind
 from colporteur.store.organisations import Organisation
 from colporteur.store.people import Person
+from colporteur.store.rights import addresses_of, administrators
 from colporteur.store.sealed import seal, unseal
 from colporteur.store.transports import Transport
 
 log = logging.getLogger("colporteur.mail")
 
+PATIENCE = 3
+"""Failures in a row after which people hear of a trouble that may pass by itself."""
 BACK_OFF_FIRST, BACK_OFF_MOST = 30, 1800  # seconds between tries of a transport in trouble, doubling
+_LISTS_TOLD = 50
 _NAME = re.compile(r"[\w][\w .-]{0,62}", re.UNICODE)
 
 
@@ -102,34 +109,59 @@ def listed(organisation: Organisation | None = None) -> list[Transport]:
 
 
 @transaction.atomic
-def trouble(transport: Transport, error: str, now: datetime) -> datetime:
+def trouble(transport: Transport, error: str, now: datetime, *, lasting: bool = False) -> datetime:
     """The transport refused as a whole: no slice is claimed for it before the time returned, growing from 30 s to 30 min.
 
-    Lanes that fail together count once. The journal has the first failure of a row; ``flow.alarms`` tells people.
+    Lanes that fail together count once. The journal has the first failure of a row; people are told once, at the third
+    failure or at once when it is ``lasting`` (a wrong password).
     """
     row = Transport.objects.select_for_update(of=("self",)).get(pk=transport.pk)
     if row.failures and row.next_try and row.next_try > now:
         return row.next_try  # another lane said so already
     wait = min(BACK_OFF_FIRST * 2 ** min(row.failures, 16), BACK_OFF_MOST)
-    row.failures, row.next_try, row.last_error = row.failures + 1, now + timedelta(seconds=wait), error.replace("\x00", "")[:1000]
-    row.save(update_fields=["failures", "next_try", "last_error"])
+    row.failures, row.last_error = row.failures + 1, error.replace("\x00", "")[:1000]
+    row.next_try = now + timedelta(seconds=wait)
     if row.failures == 1:
         journal.write("transport.trouble", now, organisation=row.organisation_id, transport=row.name, error=row.last_error)
+    if row.told_at is None and (lasting or row.failures >= PATIENCE) and _tell("trouble", row, now, error=row.last_error, since=row.last_success or now):
+        row.told_at = now
+    row.save(update_fields=["failures", "next_try", "last_error", "told_at"])
     log.warning("transport-trouble transport=%s failures=%d next=%s error=%r", row.name, row.failures, row.next_try.isoformat(), row.last_error)
     return row.next_try
 
 
-@transaction.atomic
 def recovered(transport: Transport, now: datetime) -> bool:
     """The transport took mail. True when it was in trouble before; cheap enough to be called after every slice."""
-    was = Transport.objects.filter(pk=transport.pk, failures__gt=0).update(failures=0, next_try=None, last_error="", told_at=None, last_success=now)
-    if was:
-        journal.write("transport.recovered", now, organisation=transport.organisation_id, transport=transport.name)
-        log.info("transport-recovered transport=%s", transport.name)
-    else:
-        minute_ago = now - timedelta(minutes=1)  # a row written each minute, not each slice
-        Transport.objects.filter(Q(last_success__isnull=True) | Q(last_success__lt=minute_ago), pk=transport.pk).update(last_success=now)
+    minute_ago = now - timedelta(minutes=1)  # a row written each minute, not each slice
+    Transport.objects.filter(Q(last_success__isnull=True) | Q(last_success__lt=minute_ago), pk=transport.pk, failures=0).update(last_success=now)
+    if not Transport.objects.filter(pk=transport.pk, failures__gt=0).exists():
+        return False
+    with transaction.atomic():
+        row = Transport.objects.select_for_update(of=("self",)).get(pk=transport.pk)
+        told, was = row.told_at, row.failures
+        row.failures, row.next_try, row.last_error, row.told_at, row.last_success = 0, None, "", None, now
+        row.save(update_fields=["failures", "next_try", "last_error", "told_at", "last_success"])
+        if was:
+            journal.write("transport.recovered", now, organisation=row.organisation_id, transport=row.name)
+            log.info("transport-recovered transport=%s", row.name)
+        if told:
+            _tell("recovered", row, now)
     return bool(was)
+
+
+def _tell(letter: str, transport: Transport, now: datetime, **fields: object) -> bool:
+    """Write to the administrators and to the owners of lists that chose this transport; False when a letter would have
+    to leave by the very transport it is about."""
+    if letter == "trouble" and mailings.transport_for(None) == transport:
+        return False
+    owners = [address for list_ in List.objects.filter(transport=transport, state=ListState.ACTIVE).order_by("id")[:_LISTS_TOLD] for address in addresses_of(list_, RoleKind.OWNER)]
+    for address in {address.pk: address for address in (*administrators(), *owners)}.values():
+        try:
+            with transaction.atomic():
+                letters.send(letter, address, now, fields={"thing": transport.name, "link": f"{settings.BASE_URL}/", **fields})
+        except (ValueError, LookupError):  # somebody's own text that cannot be used must not hide the trouble itself
+            logging.getLogger("colporteur.transports").exception("letter not written letter=%s transport=%s", letter, transport.name)
+    return True
 
 
 def _changed(transport: Transport, words: str, now: datetime, by: Person | str) -> None:

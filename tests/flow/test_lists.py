@@ -206,7 +206,9 @@ def test_a_list_without_a_way_out_says_so() -> None:
     relay = transports.add("relay", "smtp://relay.example", NOW)
     assert lists.warnings(made) == []
     transports.switch(relay, False, NOW, by="test")
-    assert any("relay is switched off" in sentence for sentence in lists.warnings(made))
+    assert any("no transport" in sentence for sentence in lists.warnings(made))
+    lists.change(made, NOW, by="test", transport="relay")
+    assert any("relay is switched off" in sentence for sentence in lists.warnings(lists.find(made.address)))
 
 
 def test_a_shared_host_without_a_mailbox_and_a_domain_switched_off_are_said(relay: None) -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from colporteur.flow import organisations, transports
-from colporteur.store.models import JournalEntry
+from colporteur.flow import lists, organisations, people, transports
+from colporteur.store.models import Address, Copy, JournalEntry
 from colporteur.store.transports import Transport
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +91,43 @@ def test_lanes_that_fail_together_count_once() -> None:
     first = transports.trouble(made, "421", NOW)
     assert transports.trouble(made, "421", NOW + timedelta(seconds=1)) == first
     assert Transport.objects.get().failures == 1
+
+
+def letters() -> list[tuple[str, str]]:
+    return [(letter, Address.objects.get(pk=address).email) for letter, address in Copy.objects.order_by("mailing_id").values_list("mailing__letter", "address_id")]
+
+
+def test_administrators_and_owners_are_told_once_and_told_again_when_it_works() -> None:
+    transports.add("default", URL, NOW)
+    made = transports.add("own", URL, NOW)
+    people.add("root@a.example", admin=True, now=NOW)
+    organisations.add_domain("saule.example", None, NOW, by="test")
+    chosen = lists.create("amapiens@saule.example", "discussion", "helene@saule.example", NOW, by="test")
+    lists.create("autre@saule.example", "discussion", "else@saule.example", NOW, by="test")
+    lists.change(chosen, NOW, by="test", transport="own")
+    moment = NOW
+    for failure in range(6):
+        assert len(letters()) == (2 if failure >= transports.PATIENCE else 0)
+        moment = transports.trouble(made, "421 too busy", moment)
+    assert letters() == [("trouble", "root@a.example"), ("trouble", "helene@saule.example")]
+    transports.recovered(made, moment)
+    transports.recovered(made, moment)
+    assert letters()[2:] == [("recovered", "root@a.example"), ("recovered", "helene@saule.example")]
+
+
+def test_a_wrong_password_is_told_at_once() -> None:
+    transports.add("default", URL, NOW)
+    people.add("root@a.example", admin=True, now=NOW)
+    transports.trouble(transports.add("own", URL, NOW), "535 no", NOW, lasting=True)
+    assert letters() == [("trouble", "root@a.example")]
+
+
+def test_no_letter_waits_behind_the_transport_it_is_about() -> None:
+    made = transports.add("default", URL, NOW)
+    people.add("root@a.example", admin=True, now=NOW)
+    transports.trouble(made, "535 no", NOW, lasting=True)
+    transports.recovered(made, NOW)
+    assert letters() == []
 
 
 def test_success_is_written_at_most_once_a_minute() -> None:
