@@ -14,6 +14,7 @@ from django.db import OperationalError, connections
 
 from colporteur.cli.installation import reached
 from colporteur.daemons import binaries, database, greeting, log, parts, ports, serve
+from colporteur.daemons.postgresql import Server
 from colporteur.daemons.run import PARTS, Supervisor
 from colporteur.store import schema
 from colporteur.store.jobs import forget_stalled
@@ -24,7 +25,7 @@ def run() -> None:
     """Run everything: database, web, receivers, collectors and workers, until Ctrl-C or SIGTERM."""
     log.set_up("run")
     try:
-        with _database():
+        with _database() as server:
             ports.check_free("COLPORTEUR_WEB", settings.WEB)
             if settings.LMTP:
                 ports.check_free("COLPORTEUR_LMTP", settings.LMTP)
@@ -36,7 +37,7 @@ def run() -> None:
                 greeting.fill_when_empty()
             link = greeting.sign_in_link()
             connections.close_all()
-            asyncio.run(Supervisor(PARTS, lambda: greeting.when_ready(link)).run())
+            asyncio.run(Supervisor(PARTS, lambda: greeting.when_ready(link), server).run())
     except (binaries.DatabaseError, schema.SchemaError, ports.PortTaken) as error:
         raise click.ClickException(str(error)) from None
     except OperationalError as error:
@@ -81,13 +82,13 @@ def _part(name: str, module: str) -> None:
 
 
 @contextlib.contextmanager
-def _database() -> Iterator[None]:
+def _database() -> Iterator[Server | None]:
     if not settings.EMBEDDED:
-        yield
+        yield None
         return
-    with database.owned(settings.POSTGRES):
+    with database.owned(settings.POSTGRES) as server:
         if not settings.POSTGRES.is_relative_to(settings.DATA):
             click.echo(
                 f"The database's user cannot enter {settings.DATA}: the database is in {settings.POSTGRES}, its programs below {binaries.ROOT_PLACE}.", file=sys.stderr
             )
-        yield
+        yield server

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from colporteur.daemons.binaries import die_with_parent
+from colporteur.daemons.binaries import DatabaseError, die_with_parent
 from colporteur.daemons.health import HOST
+from colporteur.daemons.postgresql import Server
 from colporteur.daemons.threads import in_thread
 from colporteur.store.health import ended
 
@@ -20,15 +21,16 @@ log = logging.getLogger("colporteur.run")
 
 PARTS = ("web", "receive", "collect", "worker")
 _DRAIN_SECONDS = 20.0  # a part that takes longer after SIGTERM is killed; nothing committed is lost
+_LOOK_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0  # a part that lived this long starts again with the first pause
 
 
 class Supervisor:
-    """Keeps ``parts`` running until ``stop()``; ``ready`` is awaited once beside them, to greet who started us."""
+    """Keeps ``parts`` and the embedded ``server`` running until ``stop()``; ``ready`` is awaited once beside them, to greet who started us."""
 
-    def __init__(self, parts: tuple[str, ...], ready: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.parts, self.ready = parts, ready
+    def __init__(self, parts: tuple[str, ...], ready: Callable[[], Coroutine[Any, Any, None]], server: Server | None) -> None:
+        self.parts, self.ready, self.server = parts, ready, server
         self.stopping = asyncio.Event()
         self.children: dict[str, asyncio.subprocess.Process] = {}
 
@@ -38,9 +40,10 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self.stop)
         keeping = [asyncio.create_task(self._keep(part)) for part in self.parts]
-        greeting = asyncio.create_task(self.ready())
+        beside = [asyncio.create_task(self.ready()), asyncio.create_task(self._keep_server())]
         await self.stopping.wait()
-        greeting.cancel()
+        for task in beside:
+            task.cancel()
         for child in self.children.values():
             if child.returncode is None:
                 child.terminate()
@@ -51,6 +54,9 @@ class Supervisor:
                     log.warning("killed part=%s reason=%s", part, f"still busy {_DRAIN_SECONDS:.0f} s after it was asked to end")
                     child.kill()
             await asyncio.wait(late)
+        for outcome in await asyncio.gather(*beside, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                raise outcome
 
     def stop(self) -> None:
         """End everything."""
@@ -74,6 +80,17 @@ class Supervisor:
                 await asyncio.wait_for(self.stopping.wait(), pause)
             except TimeoutError:
                 pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _keep_server(self) -> None:
+        while self.server and self.server.process:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if self.server.process.poll() is not None:
+                log.error("ended part=database status=%s", self.server.process.returncode)
+                try:
+                    self.server.start()  # on this thread: the kernel ends the server when the thread that started it ends
+                except DatabaseError:
+                    self.stop()
+                    raise
 
     async def _forget(self, pid: int) -> None:
         try:
