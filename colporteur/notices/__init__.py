@@ -38,7 +38,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "trouble": ("thing", "error", "since", "link"),
     "recovered": ("thing", "link"),
     # to anybody
-    "signin": ("link", "minutes", "site"),
+    "signin": ("link", "minutes"),
     "help": ("list", "title", "owner", "unsubscribe"),
     "leaving": ("list", "title", "email", "link", "reply"),
     "left": ("list", "title", "email", "owner"),

@@ -99,6 +99,7 @@ def test_owner_mail_is_not_passed_on_to_our_own_lists(amis: List) -> None:
         (["reject"], (Decision.REJECT, "")),
         (["Rejeter : hors sujet", "Merci", "", "Claire"], (Decision.REJECT, "hors sujet\nMerci\n\nClaire")),
         (["Refusé"], (Decision.REJECT, "")),
+        (["reject", "Too long.", "--", "Claire, 06 12"], (Decision.REJECT, "Too long.")),
         (["Jeter"], (Decision.DISCARD, "")),
         (["ignore it"], (Decision.DISCARD, "")),
         (["distribution"], None),

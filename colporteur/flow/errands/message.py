@@ -11,7 +11,6 @@ from django.conf import settings
 from colporteur.domain import tokens
 from colporteur.domain.tokens import Purpose
 from colporteur.mail import reports
-from colporteur.mail.compose import first_lines
 from colporteur.mail.parse import Skim, skim
 from colporteur.store.arrivals import Errand
 from colporteur.store.lists import List
@@ -46,10 +45,6 @@ class Message:
     def numbers(self, purpose: Purpose) -> tuple[int, int] | None:
         """What the token names, when it was made by us for this purpose."""
         return tokens.read(settings.TOKEN_KEY, purpose, self.token)
-
-    def words(self) -> list[str]:
-        """The first unquoted lines."""
-        return [line.strip() for line in first_lines(self.raw)]
 
     def author(self) -> Address:
         """The address of the one author; only where ``by_a_person``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from datetime import datetime
@@ -15,6 +16,7 @@ from colporteur.flow import letters
 from colporteur.flow.errands.message import Message
 from colporteur.flow.moderation.deciding import Decided, ModerationLink, decide, read_moderation_token
 from colporteur.flow.moderation.telling import about
+from colporteur.mail.compose import first_lines
 
 mail = logging.getLogger("colporteur.mail")
 
@@ -59,7 +61,8 @@ def command(lines: list[str]) -> Command | None:
     decision = VERBS.get(word) or (ALONE.get(word) if not rest else None)
     if decision is None:
         return None
-    return Command(decision, "\n".join([rest, *text[1:]]).strip() if decision is Decision.REJECT else "")
+    words = itertools.takewhile(lambda line: line.strip() != "--", [rest, *text[1:]])  # without the signature
+    return Command(decision, "\n".join(words).strip() if decision is Decision.REJECT else "")
 
 
 def moderate(message: Message) -> None:
@@ -68,7 +71,7 @@ def moderate(message: Message) -> None:
     if not message.by_a_person or link is None or link.post.list_id != message.errand.list_id:
         mail.info("moderation ignored errand=%s recipient=%s automatic=%s", message.errand.pk, message.errand.recipient, message.automatic.value)
         return
-    asked = command(message.words())
+    asked = command(first_lines(message.raw))
     if asked is None:
         _answer("unclear", message, link, reply=letters.service_address(link.post.list, Service.MODERATE, message.token))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -115,7 +115,7 @@ def _posted_before(cases: Sequence[Case]) -> dict[tuple[int, str], int]:
     return {(list_, identifier): id_ for list_, identifier, id_ in rows}
 
 
-def _facts(case: Case, known: Known, sent_by: dict[int, int | None], before: dict[tuple[int, str], int], rules: Policy) -> Facts:
+def _facts(case: Case, known: Known, sent_by: Mapping[int, int | None], before: Mapping[tuple[int, str], int], rules: Policy) -> Facts:
     list_, sender = case.list_, case.sender
     through = {sent_by[id_] for id_ in case.traces if id_ in sent_by}
     first = before.get((list_.pk, case.skim.message_id), case.post) if through else case.post

@@ -56,7 +56,8 @@ def _claim(now: datetime, fresh: bool) -> list[Post]:
     due = Post.objects.filter(state=PostState.RECEIVED).filter(Q(next_try__isnull=True) | Q(next_try__lte=now))
     due = due.filter(attempts=0) if fresh else due.filter(attempts__gt=0)
     rows = due.order_by("id").select_for_update(skip_locked=True).values_list("id", "size")[: BATCH_POSTS if fresh else 1]
-    ids, total = [], 0
+    ids: list[int] = []
+    total = 0
     for id_, size in rows:
         total += size
         if ids and total > BATCH_BYTES:

@@ -86,12 +86,12 @@ def _members(count: int) -> object:
 
 def _web_links(token: str) -> dict[str, object]:
     page = f"{settings.BASE_URL}/m/{token}"
-    return {"web": "yes", "link": page} | {field: f"{page}?do={decision}" for field, decision in _BUTTONS.items()}
+    return {"web": "yes", "link": page, **{field: f"{page}?do={decision}" for field, decision in _BUTTONS.items()}}
 
 
 def _mail_links(address: str, tag: str, subject: str) -> dict[str, object]:
     """Where nobody outside reaches our web server each button opens an answer by mail."""
-    return {"web": "", "link": ""} | {field: letters.mailto(address, tag, subject, field) for field in _BUTTONS}
+    return {"web": "", "link": "", **{field: letters.mailto(address, tag, subject, field) for field in _BUTTONS}}
 
 
 _BUTTONS = {"distribute": Decision.RELEASE, "reject": Decision.REJECT, "discard": Decision.DISCARD}
@@ -143,6 +143,6 @@ def tell_rejected(post: Post, policy: Policy, reason: object, now: datetime, *, 
 
 def tell_owners_quarantined(post: Post, now: datetime) -> None:
     """Owners of the list of a post that could not be processed; once, because a post is quarantined once."""
-    fields = about(post) | {"sender": post.sender or gettext_lazy("unknown"), "received": post.received_at, "error": post.error, "link": f"{settings.BASE_URL}/posts/{post.pk}"}
+    fields = about(post) | {"sender": post.sender or gettext_lazy("unknown"), "received": post.received_at, "error": post.error, "link": f"{settings.BASE_URL}/posts/{post.pk}/"}
     for to in owners(post.list):
         letters.send("quarantined", to, now, list_=post.list, fields=fields)
