@@ -8,10 +8,12 @@ holds is compared with the bytes that were taken, and removed.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import logging
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -42,6 +44,9 @@ TRAITS = ("envelope_sender", "plus_part", "from_address")
 TOO_LARGE = _("{size} bytes are more than the {limit} this installation takes")
 NO_CONTENT = _("the server lists the message but gives no content")
 NOT_READ = _("the connection breaks whenever it is read: {error}")
+PROBE_LIVES = timedelta(minutes=15)
+"""A live test that ended without cleaning up leaves its messages to the collector after this."""
+_PROBE = re.compile(rb"^X-Colporteur-Probe: ([0-9a-f]{1,12})-([0-9a-f]{20}) ", re.MULTILINE)
 LOCK = 0x6D62  # first key of the advisory locks below
 
 
@@ -197,10 +202,11 @@ def take(mailbox_id: int, validity: int, messages: Iterable[tuple[str, bytes | N
     for uid, raw in messages:
         if raw is None:
             leave(mailbox_id, validity, uid, gettext(NO_CONTENT), now)
-    whole = [(uid, raw) for uid, raw in messages if raw is not None]
+    probes = {uid: at for uid, raw in messages if raw is not None and (at := _probed_at(raw))}
+    whole = [(uid, raw) for uid, raw in messages if raw is not None and uid not in probes]
     settled = _seen_before(mailbox, validity, whole, now)
     fresh = [(uid, raw) for uid, raw in whole if uid not in settled]
-    done = [uid for uid, _raw in whole if uid in settled]
+    done = [uid for uid, _raw in whole if uid in settled] + [uid for uid, at in probes.items() if now - at > PROBE_LIVES]
     incoming = []
     for uid, raw in fresh:
         sender, recipients = envelope(raw, mailbox.list.address)
@@ -234,6 +240,12 @@ def leave(mailbox_id: int, validity: int, uid: str, error: str, now: datetime, *
 def removed(mailbox_id: int, validity: int, uids: Collection[str]) -> None:
     """These are gone from the mailbox for good."""
     Collected.objects.filter(mailbox=mailbox_id, validity=validity, uid__in=uids).update(removed=True)
+
+
+def probe_mark(now: datetime) -> str:
+    """What a live test writes on its messages, so that a collector leaves them to it."""
+    stamp = f"{int(now.timestamp()):x}"
+    return f"{stamp}-{_probe_seal(stamp)}"
 
 
 # ---- health -----------------------------------------------------------------------------------------------------
@@ -314,6 +326,18 @@ def _seen_before(mailbox: Mailbox, validity: int, messages: Sequence[tuple[str, 
             Collected.objects.filter(pk=rows.pop(key).pk).update(validity=validity, uid=uid, at=now)
             settled.add(uid)
     return settled
+
+
+def _probed_at(raw: bytes) -> datetime | None:
+    """When a live test of ours wrote this message; None when none did."""
+    if not (found := _PROBE.search(raw, 0, 64 * 1024)):
+        return None
+    stamp, mark = found[1].decode(), found[2].decode()
+    return datetime.fromtimestamp(int(stamp, 16), UTC) if hmac.compare_digest(mark, _probe_seal(stamp)) else None
+
+
+def _probe_seal(stamp: str) -> str:
+    return hashlib.blake2s(stamp.encode(), digest_size=10, key=settings.TOKEN_KEY, person=b"probe").hexdigest()
 
 
 def _get(mailbox_id: int, *, lock: bool = False) -> Mailbox:
