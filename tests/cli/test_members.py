@@ -1,0 +1,87 @@
+"""``colporteur member``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from colporteur.flow import memberships, roles
+from colporteur.store.lists import List, RoleKind
+from colporteur.store.memberships import Membership
+from colporteur.store.models import Address, Mailing
+from tests.cli.conftest import NOW, Run
+
+LIST = "amapiens@saule.example"
+
+
+def test_members_by_hand_and_the_contracts_fields(run: Run, ask, amapiens: List) -> None:
+    assert ask("member", "add", LIST, "anna@a.example", "helene@saule.example") == {"added": 2, "already": 0, "left": [], "refused": []}
+    roles.give(amapiens, "odile@a.example", RoleKind.MODERATOR, NOW, by="test")
+    ask("member", "add", LIST, "odile@a.example")
+    memberships.pause(amapiens, ["anna@a.example"], NOW, by="test")
+    rows = ask("member", "list", LIST)
+    assert [(row["address"], row["state"], row["delivery"], row["role"], row["source"]) for row in rows] == [
+        ("odile@a.example", "active", "each", "moderator", "manual"),
+        ("anna@a.example", "paused", "each", "member", "manual"),
+        ("helene@saule.example", "active", "each", "owner", "manual"),
+    ]
+    assert not Mailing.objects.exists(), "adding members writes to nobody"
+
+
+def test_a_file_of_lines_from_standard_input(run: Run, ask, amapiens: List) -> None:
+    assert ask("member", "add", LIST, "--file", "-", input="anna@a.example Anna Rivoire\n\n# comment\nMarc <marc@a.example>\n")["added"] == 2
+    assert {row["address"]: row["name"] for row in ask("member", "list", LIST)} == {"anna@a.example": "Anna Rivoire", "marc@a.example": "Marc"}
+
+
+def test_a_csv_file_of_a_french_spreadsheet(run: Run, ask, amapiens: List, tmp_path: Path) -> None:
+    file = tmp_path / "membres.csv"
+    file.write_bytes("Nom;Prénom;Courriel\r\nGuivarc'h;Solène;solene@etu.example\r\n".encode("cp1252"))
+    assert ask("member", "add", LIST, "--file", str(file))["added"] == 1
+    assert ask("member", "list", LIST)[0]["name"] == "Solène Guivarc'h"
+
+
+def test_bad_lines_are_told_by_number_and_the_good_ones_are_in(run: Run, ask, amapiens: List) -> None:
+    result = run("member", "add", LIST, "--file", "-", input="anna@a.example\nnot an address\n\namapiens@saule.example\nmarc@a.example\n")
+    assert result.exit_code == 1
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == ["line 2", "line 4"]
+    assert result.stdout == "2 added, 0 already members, 0 left before, 2 refused\n"
+    assert len(ask("member", "list", LIST)) == 2
+
+
+def test_who_left_stays_away_until_brought_back(run: Run, ask, amapiens: List) -> None:
+    run("member", "add", LIST, "anna@a.example")
+    memberships.leave(amapiens, Address.objects.get(email="anna@a.example"), NOW, by="anna@a.example")
+    again = run("member", "add", LIST, "anna@a.example")
+    assert again.exit_code == 0 and "--bring-back" in again.stderr and "0 added" in again.stdout
+    assert ask("member", "add", LIST, "anna@a.example", "--bring-back")["added"] == 1
+
+
+def test_removing_names_whom_it_did_not_find(run: Run, ask, amapiens: List) -> None:
+    run("member", "add", LIST, "anna@a.example", "marc@a.example")
+    assert ask("member", "remove", LIST, "anna@a.example") == {"removed": ["anna@a.example"], "unknown": []}
+    missing = run("member", "remove", LIST, "marc@a.example", "nobody@a.example")
+    assert missing.exit_code == 1 and "nobody@a.example is not a member" in missing.stderr and "1 removed" in missing.stdout
+    assert run("member", "remove", LIST, "not an address").exit_code == 1
+    assert not Membership.objects.filter(until__isnull=True).exists()
+
+
+def test_nobody_named_and_an_unknown_list_are_errors(run: Run, amapiens: List) -> None:
+    assert run("member", "add", LIST).exit_code == 1
+    assert run("member", "add", "nothing@saule.example", "a@b.example").exit_code == 1
+    assert run("member", "list", "nothing@saule.example").exit_code == 1
+    assert run("member", "list", LIST, "--after", "a@b.example").exit_code == 1
+    assert run("member", "add", LIST, "--file", "/does/not/exist").exit_code == 2
+
+
+def test_pages_are_whole_and_in_order(run: Run, ask, amapiens: List) -> None:
+    memberships.add(amapiens, [(f"p{number:03}@a.example", "") for number in range(250)], NOW, by="test")
+    everybody = [row["address"] for row in ask("member", "list", LIST)]
+    paged: list[str] = []
+    while rows := ask("member", "list", LIST, "--limit", "100", *(("--after", paged[-1]) if paged else ())):
+        paged += [row["address"] for row in rows]
+    assert paged == everybody and len(set(everybody)) == 250
+    assert len(run("member", "list", LIST).stdout.splitlines()) == 251
+
+
+def test_work_without_a_terminal_draws_no_bar(run: Run, amapiens: List) -> None:
+    result = run("member", "add", LIST, "--file", "-", input="\n".join(f"p{number}@a.example" for number in range(6000)))
+    assert (result.exit_code, result.stderr, result.stdout) == (0, "", "6000 added, 0 already members, 0 left before, 0 refused\n")
