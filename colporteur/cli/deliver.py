@@ -6,6 +6,7 @@ Exit statuses are those of sysexits.h that mail systems read: 0 accepted, 67 no 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import smtplib
 import sys
@@ -70,25 +71,33 @@ def hand_over(message: bytes, sender: str, recipients: list[str]) -> None:
     if not address:
         raise Refused(451, "COLPORTEUR_LMTP is empty: nobody listens")
     host, port = split_address(address)
-    with smtplib.LMTP(host, port, local_hostname="localhost", timeout=_SECONDS) as client:
-        client.ehlo_or_helo_if_needed()
-        if 0 < int(client.esmtp_features.get("size") or 0) < len(message):
-            raise Refused(552, "5.3.4 Message too big")
-        options = [f"SIZE={len(message)}", "BODY=8BITMIME", *(["SMTPUTF8"] if not "".join((sender, *recipients)).isascii() else [])]
-        _expect(client.mail(sender, options))
-        for recipient in recipients:
-            code, text = client.rcpt(recipient)
-            if code // 100 != 2:
-                client.rset()
-                raise Refused(code, text, recipient)
-        _expect(client.docmd("DATA"), 354)
-        client.send(re.sub(rb"(?m)^\.", b"..", message) + b".\r\n")
-        replies = [client.getreply() for _ in recipients]
+    client = smtplib.LMTP(host, port, local_hostname="localhost", timeout=_SECONDS)
+    try:
+        replies = _transaction(client, message, sender, recipients)
+    finally:
+        with contextlib.suppress(OSError, smtplib.SMTPException):  # what was taken stays taken, however they part
+            client.quit()
+        client.close()
     refusals = [Refused(code, text, recipient) for recipient, (code, text) in zip(recipients, replies, strict=True) if code // 100 != 2]
     if len(refusals) == len(recipients):
         raise refusals[0]
     if refusals:  # said again, the listener drops what it has already
         raise Refused(451, f"not taken for everybody: {refusals[0]}")
+
+
+def _transaction(client: smtplib.LMTP, message: bytes, sender: str, recipients: list[str]) -> list[tuple[int, bytes]]:
+    client.ehlo_or_helo_if_needed()
+    if 0 < int(client.esmtp_features.get("size") or 0) < len(message):
+        raise Refused(552, "5.3.4 Message too big")
+    _expect(client.mail(sender, [f"SIZE={len(message)}", "BODY=8BITMIME", *(["SMTPUTF8"] if not "".join((sender, *recipients)).isascii() else [])]))
+    for recipient in recipients:
+        code, text = client.rcpt(recipient)
+        if code // 100 != 2:
+            client.rset()
+            raise Refused(code, text, recipient)
+    _expect(client.docmd("DATA"), 354)
+    client.send(re.sub(rb"(?m)^\.", b"..", message) + b".\r\n")
+    return [client.getreply() for _ in recipients]
 
 
 def _expect(reply: tuple[int, bytes], code: int = 250) -> None:
