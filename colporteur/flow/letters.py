@@ -125,10 +125,11 @@ def public(list_: List) -> bool:
         return "." in host and not host.endswith((".localhost", ".local", ".internal"))
 
 
-def recently(letter: str, to: Address, list_: List | None, now: datetime, since: timedelta = timedelta(days=1)) -> bool:
-    """Whether this address got this letter of this list lately: forged senders are written to once a day at most."""
-    found = Mailing.objects.filter(list=list_, letter=letter, created__gt=now - since).values("id")
-    return Copy.objects.filter(mailing_id__in=found, address=to).exists()
+def today(letter: str, to: Address, list_: List | None, now: datetime) -> int:
+    """How often this address got this letter of this list in the last 24 hours; senders of spam are forged, so what is
+    sent to people we do not know is bounded by it."""
+    found = Mailing.objects.filter(list=list_, letter=letter, created__gt=now - timedelta(days=1)).values("id")
+    return Copy.objects.filter(mailing_id__in=found, address=to).count()
 
 
 def moment(at: datetime) -> str:

@@ -73,7 +73,7 @@ def _ask(message: Message, list_: List) -> None:
         tell_help(message, list_)
         return
     member = membership.address
-    if letters.recently("leaving", member, list_, message.now):
+    if letters.today("leaving", member, list_, message.now):
         return
     token = tokens.sign(settings.TOKEN_KEY, Purpose.CONFIRM, message.errand.pk, member.pk)
     address, tag = letters.service_address(list_, Service.CONFIRM, token)

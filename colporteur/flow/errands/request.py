@@ -28,7 +28,7 @@ def tell_help(message: Message, list_: List) -> None:
     if not message.by_a_person:
         return
     to = message.author()
-    if to.email == list_.address or letters.recently("help", to, list_, message.now):
+    if to.email == list_.address or letters.today("help", to, list_, message.now):
         return
     leave = letters.service_address(list_, Service.UNSUBSCRIBE)[0] if policy(list_).leaving is Leaving.FREE else ""
     fields = {"list": list_.address, "title": list_.title or list_.address, "owner": owner_address(list_), "unsubscribe": leave}

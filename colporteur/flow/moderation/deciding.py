@@ -23,6 +23,9 @@ from colporteur.store.rights import administrators, holds
 log = logging.getLogger("colporteur.moderation")
 mail = logging.getLogger("colporteur.mail")
 
+EXPIRED_A_DAY = 5
+"""Letters a sender we do not know gets about expired posts of one list in a day: what is held may be forged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decided:
@@ -93,7 +96,7 @@ def _act(post: Post, decision: Decision, now: datetime) -> None:
             telling.tell_author("distributed", post, now)
         jobs.wake(jobs.Wake.PLAN)
     elif decision is Decision.REJECT:
-        telling.tell_rejected(post, rules, post.decision_reason, now, once_a_day=False)
+        telling.tell_rejected(post, rules, post.decision_reason, now)
 
 
 def decided_by(post: Post) -> str:
@@ -115,5 +118,5 @@ def _expire(post_id: int, now: datetime) -> bool:
     journal.write("post.expired", now, organisation=post.list.organisation_id, list=post.list_id, post=post.pk)
     mail.info("expired post=%s list=%s sender=%s", post.pk, post.list.address, post.sender or "-")
     if policy(post.list).tell_expired:
-        telling.tell_author("expired", post, now, once_a_day=telling.stranger(post), received=post.received_at, owner=telling.owner_address(post.list))
+        telling.tell_author("expired", post, now, a_day=EXPIRED_A_DAY if telling.stranger(post) else 0, received=post.received_at, owner=telling.owner_address(post.list))
     return True

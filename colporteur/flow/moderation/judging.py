@@ -131,12 +131,12 @@ def _act(post: Post, facts: Facts, verdict: Verdict, now: datetime) -> None:
     if verdict.action is Action.ACCEPT:
         mailings.create_for_post(post, now)
         if policy.tell_unmoderated:
-            telling.tell_author("sent", post, now, once_a_day=not known)
+            telling.tell_author("sent", post, now, a_day=0 if known else 1)
     elif verdict.action is Action.HOLD:
         telling.tell_moderators(post, bytes(post.arrival.blob.raw), findings, now)
         telling.tell_held(post, policy, known, findings, now)
     elif verdict.action is Action.REJECT:
-        telling.tell_rejected(post, policy, lambda: reasons(findings), now, once_a_day=True)
+        telling.tell_rejected(post, policy, lambda: reasons(findings), now, a_day=1)
 
 
 def _failed(post: Post, error: Exception, now: datetime) -> None:

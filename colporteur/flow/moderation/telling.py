@@ -104,15 +104,16 @@ def _excerpt(raw: bytes) -> str:
     return text[:EXCERPT_CHARACTERS] + ("…" if len(text) > EXCERPT_CHARACTERS or len(lines) > EXCERPT_LINES else "")
 
 
-def tell_author(letter: str, post: Post, now: datetime, *, once_a_day: bool = False, **fields: object) -> bool:
+def tell_author(letter: str, post: Post, now: datetime, *, a_day: int = 0, **fields: object) -> bool:
     """Write to the author of a post; not to somebody who cannot be read, nor to a program, nor to the list itself.
 
-    ``once_a_day``: for senders we do not know, because senders of spam are forged. Whether it was written.
+    ``a_day``: at most so many of these letters a day, 0 any number; for senders we do not know, because senders of
+    spam are forged. Whether it was written.
     """
     if not post.sender or post.sender == post.list.address or any(finding.rule in UNANSWERED for finding in post.findings.all()):
         return False
     to, _made = Address.objects.select_related("person").get_or_create(email=post.sender, defaults={"name": post.sender_name})
-    if once_a_day and letters.recently(letter, to, post.list, now):
+    if a_day and letters.today(letter, to, post.list, now) >= a_day:
         return False
     letters.send(letter, to, now, list_=post.list, in_reply_to=post.message_id, fields=about(post) | fields)
     return True
@@ -132,13 +133,13 @@ def tell_held(post: Post, policy: Policy, known: bool, findings: Sequence[Reason
     """The author of a held post, where the policy says so."""
     if policy.tell_waiting and (known or policy.tell_stranger_waiting):
         expires = timezone.localtime(post.expires_at).date() if post.expires_at else ""
-        tell_author("waiting", post, now, once_a_day=not known, reasons=lambda: reasons(findings), expires=expires)
+        tell_author("waiting", post, now, a_day=0 if known else 1, reasons=lambda: reasons(findings), expires=expires)
 
 
-def tell_rejected(post: Post, policy: Policy, reason: object, now: datetime, *, once_a_day: bool) -> None:
+def tell_rejected(post: Post, policy: Policy, reason: object, now: datetime, *, a_day: int = 0) -> None:
     """The author of a rejected post, with the moderator's words or the rule's reason."""
     if policy.tell_rejected:
-        tell_author("rejected", post, now, once_a_day=once_a_day, reason=reason, owner=owner_address(post.list))
+        tell_author("rejected", post, now, a_day=a_day, reason=reason, owner=owner_address(post.list))
 
 
 def tell_owners_quarantined(post: Post, now: datetime) -> None:
