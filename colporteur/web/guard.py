@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property, wraps
+from typing import Any, NamedTuple, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils import translation
+from django.utils.translation import gettext
+
+from colporteur.domain.posts import PostState
+from colporteur.flow import demo
+from colporteur.store.lists import List
+from colporteur.store.people import Person
+from colporteur.store.posts import Post
+from colporteur.store.rights import Right, lists_for
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
@@ -14,11 +25,15 @@ CONTENT_POLICY = (
 )
 """No inline script or style, nothing from elsewhere (CSP level 3)."""
 
+FOREIGN_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; form-action 'none'; base-uri 'none'"
+"""For what people wrote: an origin of its own, no script, nothing loaded, shown only inside our own pages."""
+
 Response = Callable[[HttpRequest], HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 class ContentPolicyMiddleware:
-    """Puts the content policy on every answer that has none of its own."""
+    """Puts the content policy on every answer that has none of its own; pages with people's mail are kept in no cache."""
 
     def __init__(self, get_response: Response) -> None:
         self.get_response = get_response
@@ -27,6 +42,7 @@ class ContentPolicyMiddleware:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
         response.headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
@@ -38,12 +54,86 @@ class PersonLanguageMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         language = getattr(request.user, "language", "")
-        if language:
+        if language and translation.check_for_language(language):
             translation.activate(language)
             request.LANGUAGE_CODE = translation.get_language()
         return self.get_response(request)
 
 
+def person_of(request: HttpRequest) -> Person:
+    """The signed-in person."""
+    return cast(Person, request.user)
+
+
+def list_or_404(request: HttpRequest, number: int, right: Right) -> List:
+    """The list, for somebody who has the right on it; nobody else learns that it exists."""
+    found = lists_for(person_of(request), right).select_related("organisation", "domain", "transport").filter(pk=number).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def post_or_404(request: HttpRequest, number: int, right: Right) -> Post:
+    """The message, for somebody who has the right on its list. Members see what was distributed only."""
+    found = Post.objects.select_related("list__organisation", "list__domain", "list__transport", "decided_by").filter(pk=number, list__in=lists_for(person_of(request), right)).first()
+    if found is None or (right is Right.SEE and found.state != PostState.ACCEPTED and not lists_for(person_of(request), Right.MODERATE).filter(pk=found.list_id).exists()):
+        raise Http404
+    return found
+
+
+def admin_only(view: View) -> View:
+    """For site administrators: others get 404, strangers the sign-in page."""
+
+    @login_required
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not person_of(request).is_admin:
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return inner
+
+
+class Entry(NamedTuple):
+    """One word of the main navigation."""
+
+    label: str
+    url: str
+    here: bool
+    waiting: int = 0
+
+
+SECTIONS = {"": "home", "waiting": "waiting", "lists": "lists", "posts": "lists", "sending": "sending", "people": "people", "settings": "settings", "try": "try", "outbox": "outbox"}
+"""First part of the path -> word of the navigation that is marked."""
+
+
+class Navigation:
+    """The main navigation of a signed-in person; counts are read only when a template shows them."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.person = person_of(request)
+        self.section = SECTIONS.get(request.path.strip("/").split("/")[0], "")
+
+    @cached_property
+    def waiting(self) -> int:
+        """Messages the person may decide about."""
+        return Post.objects.filter(state=PostState.HELD, list__in=lists_for(self.person, Right.MODERATE)).count()
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """What people come to do, as far as this person may."""
+        words = [("lists", gettext("Lists"), 0)]
+        if lists_for(self.person, Right.MODERATE).exists():
+            words.append(("waiting", gettext("Waiting"), self.waiting))
+        if lists_for(self.person, Right.MANAGE).exists():
+            words.append(("sending", gettext("Sending"), 0))
+        if self.person.is_admin:
+            words += [("people", gettext("People"), 0), ("settings", gettext("Settings"), 0)]
+            if demo.filled():
+                words += [("try", gettext("Try it"), 0), ("outbox", gettext("Outbox"), 0)]
+        return [Entry(label, reverse(name), self.section == name, count) for name, label, count in words]
+
+
 def navigation(request: HttpRequest) -> dict[str, Any]:
     """What every template may need."""
-    return {}
+    return {"navigation": Navigation(request)} if getattr(request, "user", None) is not None and request.user.is_authenticated else {}

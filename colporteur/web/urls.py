@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-urlpatterns = [
-    path("health/", include("colporteur.web.health.urls")),
-    path("", include("colporteur.web.home.urls")),
-    path("", include("colporteur.web.signin.urls")),
-]
+NOUNS = ("home", "signin", "moderation", "lists", "memberships", "policies", "mailboxes", "posts", "mailings", "people", "organisations", "transports", "demo")
+
+urlpatterns = [path("", include(f"colporteur.web.{noun}.urls")) for noun in NOUNS]

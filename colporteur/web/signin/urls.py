@@ -1,4 +1,4 @@
-"""Addresses of signing in and out."""
+"""Addresses of signing in and out, and of one's own account."""
 
 from __future__ import annotations
 
@@ -8,4 +8,10 @@ from colporteur.web.signin import views
 
 urlpatterns = [
     path("signin", views.ask, name="signin"),
+    path("signin/password", views.by_password, name="signin-password"),
+    path("signout", views.leave, name="signout"),
+    path("s/<str:token>", views.by_link, name="signin-link"),
+    path("account", views.account, name="account"),
+    path("account/password", views.password, name="password"),
+    path("language", views.language, name="language"),
 ]

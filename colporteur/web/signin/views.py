@@ -1,11 +1,125 @@
-"""Signing in by mailed link or by password, and out again."""
+"""Signing in by mailed link or by password, and out again; one's own account."""
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils import timezone, translation
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from colporteur.flow import letters, people
+from colporteur.store.people import Address
+from colporteur.web.guard import person_of
+from colporteur.web.signin.forms import Account, Ask, ByPassword, Password
+
+BACKEND = "colporteur.web.signin.backend.AddressBackend"
+
+
+def _onward(request: HttpRequest) -> str:
+    """Where to go after signing in: a page of ours, never an address of somebody else."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    return wanted if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()) else "/"
 
 
 def ask(request: HttpRequest) -> HttpResponse:
-    """Asks for the address."""
-    return render(request, "signin/ask.html")
+    """Asks for the address and mails a link; the answer is the same whether somebody has that address or not."""
+    if request.user.is_authenticated:
+        return redirect("home")
+    form = Ask(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        _mail_link(form.cleaned_data["email"])
+        return render(request, "signin/sent.html", {"email": form.cleaned_data["email"]})
+    return render(request, "signin/ask.html", {"form": form, "next": request.GET.get("next", "")})
+
+
+@transaction.atomic
+def _mail_link(email: str) -> None:
+    now = timezone.now()
+    try:
+        link = people.sign_in_link(email, now)
+    except ValueError:
+        return
+    address = Address.objects.select_related("person").get(email=people.normal(email))
+    language = (address.person.language if address.person else "") or (translation.get_language() or "")[:2]
+    letters.send("signin", address, now, fields={"link": link, "minutes": str(people.LINK_MINUTES)}, language=language)
+
+
+@sensitive_post_parameters("password")
+def by_password(request: HttpRequest) -> HttpResponse:
+    """Address and password."""
+    form = ByPassword(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        person = authenticate(request, email=form.cleaned_data["email"], password=form.cleaned_data["password"])
+        if person is not None:
+            login(request, person, backend=BACKEND)
+            return redirect(_onward(request))
+        form.add_error("password", _("Address and password do not go together. Ask for a link by mail if you forgot it."))
+    return render(request, "signin/password.html", {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")})
+
+
+def by_link(request: HttpRequest, token: str) -> HttpResponse:
+    """A mailed link: GET asks, POST signs in, once."""
+    now = timezone.now()
+    if request.method == "POST":
+        person = people.redeem(token, now)
+        if person is not None:
+            login(request, person, backend=BACKEND)
+            return redirect("home")
+    person = people.peek(token, now)
+    return render(request, "signin/link.html", {"person": person}, status=200 if person else 410)
+
+
+@require_POST
+def leave(request: HttpRequest) -> HttpResponse:
+    """Signs out."""
+    logout(request)
+    return redirect("signin")
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Changes the language: the person's, and the browser's by a cookie."""
+    chosen = request.POST.get("language", "")
+    response = redirect(_onward(request))
+    if chosen in dict(settings.LANGUAGES):
+        if request.user.is_authenticated:
+            person = person_of(request)
+            person.language = chosen
+            person.save(update_fields=["language"])
+        response.set_cookie(settings.LANGUAGE_COOKIE_NAME, chosen, max_age=365 * 86400, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE, httponly=True)
+    return response
+
+
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """Name and language."""
+    person = person_of(request)
+    form = Account(request.POST or None, instance=person)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("Your account is saved."))
+        return redirect("account")
+    return render(request, "signin/account.html", {"form": form, "addresses": person.addresses.order_by("id"), "has_password": person.has_usable_password()})
+
+
+@sensitive_post_parameters("old", "new")
+@login_required
+def password(request: HttpRequest) -> HttpResponse:
+    """Sets or changes the password; other sessions end."""
+    person = person_of(request)
+    form = Password(person, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        person.set_password(form.cleaned_data["new"])
+        person.save(update_fields=["password"])
+        update_session_auth_hash(request, person)
+        messages.success(request, _("Your password is set. Other devices must sign in again."))
+        return redirect("account")
+    return render(request, "signin/set_password.html", {"form": form})

@@ -1,0 +1,74 @@
+"""Forms of a list: a new one, its name, roles, its sending service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from colporteur.domain.addresses import is_address
+from colporteur.domain.templates import TEMPLATES
+from colporteur.store.lists import List, RoleKind
+from colporteur.store.transports import Transport
+
+NOT_AN_ADDRESS = _("This is not an e-mail address: write it like name@example.org.")
+
+
+class New(forms.Form):
+    """A new list: address, title, kind, first owner."""
+
+    address = forms.CharField(label=_("Address of the list"), max_length=320, help_text=_("Like choir@example.org; the part after @ is one of your domains."))
+    title = forms.CharField(label=_("Name"), max_length=200, required=False, help_text=_("As the members will read it."))
+    template = forms.ChoiceField(label=_("Kind"), widget=forms.Select)
+    owner = forms.CharField(label=_("Owner's address"), max_length=320, help_text=_("Looks after members and settings; more owners can be named later."))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["template"].choices = [(template.id, f"{gettext(template.title)} – {gettext(template.sentence)}") for template in TEMPLATES.values()]  # type: ignore[attr-defined]
+
+    def clean_address(self) -> str:
+        return _address(self.cleaned_data["address"])
+
+    def clean_owner(self) -> str:
+        return _address(self.cleaned_data["owner"])
+
+
+def _address(text: str) -> str:
+    if not is_address(text):
+        raise forms.ValidationError(NOT_AN_ADDRESS)
+    return text
+
+
+class About(forms.Form):
+    """What a list is called."""
+
+    title = forms.CharField(label=_("Name"), max_length=200, required=False, help_text=_("As the members will read it."))
+    description = forms.CharField(label=_("Description"), required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 3}))
+    language = forms.ChoiceField(label=_("Language of its letters"), required=False, choices=[("", _("The organisation's")), ("en", "English"), ("fr", "Français")])
+
+
+class Give(forms.Form):
+    """A role for somebody."""
+
+    email = forms.CharField(label=_("E-mail address"), max_length=320)
+    kind = forms.ChoiceField(label=_("Role"), choices=[
+        (RoleKind.MODERATOR.value, _("Moderator: decides about waiting messages")),
+        (RoleKind.OWNER.value, _("Owner: looks after members and settings")),
+        (RoleKind.FREE_SENDER.value, _("Free sender: writes without waiting")),
+    ])  # fmt: skip
+
+    def clean_email(self) -> str:
+        return _address(self.cleaned_data["email"])
+
+
+class Way(forms.Form):
+    """Which sending service carries the list's mail."""
+
+    transport = forms.ChoiceField(label=_("Sending service"), required=False)
+
+    def __init__(self, list_: List, transports: list[Transport], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["transport"] = list_.transport.name if list_.transport else ""
+        self.fields["transport"].choices = [("", _("The default one")), *((transport.name, transport.name) for transport in transports)]  # type: ignore[attr-defined]

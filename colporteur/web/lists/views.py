@@ -1,0 +1,179 @@
+"""Lists: all of them, a new one, one's messages, roles, sending service, journal, and its end."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from colporteur.domain.posts import PostState
+from colporteur.flow import lists, roles, transports
+from colporteur.store.journal import JournalEntry
+from colporteur.store.lists import List, ListState, RoleKind
+from colporteur.store.posts import Post
+from colporteur.store.rights import Right, lists_for, rights_on
+from colporteur.web.frame import list_page, members_count, page_by, rows_of_lists, whole
+from colporteur.web.guard import admin_only, list_or_404, person_of
+from colporteur.web.journal import told
+from colporteur.web.lists.forms import About, Give, New, Way
+
+
+@login_required
+def index(request: HttpRequest) -> HttpResponse:
+    """Every list the person may see, by address; searched by beginning of address or title."""
+    person = person_of(request)
+    found = lists_for(person, Right.SEE).select_related("domain").order_by("address")
+    if wanted := request.GET.get("q", "").strip().lower()[:320]:
+        found = found.filter(address__startswith=wanted) | found.filter(title__istartswith=wanted)
+    if after := request.GET.get("after", ""):
+        found = found.filter(address__gt=after)
+    page = page_by(found, "address")
+    moderated = set(lists_for(person, Right.MODERATE).filter(pk__in=[list_.pk for list_ in page.rows]).values_list("pk", flat=True))
+    return render(request, "lists/index.html", {"rows": rows_of_lists(page.rows, moderated), "next": page.next, "q": wanted})
+
+
+@admin_only
+def new(request: HttpRequest) -> HttpResponse:
+    """A new list of a template."""
+    form = New(request.POST or None, initial={"owner": person_of(request).primary_email})
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            made = lists.create(values["address"], values["template"], values["owner"], timezone.now(), title=values["title"], by=person_of(request))
+        except ValueError as error:
+            form.add_error("address", str(error))
+        else:
+            messages.success(request, _("The list %(address)s is made. Add its members next.") % {"address": made.address})
+            return redirect("mailbox" if made.domain_id is None else "members", made.pk)
+    return render(request, "lists/new.html", {"form": form})
+
+
+@login_required
+def posts(request: HttpRequest, number: int) -> HttpResponse:
+    """Messages of the list, newest first; members see the distributed ones."""
+    list_ = list_or_404(request, number, Right.SEE)
+    rights = rights_on(person_of(request), list_)
+    found = Post.objects.filter(list=list_).order_by("-pk")
+    state = request.GET.get("state", "")
+    if Right.MODERATE not in rights:
+        found = found.filter(state=PostState.ACCEPTED)
+    elif state in list(PostState):
+        found = found.filter(state=state)
+    if before := whole(request.GET.get("before")):
+        found = found.filter(pk__lt=before)
+    page = page_by(found, "pk", 30)
+    return list_page(request, list_, "list", "lists/posts.html", {"posts": page.rows, "next": page.next, "chosen": state, "states": _states() if Right.MODERATE in rights else []})
+
+
+def _states() -> list[tuple[str, str]]:
+    return [
+        ("", _("All")), (PostState.HELD, _("Waiting")), (PostState.ACCEPTED, _("Accepted")), (PostState.REJECTED, _("Rejected")),
+        (PostState.EXPIRED, _("Expired")), (PostState.QUARANTINED, _("In quarantine")),
+    ]  # fmt: skip
+
+
+@login_required
+def about(request: HttpRequest, number: int) -> HttpResponse:
+    """Name, description and language; switching off; deleting."""
+    list_ = list_or_404(request, number, Right.MANAGE)
+    form = About(request.POST or None, initial={"title": list_.title, "description": list_.description, "language": list_.language})
+    if request.method == "POST" and form.is_valid():
+        try:
+            lists.change(list_, timezone.now(), by=person_of(request), **form.cleaned_data)
+        except ValueError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("list-about", list_.pk)
+    return list_page(request, list_, "list-settings", "lists/about.html", {"form": form})
+
+
+@require_POST
+@login_required
+def switch(request: HttpRequest, number: int) -> HttpResponse:
+    """Switches the list's service off or on again."""
+    list_ = list_or_404(request, number, Right.MANAGE)
+    on = list_.state == ListState.OFF
+    lists.switch(list_, on, timezone.now(), by=person_of(request))
+    messages.success(request, _("The list is switched on again.") if on else _("The list is switched off. It takes and sends nothing, and loses nothing."))
+    return redirect("list-about", list_.pk)
+
+
+@login_required
+def delete(request: HttpRequest, number: int) -> HttpResponse:
+    """Asks, then hides the list with everything it has; an administrator can bring it back."""
+    list_ = list_or_404(request, number, Right.MANAGE)
+    if request.method == "POST":
+        lists.delete(list_, timezone.now(), by=person_of(request))
+        messages.success(request, _("The list %(address)s is deleted. An administrator can bring it back.") % {"address": list_.address})
+        return redirect("lists")
+    return list_page(request, list_, "list-settings", "lists/delete.html", {"members": members_count(list_)})
+
+
+@login_required
+def roles_of(request: HttpRequest, number: int) -> HttpResponse:
+    """Owners, moderators and free senders; POST gives or takes a role."""
+    list_ = list_or_404(request, number, Right.MANAGE)
+    if request.method == "POST" and "take" in request.POST:
+        return _take(request, list_)
+    form = Give(request.POST or None, initial={"kind": request.GET.get("kind", RoleKind.MODERATOR.value)})
+    if request.method == "POST" and form.is_valid():
+        given = roles.give(list_, form.cleaned_data["email"], RoleKind(form.cleaned_data["kind"]), timezone.now(), by=person_of(request))
+        messages.success(request, _("The role is given.") if given else _("This person had the role already."))
+        return redirect("roles", list_.pk)
+    holders = roles.of(list_)
+    groups = [(kind, words, [holder for holder in holders if holder.kind == kind]) for kind, words in _kinds()]
+    return list_page(request, list_, "roles", "lists/roles.html", {"form": form, "groups": groups})
+
+
+def _kinds() -> list[tuple[RoleKind, tuple[str, str, str]]]:
+    return [
+        (RoleKind.OWNER, (_("Owners"), _("They look after members and settings."), _("No owner yet."))),
+        (RoleKind.MODERATOR, (_("Moderators"), _("They get a word when a message waits, and decide with one press."), _("No moderator yet: the owners are asked instead."))),
+        (RoleKind.FREE_SENDER, (_("Free senders"), _("Their messages leave without waiting."), _("No free sender yet."))),
+    ]
+
+
+def _take(request: HttpRequest, list_: List) -> HttpResponse:
+    kind, _colon, email = request.POST["take"].partition(":")
+    try:
+        if kind in RoleKind and roles.take(list_, email, RoleKind(kind), timezone.now(), by=person_of(request)):
+            messages.success(request, _("The role is taken away."))
+    except ValueError as error:
+        messages.error(request, str(error))
+    still = lists_for(person_of(request), Right.MANAGE).filter(pk=list_.pk).exists()  # not when the role was one's own
+    return redirect("roles", list_.pk) if still else redirect("lists")
+
+
+@login_required
+def transport(request: HttpRequest, number: int) -> HttpResponse:
+    """Which sending service carries the list's mail."""
+    list_ = list_or_404(request, number, Right.MANAGE)
+    form = Way(list_, transports.listed(list_.organisation), request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            lists.change(list_, timezone.now(), by=person_of(request), transport=form.cleaned_data["transport"])
+        except ValueError as error:
+            form.add_error("transport", str(error))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("list-transport", list_.pk)
+    used = list_.transport or lists.default_transport(list_.organisation_id)
+    return list_page(request, list_, "list-transport", "lists/transport.html", {"form": form, "used": used})
+
+
+@login_required
+def activity(request: HttpRequest, number: int) -> HttpResponse:
+    """The list's journal."""
+    list_ = list_or_404(request, number, Right.MODERATE)
+    found = JournalEntry.objects.filter(list_id=list_.pk).order_by("-pk")
+    if Right.MANAGE not in rights_on(person_of(request), list_):
+        found = found.exclude(event__startswith="membership")
+    if before := whole(request.GET.get("before")):
+        found = found.filter(pk__lt=before)
+    page = page_by(found, "pk")
+    return list_page(request, list_, "activity", "lists/activity.html", {"entries": told(page.rows), "next": page.next})

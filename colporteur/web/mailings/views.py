@@ -1,0 +1,140 @@
+"""Sending: every mailing, and one with its progress, figures and copies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from colporteur.domain.mailings import CopyState, MailingKind, MailingState
+from colporteur.flow import mailings
+from colporteur.store.journal import JournalEntry
+from colporteur.store.mailings import Copy, Mailing, Refusal
+from colporteur.store.people import Address
+from colporteur.store.rights import Right, lists_for
+from colporteur.web.frame import page_by, whole
+from colporteur.web.guard import person_of
+from colporteur.web.journal import told
+
+OPEN = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
+COPIES = 50
+
+
+def _mine(request: HttpRequest) -> QuerySet[Mailing]:
+    """Mailings of lists the person manages; an administrator's also the letters of no list."""
+    person = person_of(request)
+    found = Mailing.objects.select_related("list", "transport")
+    return found if person.is_admin else found.filter(list__in=lists_for(person, Right.MANAGE))
+
+
+def _mailing(request: HttpRequest, number: int) -> Mailing:
+    found = _mine(request).filter(pk=number).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+@login_required
+def index(request: HttpRequest) -> HttpResponse:
+    """Mailings, newest first: messages of lists, or letters."""
+    if not person_of(request).is_admin and not lists_for(person_of(request), Right.MANAGE).exists():
+        raise Http404
+    kind = MailingKind.LETTER if request.GET.get("kind") == MailingKind.LETTER else MailingKind.POST
+    found = _mine(request).filter(kind=kind).order_by("-pk")
+    if before := whole(request.GET.get("before")):
+        found = found.filter(pk__lt=before)
+    page = page_by(found, "pk", 30)
+    counted = mailings.totals_of([mailing.pk for mailing in page.rows], timezone.now())
+    rows = [(mailing, counted[mailing.pk]) for mailing in page.rows]
+    return render(request, "mailings/index.html", {"rows": rows, "next": page.next, "kind": kind.value})
+
+
+@login_required
+def one(request: HttpRequest, number: int) -> HttpResponse:
+    """One mailing with its copies, searched by the beginning of an address."""
+    mailing = _mailing(request, number)
+    return render(request, "mailings/one.html", _progress(mailing) | _copies(request, mailing))
+
+
+def _progress(mailing: Mailing) -> dict[str, Any]:
+    now = timezone.now()
+    totals = mailings.totals(mailing.pk, now)
+    done = totals.sent + totals.failed + totals.cancelled
+    tried = totals.sent + totals.failed
+    return {
+        "mailing": mailing, "totals": totals, "open": mailing.state in OPEN, "moving": mailing.state in (MailingState.PLANNED, MailingState.RUNNING),
+        "percent": 100 * done // totals.total if totals.total else 0,
+        "per_minute": round(totals.rate_per_s * 60),
+        "refused": f"{100 * totals.failed / tried:.1f}" if tried else "0",
+        "lasted": (mailing.finished - mailing.started).total_seconds() if mailing.finished and mailing.started else None,
+        "entries": told(JournalEntry.objects.filter(mailing_id=mailing.pk).order_by("-pk")[:50]),
+    }  # fmt: skip
+
+
+def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
+    wanted = request.GET.get("q", "").strip().lower()[:320]
+    state = whole(request.GET.get("state"))
+    found = Copy.objects.filter(mailing=mailing).select_related("address").order_by("address_id")
+    if wanted:
+        found = found.filter(address__in=Address.objects.filter(email__startswith=wanted))
+    if state is not None and state in list(CopyState):
+        found = found.filter(state=state)
+    if after := whole(request.GET.get("after")):
+        found = found.filter(address_id__gt=after)
+    page = page_by(found, "address_id", COPIES)
+    refusals: dict[int, Refusal] = {}
+    for refusal in Refusal.objects.filter(mailing_id=mailing.pk, address_id__in=[copy.address_id for copy in page.rows]).order_by("pk"):
+        refusals[refusal.address_id] = refusal
+    words = {CopyState.SENT: _("Delivered"), CopyState.FAILED: _("Refused"), CopyState.DEFERRED: _("Deferred"), CopyState.QUEUED: _("To leave")}
+    states = [("", _("All")), *((str(int(one)), label) for one, label in words.items())]
+    return {"copies": [(copy, refusals.get(copy.address_id)) for copy in page.rows], "next": page.next, "q": wanted, "state": state, "states": states}
+
+
+@login_required
+def progress(request: HttpRequest, number: int) -> HttpResponse:
+    """The part of one mailing's page that refreshes itself every two seconds."""
+    return render(request, "mailings/progress.html", _progress(_mailing(request, number)))
+
+
+@login_required
+def line(request: HttpRequest, number: int) -> HttpResponse:
+    """The line of the home page that refreshes itself every two seconds."""
+    mailing = _mailing(request, number)
+    return render(request, "look/progress.html", {"mailing": mailing, "totals": mailings.totals(mailing.pk, timezone.now())})
+
+
+@require_POST
+@login_required
+def move(request: HttpRequest, number: int) -> HttpResponse:
+    """Pauses or resumes."""
+    mailing, now, person = _mailing(request, number), timezone.now(), person_of(request)
+    wish = request.POST.get("move", "")
+    if wish == "pause" and mailings.pause(mailing.pk, now, str(person), actor=person.pk):
+        messages.success(request, _("The sending is paused. What has not left stays in the queue."))
+    elif wish == "resume" and mailings.resume(mailing.pk, now, str(person), actor=person.pk):
+        messages.success(request, _("The sending goes on."))
+    else:
+        messages.warning(request, _("Nothing changed: somebody was faster, or the sending is finished."))
+    return redirect("home") if request.POST.get("back") == "home" else redirect("mailing", mailing.pk)
+
+
+@login_required
+def abandon(request: HttpRequest, number: int) -> HttpResponse:
+    """Asks, then gives up the copies that have not left."""
+    mailing, now, person = _mailing(request, number), timezone.now(), person_of(request)
+    if request.method == "POST":
+        if mailings.cancel(mailing.pk, now, str(person), actor=person.pk):
+            messages.success(request, _("The sending is abandoned. What was delivered cannot be taken back."))
+        else:
+            messages.warning(request, _("Nothing changed: the sending is finished."))
+        return redirect("mailing", mailing.pk)
+    if mailing.state not in OPEN:
+        return redirect("mailing", mailing.pk)
+    return render(request, "mailings/abandon.html", {"mailing": mailing, "totals": mailings.totals(mailing.pk, now)})

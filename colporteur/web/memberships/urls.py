@@ -1,0 +1,17 @@
+"""Addresses of members, of one's own page, and of leaving by a link."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from colporteur.web.memberships import links, mine, views
+
+urlpatterns = [
+    path("lists/<int:number>/members", views.members, name="members"),
+    path("lists/<int:number>/members/add", views.add, name="members-add"),
+    path("lists/<int:number>/members/change", views.change, name="members-change"),
+    path("lists/<int:number>/members/csv", views.export, name="members-csv"),
+    path("me", mine.page, name="my-page"),
+    path("me/<int:number>", mine.change, name="my-membership"),
+    path("u/<str:token>", links.leave, name="unsubscribe"),
+]

@@ -1,0 +1,126 @@
+"""Sending services: added, changed, tested live, switched, made the default. For administrators."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST
+
+from colporteur.adapters import probes
+from colporteur.flow import transports
+from colporteur.store.organisations import Organisation
+from colporteur.store.sealed import SealBroken
+from colporteur.store.transports import Transport
+from colporteur.web.guard import admin_only, person_of
+
+
+class Smtp(forms.Form):
+    """An SMTP account; an empty password keeps the one there is."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=63, help_text=gettext_lazy("As your lists will choose it, like “main relay”."))
+    host = forms.CharField(label=gettext_lazy("Server"), max_length=253, help_text=gettext_lazy("Like smtp.example.org."))
+    port = forms.IntegerField(label=gettext_lazy("Port"), min_value=1, max_value=65535, initial=587)
+    tls = forms.ChoiceField(label=gettext_lazy("Encryption"), initial="starttls", choices=[
+        ("starttls", gettext_lazy("STARTTLS (usual with port 587)")), ("ssl", gettext_lazy("TLS from the start (usual with port 465)")), ("none", gettext_lazy("None (only inside your own network)"))])
+    user = forms.CharField(label=gettext_lazy("User"), max_length=320, required=False)
+    password = forms.CharField(label=gettext_lazy("Password"), max_length=500, required=False, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}))
+    organisation = forms.ChoiceField(label=gettext_lazy("For"), required=False)
+
+    def __init__(self, known: Transport | None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if known:
+            del self.fields["name"], self.fields["organisation"]
+            self.fields["password"].help_text = _("Leave empty to keep the present one.")
+        else:
+            self.fields["organisation"].choices = [("", _("Every organisation")), *((str(o.pk), o.name) for o in Organisation.objects.order_by("name"))]  # type: ignore[attr-defined]
+
+    def url(self, password: str = "") -> str:
+        """The transport's URL of the contract."""
+        values = self.cleaned_data
+        secret = values["password"] or password
+        account = f"{quote(values['user'], safe='')}{':' + quote(secret, safe='') if secret else ''}@" if values["user"] else ""
+        host = f"[{values['host']}]" if ":" in values["host"] else values["host"]
+        return f"smtp://{account}{host}:{values['port']}?tls={values['tls']}"
+
+
+def _initial(transport: Transport) -> tuple[dict[str, Any], str]:
+    """Form values of a transport, and its password."""
+    try:
+        parts = urlsplit(transports.url_of(transport))
+    except SealBroken:
+        return {}, ""
+    tls = parse_qs(parts.query).get("tls", ["ssl" if parts.scheme == "smtps" else "starttls"])[0]
+    return {"host": parts.hostname or "", "port": parts.port or 587, "tls": tls, "user": unquote(parts.username or "")}, unquote(parts.password or "")
+
+
+@sensitive_post_parameters("password")
+@admin_only
+def add(request: HttpRequest) -> HttpResponse:
+    """A new SMTP service, tested as soon as it is saved."""
+    form = Smtp(None, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        organisation = Organisation.objects.filter(pk=form.cleaned_data["organisation"] or 0).first()
+        try:
+            made = transports.add(form.cleaned_data["name"], form.url(), timezone.now(), organisation, by=person_of(request))
+        except ValueError as error:
+            form.add_error("name", str(error))
+        else:
+            _test(request, made)
+            return redirect("transport", made.pk)
+    return render(request, "transports/one.html", {"form": form})
+
+
+@sensitive_post_parameters("password")
+@admin_only
+def one(request: HttpRequest, number: int) -> HttpResponse:
+    """One service: its account, its health; saving tests it."""
+    transport = get_object_or_404(Transport.objects.select_related("organisation"), pk=number)
+    initial, password = _initial(transport) if transport.kind == "smtp" else ({}, "")
+    form = Smtp(transport, request.POST or None, initial=initial) if transport.kind == "smtp" else None
+    if request.method == "POST" and form and form.is_valid():
+        same_account = (form.cleaned_data["host"], form.cleaned_data["user"]) == (initial.get("host"), initial.get("user"))
+        try:
+            transports.set_url(transport, form.url(password if same_account else ""), timezone.now(), by=person_of(request))
+        except ValueError as error:
+            form.add_error("host", str(error))
+        else:
+            _test(request, transport)
+            return redirect("transport", transport.pk)
+    place = urlsplit(transports.url_of(transport)).path if transport.kind == "folder" else ""
+    return render(request, "transports/one.html", {"form": form, "transport": transport, "health": transports.health(transport), "place": place})
+
+
+@require_POST
+@admin_only
+def do(request: HttpRequest, number: int) -> HttpResponse:
+    """Tests, switches, or makes the default."""
+    transport = get_object_or_404(Transport, pk=number)
+    wish, now, person = request.POST.get("wish", ""), timezone.now(), person_of(request)
+    if wish == "test":
+        _test(request, transport)
+    elif wish == "default":
+        transports.make_default(transport, now, by=person)
+        messages.success(request, _("Lists that choose nothing else use it from now on."))
+    elif wish in ("on", "off"):
+        transports.switch(transport, wish == "on", now, by=person)
+        messages.success(request, _("Switched on.") if wish == "on" else _("Switched off. Copies wait until it is on again."))
+    return redirect("transport", transport.pk)
+
+
+def _test(request: HttpRequest, transport: Transport) -> None:
+    """Connects, greets and signs in for real; says "Configuration OK" or exactly what failed."""
+    found = probes.check_transport(transports.url_of(transport))
+    if found.ok:
+        transports.recovered(transport, timezone.now())
+        messages.success(request, found.text(_))
+    else:
+        messages.error(request, _("The settings are saved, but the test failed.") + " " + found.text(_))
