@@ -34,6 +34,7 @@ EVENTS: dict[str, str] = {
     "memberships.changed": _("Memberships changed: {count} ({by}): {change}"),
     "list.created": _("List created by {by}"),
     "list.changed": _("Settings changed by {by}: {change}"),
+    "policy.changed": _("Settings of {place} changed by {by}: {change}"),
     "list.deleted": _("List deleted by {by}"),
     "list.restored": _("List restored by {by}"),
     "list.on": _("List switched on by {by}"),
