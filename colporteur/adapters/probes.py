@@ -113,7 +113,7 @@ def check_shared(url: str, account: Account, address: str, mark: str, *, seconds
         options = read(url)
     except ValueError as error:
         return Shared(Checked(False, NOT_A_TRANSPORT, {}, printable(str(error))))
-    letters = _letters(address)
+    letters = _letters(address, account.user if "@" in account.user else address)
     refusals: dict[str, str] = {}
     try:
         source = connect(account, SMALL)
@@ -235,15 +235,18 @@ class _Letter:
     author: str
 
 
-def _letters(address: str) -> dict[str, _Letter]:
-    """Trait -> the message that tells; the plain one last, so that the others had their time when it is there."""
+def _letters(address: str, sender: str) -> dict[str, _Letter]:
+    """Trait -> the message that tells; the plain one last, so that the others had their time when it is there.
+
+    ``sender``: what the account may send as, whatever else it may.
+    """
     local, _at, host = address.rpartition("@")
     plus = f"{local}+probe@{host}"
     return {
-        "envelope_sender": _Letter(plus, address, address),
-        "plus_part": _Letter(address, plus, address),
-        "from_address": _Letter(address, address, "somebody.else@probe.invalid"),
-        "plain": _Letter(address, address, address),
+        "envelope_sender": _Letter(plus, address, sender),
+        "plus_part": _Letter(sender, plus, sender),
+        "from_address": _Letter(sender, address, "somebody.else@probe.invalid"),
+        "plain": _Letter(sender, address, sender),
     }
 
 

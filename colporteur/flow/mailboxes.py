@@ -349,7 +349,7 @@ def _get(mailbox_id: int, *, lock: bool = False) -> Mailbox:
 
 def _tell(letter: str, mailbox: Mailbox, now: datetime, **fields: Any) -> None:
     list_ = mailbox.list
-    link = f"{settings.BASE_URL}/lists/{list_.address}/mailbox/"
+    link = f"{settings.BASE_URL}/lists/{list_.id}/mailbox"
     for address in addresses_of(list_, RoleKind.OWNER):
         try:
             with transaction.atomic():
