@@ -23,7 +23,7 @@ from django.conf import settings
 _EVENT = re.compile(r"[a-z][\w.-]*(?: [\w.]+=.*)?", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NEEDS_QUOTES = re.compile(r'[\s"=\\]')
-_LONGEST = 2000  # characters of one value
+_LONGEST = 2000  # characters of one value; of a longer one the middle is left out
 
 
 class LineFormatter(logging.Formatter):
@@ -46,7 +46,10 @@ def quoted(value: Any) -> Any:
     """A value as logfmt writes it; numbers as they are."""
     if value is None or isinstance(value, int | float):
         return value
-    text = _CONTROL.sub(" ", str(value)[:_LONGEST])
+    text = str(value)
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    text = _CONTROL.sub(" ", text)
     if text and not _NEEDS_QUOTES.search(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

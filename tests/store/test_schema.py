@@ -1,0 +1,66 @@
+"""Whether a process may work on this database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from colporteur.store import health, schema
+from colporteur.store.organisations import Site
+
+pytestmark = pytest.mark.django_db
+
+
+def test_this_releases_schema_is_current() -> None:
+    assert schema.state() is schema.State.CURRENT
+    schema.check()
+
+
+def test_a_missing_migration_is_behind() -> None:
+    MigrationRecorder(connection).record_unapplied("store", max(name for app, name in MigrationRecorder(connection).applied_migrations() if app == "store"))
+    assert schema.state() is schema.State.BEHIND
+    with pytest.raises(schema.SchemaError, match="colporteur migrate"):
+        schema.check()
+
+
+def test_an_unknown_migration_is_ahead() -> None:
+    MigrationRecorder(connection).record_applied("store", "9999_from_the_future")
+    assert schema.state() is schema.State.AHEAD
+    with pytest.raises(schema.SchemaError, match="newer release"):
+        schema.migrate()
+
+
+def test_what_other_programs_keep_in_the_database_is_no_sign_of_a_newer_release() -> None:
+    MigrationRecorder(connection).record_applied("blog", "0001_initial")
+    assert schema.state() is schema.State.CURRENT
+
+
+def test_the_first_key_stays_and_another_is_refused(settings: Any) -> None:
+    schema.check_key()
+    assert Site.objects.get().key_fingerprint == settings.SECRET_FINGERPRINT
+    first, settings.SECRET_FINGERPRINT = settings.SECRET_FINGERPRINT, "0123456789abcdef"
+    with pytest.raises(schema.SchemaError, match="COLPORTEUR_SECRET_KEY"):
+        schema.check_key()
+    assert Site.objects.get().key_fingerprint == first
+
+
+def test_signs_of_life_go_stale_and_are_taken_back() -> None:
+    health.beat("worker", "one", 1)
+    health.beat("worker", "two", 1)
+    health.beat("worker", "two", 1)
+    health.beat("collect", "one", 2)
+    assert health.living() == {"worker": 2, "collect": 1}
+    assert health.look().down == ["receive"]
+    health.ended("one", 2)
+    health.Heartbeat.objects.filter(host="two").update(at="2026-01-01T00:00:00Z")
+    assert health.living() == {"worker": 1}
+    health.beat("worker", "one", 1)
+    assert not health.Heartbeat.objects.filter(host="two").exists()
+
+
+def test_without_a_listener_no_receiver_is_expected(settings: Any) -> None:
+    settings.LMTP = ""
+    assert "receive" not in health.look().parts
