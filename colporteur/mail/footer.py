@@ -24,7 +24,7 @@ _END = re.compile(rb"(?i)</body\s{0,20}>")
 _END_HTML = re.compile(rb"(?i)</html\s{0,20}>")
 _SOFT = rb"(?:=[ \t]{0,5}\r\n)?"
 _END_QP, _END_HTML_QP = (
-    re.compile(rb"(?i)(?:<|=3C)" + _SOFT + _SOFT.join(word[i : i + 1] for i in range(len(word))) + _SOFT + rb"(?:>|=3E)") for word in (b"/body", b"/html")
+    re.compile(rb"(?i)(?:<|=3C)" + _SOFT + _SOFT.join(word[i : i + 1] for i in range(len(word))) + _SOFT + rb"(?: |=20){0,5}" + _SOFT + rb"(?:>|=3E)") for word in (b"/body", b"/html")
 )
 _LONGEST = {"email": 320, "name": 400, "token": 64}  # octets a value may take
 _BOX = '<div style="margin-top:1em;padding-top:.5em;border-top:1px solid #ccc;font-size:small">'
@@ -56,7 +56,7 @@ class _CannotHold(Exception):
 def items(template: str, values: dict[str, str], unsubscribe: str) -> list[Item]:
     """A footer's text cut at its slots. ``unsubscribe`` is an address with ``{token}``; a line that asks for one where
     there is none is left out. Values are never read as template."""
-    lines = text.clean(template).replace("\r\n", "\n").strip("\n").split("\n")
+    lines = re.sub(r"\r\n?", "\n", text.clean(template)).strip("\n").split("\n")
     kept = "\n".join(line if line == "-- " else line.rstrip() for line in lines if unsubscribe or "{unsubscribe}" not in line)
     found: list[Item] = []
     position = 0

@@ -122,7 +122,7 @@ def _safe(email: str, name: str, token: str) -> tuple[str, str, str]:
     if not email.isprintable():
         email = text.line(email)
     email = email or "nobody"
-    if not name:
+    if not name or name.isspace():
         return email, email, token
     if len(name) > 100 or not name.isprintable():
         name = text.line(name)[:100].strip() or email
