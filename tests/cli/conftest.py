@@ -42,5 +42,5 @@ def ask(run: Run) -> Callable[..., Any]:
 def amapiens(db: None) -> List:
     """A discussion list with a domain and a way out."""
     organisations.add_domain("saule.example", None, NOW, by="test")
-    transports.add("outbox", "folder:///tmp/outbox", NOW)
+    transports.add("outbox", "folder:///tmp/colporteur-tests-outbox", NOW)
     return lists.create("amapiens@saule.example", "discussion", "helene@saule.example", NOW, by="test", title="Amapiens")

@@ -48,5 +48,5 @@ def test_switching_off_and_on_is_journaled_once_each() -> None:
 
 
 def test_an_unknown_domain_is_said_to_be_unknown() -> None:
-    with pytest.raises(ValueError, match="no domain nowhere.example"):
+    with pytest.raises(ValueError, match=r"no domain nowhere\.example"):
         organisations.find_domain("nowhere.example")

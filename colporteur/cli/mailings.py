@@ -1,0 +1,146 @@
+"""``colporteur mailing``: what goes out, how far it is, and its brakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import click
+
+from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
+from colporteur.domain.addresses import normal
+from colporteur.domain.mailings import CopyState
+from colporteur.flow import lists, mailings
+from colporteur.store.mailings import Copy, Mailing, Refusal
+
+COLUMNS = ("id", "subject", "list", "kind", "state", "total", "counts", "created")
+COPY_COLUMNS = ("address", "state", "attempts", "code", "text")
+
+
+@click.group()
+def mailing() -> None:
+    """What goes out: progress, pause, resume, cancel."""
+
+
+@mailing.command("list")
+@click.option("--list", "address", metavar="ADDRESS", help="Mailings of this list only.")
+@click.option("--letters", is_flag=True, help="Letters (notices, sign-in links) too.")
+@paged("id")
+@plainly
+def list_(address: str | None, letters: bool, limit: int | None, after: str | None, as_json: bool) -> None:
+    """Mailings, the newest first."""
+    rows = Mailing.objects.select_related("list", "transport")
+    if address:
+        rows = rows.filter(list=lists.find(address))
+    if not letters:
+        rows = rows.exclude(kind="letter")
+    print_rows(_rows(page(rows, limit, _find(after) if after else None)), COLUMNS, as_json)
+
+
+@mailing.command()
+@click.argument("number", metavar="ID")
+@json_option
+@plainly
+def show(number: str, as_json: bool) -> None:
+    """One mailing: its copies by state, how fast they leave and when it will be done."""
+    found = _find(number)
+    totals = mailings.totals(found.pk, now())
+    print_one(
+        {
+            **next(_rows([found])),
+            "rate_per_s": round(totals.rate_per_s, 3),
+            "eta": stamp(totals.eta),
+            "transport": found.transport.name if found.transport else None,
+            "pause_reason": found.pause_reason,
+            "post": found.post_id,
+            "error": found.error,
+        },
+        as_json,
+    )
+
+
+@mailing.command()
+@click.argument("number", metavar="ID")
+@plainly
+def pause(number: str) -> None:
+    """Stop sending; what has left has left."""
+    _move(number, mailings.pause, "paused")
+
+
+@mailing.command()
+@click.argument("number", metavar="ID")
+@plainly
+def resume(number: str) -> None:
+    """Go on sending."""
+    _move(number, mailings.resume, "running")
+
+
+@mailing.command()
+@click.argument("number", metavar="ID")
+@plainly
+def cancel(number: str) -> None:
+    """Abandon what has not left."""
+    _move(number, mailings.cancel, "cancelled")
+
+
+@mailing.command()
+@click.argument("number", metavar="ID")
+@click.option("--state", type=click.Choice([state.name.lower() for state in CopyState]), help="Only copies that stand so.")
+@paged("address")
+@plainly
+def copies(number: str, state: str | None, limit: int | None, after: str | None, as_json: bool) -> None:
+    """The copies of a mailing, one a recipient, with the last reply."""
+    found = _find(number)
+    rows = Copy.objects.filter(mailing=found)
+    if state:
+        rows = rows.filter(state=CopyState[state.upper()].value)
+    if after:
+        last = Copy.objects.filter(mailing=found, address__email=normal(after)).values_list("address_id", flat=True).first()
+        if last is None:
+            raise ValueError(f"the mailing has no copy for {after}")
+        rows = rows.filter(address__lt=last)
+    values = rows.order_by("-address_id").values_list("address_id", "address__email", "state", "attempts", "code")
+    print_rows(_copies(found, values[:limit].iterator(chunk_size=2000)), COPY_COLUMNS, as_json)
+
+
+def _find(number: str) -> Mailing:
+    if number.isascii() and number.isdigit() and len(number) < 19 and (found := Mailing.objects.select_related("list", "transport").filter(pk=int(number)).first()):
+        return found
+    raise ValueError(f"there is no mailing {number}")
+
+
+def _move(number: str, change: Callable[[int, datetime, str], bool], state: str) -> None:
+    found = _find(number)
+    if not change(found.pk, now(), BY):
+        raise ValueError(f"mailing {found.pk} is {_find(number).state}: nothing was changed")
+    tell(f"mailing {found.pk} is {state}")
+
+
+def _rows(found: Iterable[Mailing]) -> Iterator[dict[str, Any]]:
+    """The contract's fields; totals are asked for 500 mailings at a time."""
+    rest = iter(found)
+    while chunk := list(islice(rest, 500)):
+        totals = mailings.totals_of([row.pk for row in chunk])
+        for row in chunk:
+            yield {
+                "id": row.pk,
+                "subject": row.subject,
+                "list": row.list.address if row.list else None,
+                "kind": row.letter or row.kind,
+                "state": row.state,
+                "total": totals[row.pk].total,
+                "counts": totals[row.pk].counts,
+                "created": stamp(row.created),
+                "started": stamp(row.started),
+                "finished": stamp(row.finished),
+            }
+
+
+def _copies(found: Mailing, rows: Iterator[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    while chunk := list(islice(rows, 2000)):
+        refusals = Refusal.objects.filter(mailing_id=found.pk, address_id__in=[row[0] for row in chunk]).order_by("at", "id")
+        texts = dict(refusals.values_list("address_id", "text"))  # the last one stays
+        for address, email, state, attempts, code in chunk:
+            yield {"address": email, "state": CopyState(state).name.lower(), "attempts": attempts, "code": code, "text": texts.get(address, "")}

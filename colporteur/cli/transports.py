@@ -1,0 +1,178 @@
+"""``colporteur transport``: ways out, and whether they work."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import click
+
+from colporteur.adapters.transports import Outcome, Outgoing, Result, Trouble, open_transport
+from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
+from colporteur.domain.addresses import normal
+from colporteur.flow import letters, organisations, transports
+from colporteur.mail.compose import Letter, compose
+from colporteur.mail.render import Rewriting, prepare
+from colporteur.store.transports import Transport
+
+COLUMNS = ("name", "kind", "enabled", "health", "default", "url")
+
+
+@click.group()
+def transport() -> None:
+    """Ways out: SMTP relays and folders."""
+
+
+@transport.command()
+@click.argument("name")
+@click.argument("url")
+@click.option("--organisation", metavar="ORG", help="Only this organisation may use it; without it everybody may.")
+@json_option
+@plainly
+def add(name: str, url: str, organisation: str | None, as_json: bool) -> None:
+    """Add a way out: smtp://user:password@host:port?tls=starttls or folder:///path. The first one is the default."""
+    _checked(url)
+    owner = organisations.organisation_called(organisation) if organisation else None
+    print_one(_row(transports.add(name, url, now(), owner, by=BY)), as_json)
+
+
+@transport.command("list")
+@paged("name")
+@plainly
+def list_(limit: int | None, after: str | None, as_json: bool) -> None:
+    """Ways out, the newest first, with their health: ok, trouble or unused."""
+    rows = page(Transport.objects.select_related("organisation"), limit, transports.find(after) if after else None)
+    print_rows((_row(row) for row in rows), COLUMNS, as_json)
+
+
+@transport.command()
+@click.argument("name")
+@click.option("--to", required=True, metavar="EMAIL", help="Where the test message goes.")
+@click.option("--sender", metavar="EMAIL", help="Its envelope sender and From; without it, an address of the first domain.")
+@json_option
+@plainly
+def test(name: str, to: str, sender: str | None, as_json: bool) -> None:
+    """Send a real test message and say what was answered."""
+    found = transports.find(name)
+    outgoing = _test_message(normal(to), normal(sender) if sender else letters.sender_of(None))
+    try:
+        checked, outcome = asyncio.run(_send(transports.url_of(found), outgoing))
+    except Trouble as trouble:
+        transports.trouble(found, str(trouble), now(), lasting=not trouble.temporary)
+        raise click.ClickException(f"{found.name} is in trouble ({trouble.stage.name.lower()}): {trouble}") from trouble
+    transports.recovered(found, now())
+    if outcome.result is not Result.SENT:
+        raise click.ClickException(f"{found.name} works ({checked}), but the message was not taken: {outcome.code or ''} {outcome.text}".replace("  ", " "))
+    if as_json:
+        print_one({"name": found.name, "to": normal(to), "check": checked, "code": outcome.code, "reply": outcome.text}, True)
+    else:
+        tell(f"{checked}; sent to {normal(to)}: {outcome.code or ''} {outcome.text}".replace("  ", " "))
+
+
+@transport.command("set")
+@click.argument("name")
+@click.argument("url")
+@json_option
+@plainly
+def set_(name: str, url: str, as_json: bool) -> None:
+    """Give a way out another URL, for example with a new password."""
+    _checked(url)
+    found = transports.find(name)
+    transports.set_url(found, url, now(), by=BY)
+    print_one(_row(found), as_json)
+
+
+@transport.command()
+@click.argument("name")
+@json_option
+@plainly
+def enable(name: str, as_json: bool) -> None:
+    """Use a way out again."""
+    found = transports.find(name)
+    transports.switch(found, True, now(), by=BY)
+    print_one(_row(found), as_json)
+
+
+@transport.command()
+@click.argument("name")
+@json_option
+@plainly
+def disable(name: str, as_json: bool) -> None:
+    """Leave a way out alone: what would use it waits."""
+    found = transports.find(name)
+    transports.switch(found, False, now(), by=BY)
+    print_one(_row(found), as_json)
+
+
+@transport.command()
+@click.argument("name")
+@json_option
+@plainly
+def default(name: str, as_json: bool) -> None:
+    """Make it the way out of lists that name none."""
+    found = transports.find(name)
+    transports.make_default(found, now(), by=BY)
+    print_one(_row(found), as_json)
+
+
+def _checked(url: str) -> None:
+    """Let the adapter read its URL, too, before anything is stored; it connects to nothing. Raises ``ValueError``."""
+    opened = open_transport(url.strip(), 1)
+    asyncio.run(opened.close())
+
+
+def _test_message(to: str, sender: str) -> Outgoing:
+    raw = compose(
+        Letter(
+            sender_name="Colporteur", sender=sender, to_name="", to=to, subject="Test of Colporteur",
+            text="This message was sent by `colporteur transport test`. If you can read it, the way out works.\n", html="",
+            message_id=f"<{uuid.uuid4().hex}@{sender.rpartition('@')[2]}>", date=now(), language="en",
+        )
+    )  # fmt: skip
+    rewriting = Rewriting(list_address=sender, list_title="", list_id="", language="en", plain=True)
+    return Outgoing((0, 0), sender.encode(), to.encode(), prepare(raw, rewriting).wire_for(to, "", ""), not to.isascii() or not sender.isascii())
+
+
+class _One:
+    """A feed of one message: closed when it has been taken."""
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self.outgoing = outgoing
+        self.closed = False
+        self.changed = asyncio.Event()
+
+    def take(self) -> Outgoing | None:
+        if self.closed:
+            return None
+        self.closed = True
+        self.changed.set()
+        return self.outgoing
+
+
+async def _send(url: str, outgoing: Outgoing) -> tuple[str, Outcome]:
+    """What the transport said about itself, and about the message. Raises ``Trouble``."""
+    opened = open_transport(url, 1)
+    answers: list[Outcome] = []
+    try:
+        checked = await opened.check()
+        await opened.run(_One(outgoing), answers.append)
+    finally:
+        await opened.close()
+    return checked, answers[0]
+
+
+def _row(found: Transport) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "kind": found.kind,
+        "enabled": found.enabled,
+        "health": transports.health(found),
+        "default": found.is_default,
+        "organisation": found.organisation.name if found.organisation else None,
+        "url": transports.shown(found),
+        "last_success": stamp(found.last_success),
+        "failures": found.failures,
+        "next_try": stamp(found.next_try),
+        "last_error": found.last_error,
+    }
