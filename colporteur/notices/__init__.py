@@ -23,7 +23,7 @@ LANGUAGES = ("en", "fr")
 
 NOTICES: dict[str, tuple[str, ...]] = {
     # to moderators
-    "held": ("list", "title", "subject", "sender", "name", "received", "size", "reasons", "excerpt", "expires", "audience", "web", "link", "distribute", "reject", "discard", "reply"),
+    "held": ("list", "title", "subject", "sender", "name", "received", "size", "reasons", "excerpt", "attached", "expires", "audience", "web", "link", "distribute", "reject", "discard", "reply"),
     "late": ("list", "title", "subject", "by", "at", "state"),
     "decided": ("list", "title", "subject", "state"),
     "unclear": ("list", "title", "subject", "reply"),

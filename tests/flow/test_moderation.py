@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import timedelta
 
 import pytest
@@ -275,8 +274,8 @@ def test_the_notice_says_who_what_why_and_how_to_decide(amis: List) -> None:
     assert letter["From"] == "Amis <amis-owner@lists.example>"
     assert letter["Auto-Submitted"] == "auto-generated"
     said = text(letter)
-    for words in ("Marc <marc@courriel.example>", "Covoiturage samedi", "Marc is not a member of the list. Only members write without waiting.", "il reste quatre places", "1 member", "5 December 2026"):
-        assert re.search(re.escape(words).replace("5\\ December", r"(Dec\. 5,|5 Dec\w*|December 5,)"), said) or words in said, words
+    for words in ("Marc <marc@courriel.example>", "Covoiturage samedi", "Marc is not a member of the list. Only members write without waiting.", "il reste quatre places", "1 member", "Dec. 5, 2026", "The whole message is attached"):
+        assert words in said
     token = moderation.moderation_token(post.pk, Address.objects.get(email=to).pk)
     assert letter["Reply-To"] == f"amis-moderate+{token}@lists.example"
     for decision in Decision:
@@ -341,6 +340,7 @@ def test_a_very_large_original_is_not_attached(amis: List, monkeypatch: pytest.M
     judged(amis, message(STRANGER, body="x" * 600))
     ((_name, _to, letter),) = letters("held")
     assert not [part for part in letter.walk() if part.get_content_type() == "message/rfc822"]
+    assert "attached" not in text(letter)
 
 
 # --- deciding -----------------------------------------------------------------------------------------------------

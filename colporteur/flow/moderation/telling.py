@@ -66,6 +66,7 @@ def tell_moderators(post: Post, raw: bytes, findings: Sequence[Reasoned], now: d
         "size": lambda: filesizeformat(post.size),
         "reasons": lambda: reasons(findings),
         "excerpt": _excerpt(raw),
+        "attached": "yes" if len(raw) <= ATTACH_MOST else "",
         "expires": timezone.localtime(post.expires_at).date() if post.expires_at else "",
         "audience": _members(audience_count(post.list)),
     }
