@@ -52,11 +52,11 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
     if after := request.GET.get("after", ""):
         found = found.filter(address__email__gt=after)
     page = page_by(found, "address__email")
-    counts = _current(list_).aggregate(all=Count("id"), **{name: Count("id", filter=condition) for name, condition in STATES.items()})
+    counts = _current(list_).aggregate(n_=Count("id"), **{f"n_{name}": Count("id", filter=condition) for name, condition in STATES.items()})
     words = [("", _("All"), ""), ("receive", _("Receive"), "done"), ("paused", _("Paused"), "paused"), ("silent", _("Read elsewhere"), "draft")]
     context = {
-        "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "total": counts["all"],
-        "filters": [(name, label, shape, counts[name or "all"]) for name, label, shape in words if not name or counts[name]],
+        "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "total": counts["n_"],
+        "filters": [(name, label, shape, counts[f"n_{name}"]) for name, label, shape in words if not name or counts[f"n_{name}"]],
         "matching": _found(list_, request.GET).count() if page.next else None,
     }  # fmt: skip
     return list_page(request, list_, "members", "memberships/members.html", context)
