@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
 
 from colporteur.domain.mailings import MailingKind, MailingState, next_attempt
 from colporteur.domain.posts import PostState
+from colporteur.flow import mailings
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.store import copies, journal
 from colporteur.store.copies import Claimed, Due, Standing
 from colporteur.store.mailings import Mailing
 from colporteur.store.posts import Post
+from colporteur.store.sealed import unseal
 
 log = logging.getLogger("colporteur.mail")
 R = TypeVar("R")
@@ -50,6 +53,21 @@ class Refused(NamedTuple):
     text: str
     final: bool = False
     unknown: bool = False
+
+
+class Way(NamedTuple):
+    """A transport with copies to send."""
+
+    transport: int
+    url: str
+    connections: int
+
+
+def ways_due(now: datetime) -> list[Way]:
+    """Transports with due copies, after giving mailings without a transport one and letting rested ones go on."""
+    mailings.assign_transports()
+    mailings.resume_due(now)
+    return [Way(transport, unseal(sealed), most or settings.CONNECTIONS) for transport, sealed, most in copies.transports_due(now)]
 
 
 def claim(transport_id: int, now: datetime, lease: float) -> list[Work]:

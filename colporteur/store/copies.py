@@ -415,3 +415,17 @@ SELECT mailing_id, sum(size)::int, sum(sent)::int, sum(failed)::int, sum(cancell
 def counts(mailings: Sequence[int]) -> dict[int, Counts]:
     """Totals per mailing, from its slices; mailings without slices are absent."""
     return {row[0]: Counts(*row[1:]) for row in _run(_COUNTS, {"mailings": list(mailings)})}
+
+
+_TRANSPORTS_DUE = """
+SELECT t.id, t.url_sealed, t.connections FROM transport t
+ WHERE t.enabled AND (t.next_try IS NULL OR t.next_try <= %(now)s)
+   AND EXISTS (SELECT 1 FROM slice s JOIN mailing m ON m.id = s.mailing_id
+                WHERE m.transport_id = t.id AND m.state = 'running' AND NOT s.done AND s.due_at <= %(now)s
+                  AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp()))
+"""
+
+
+def transports_due(now: datetime) -> list[tuple[int, str, int]]:
+    """(id, sealed URL, connections) of transports with copies to send now."""
+    return [(row[0], row[1], row[2]) for row in _run(_TRANSPORTS_DUE, {"now": now})]

@@ -1,0 +1,65 @@
+"""Delivery: one lane for each transport that has copies to send."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from django.utils import timezone
+
+from colporteur.adapters.transports import Stage, Trouble, open_transport
+from colporteur.daemons.lanes import Gate, Lane
+from colporteur.daemons.threads import in_thread
+from colporteur.flow import copies, trouble
+from colporteur.flow.copies import Way
+
+log = logging.getLogger("colporteur.deliver")
+
+DRAIN_SECONDS = 7.0
+"""How long dialogues may take to end after SIGTERM before they are cut off."""
+
+
+class Delivery:
+    """The lanes of this worker. ``look`` is called at every wake-up and sweep."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self._lanes: dict[int, tuple[Way, Lane, asyncio.Task[None]]] = {}
+
+    async def look(self) -> int:
+        """Wake the lanes of transports with due copies and open those that are missing; 0, nothing is left to call again for."""
+        for way in await in_thread(copies.ways_due, timezone.now()):
+            await self._wake(way)
+        for _, _, task in list(self._lanes.values()):
+            if task.done() and (error := task.exception()):
+                raise error
+        return 0
+
+    async def _wake(self, way: Way) -> None:
+        known = self._lanes.get(way.transport)
+        if known and not known[2].done():
+            if known[0] != way:
+                known[1].stop()  # another URL or number of connections: the next sweep opens it anew
+            known[1].wake()
+            return
+        try:
+            transport = open_transport(way.url, way.connections)
+        except ValueError as error:
+            await in_thread(trouble.stop_transport, way.transport, str(Trouble(Stage.CONNECT, 0, str(error))), timezone.now(), lasting=True)
+            return
+        lane = Lane(way.transport, transport, self.gate)
+        self._lanes[way.transport] = (way, lane, asyncio.create_task(lane.run()))
+
+    async def drain(self) -> None:
+        """End every lane: dialogues are finished, or cut off after ``DRAIN_SECONDS``; outcomes settled, leases given back."""
+        running = {task: lane for _, lane, task in self._lanes.values() if not task.done()}
+        for lane in running.values():
+            lane.stop()
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=DRAIN_SECONDS)
+        for task in late:
+            log.warning("cutting off transport=%d", running[task].transport_id)
+            await running[task].transport.close()
+        if late:
+            await asyncio.wait(late)

@@ -1,0 +1,94 @@
+"""The worker: judges, plans, does errands, expires, delivers. As many as you like, on as many machines.
+
+Wake-ups come through Procrastinate (``store.jobs``); they only make a round begin at once. Without any the rounds find
+what is due by themselves. A worker that loses PostgreSQL ends with an error and is started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from datetime import datetime
+
+import procrastinate
+from django.utils import timezone
+from procrastinate.contrib.django.utils import connector_params
+
+from colporteur.adapters import dns
+from colporteur.daemons.deliver import Delivery
+from colporteur.daemons.threads import in_thread
+from colporteur.daemons.tick import Round
+from colporteur.flow import errands, mailings, moderation, senders
+from colporteur.store.jobs import Wake
+
+log = logging.getLogger("colporteur.work")
+
+_DRAIN_SECONDS = 8.0
+_EXPIRE_SECONDS = 60.0
+
+
+async def main() -> None:
+    """Work until SIGTERM or SIGINT, then drain: nothing is lost and nothing will be sent twice.
+
+    Raises what made it fail, after draining as far as possible.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await run(stop)
+
+
+async def run(stop: asyncio.Event) -> None:
+    """The worker until ``stop`` is set."""
+    delivery = Delivery()
+    woken = {
+        Wake.JUDGE: Round(Wake.JUDGE, _now(moderation.judge_due)),
+        Wake.PLAN: Round(Wake.PLAN, _plan),
+        Wake.ERRANDS: Round(Wake.ERRANDS, _now(errands.do_due)),
+        Wake.DELIVER: Round(Wake.DELIVER, delivery.look),
+    }
+    rounds = [*woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS)]
+    tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
+    listener = asyncio.create_task(_listen(woken))
+    log.info("working")
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([*tasks, listener, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    await delivery.drain()
+    listener.cancel()
+    await asyncio.wait([*tasks, listener], timeout=_DRAIN_SECONDS)
+    for task in done - {stopping}:
+        task.result()
+    log.info("drained")
+
+
+def _now(do: Callable[[datetime], int]) -> Callable[[], asyncio.Future[int]]:
+    return lambda: asyncio.ensure_future(in_thread(do, timezone.now()))
+
+
+async def _plan() -> int:
+    """Ask the DNS about authors' domains, then write the next ranges."""
+    for domain, policy in await dns.policies(await in_thread(senders.domains_to_look_up, timezone.now())):
+        await in_thread(senders.remember, domain, policy, timezone.now())
+    return await in_thread(mailings.plan_due, timezone.now(), known_only=True)
+
+
+async def _listen(rounds: dict[Wake, Round]) -> None:
+    """Turn jobs into wake-ups. They are deleted when done: they carry nothing."""
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3))
+    for name, one in rounds.items():
+        app.task(name=name.value)(_waker(one))
+    async with app.open_async():
+        await app.run_worker_async(
+            concurrency=4, install_signal_handlers=False, delete_jobs="always", listen_notify=True, fetch_job_polling_interval=5.0, shutdown_graceful_timeout=1.0
+        )
+
+
+def _waker(one: Round) -> Callable[[], None]:
+    def wake() -> None:
+        loop.call_soon_threadsafe(one.wake)
+
+    loop = asyncio.get_running_loop()
+    return wake

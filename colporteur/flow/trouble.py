@@ -1,0 +1,70 @@
+"""Trouble on the way out: mailings pause with the reply as their reason, nothing is counted against a copy."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db import transaction
+
+from colporteur.domain import trouble
+from colporteur.domain.mailings import MailingKind, MailingState
+from colporteur.flow import letters, transports
+from colporteur.store import journal
+from colporteur.store.journal import JournalEntry
+from colporteur.store.lists import RoleKind
+from colporteur.store.mailings import Mailing
+from colporteur.store.rights import addresses_of
+from colporteur.store.transports import Transport
+
+log = logging.getLogger("colporteur.mail")
+
+
+@transaction.atomic
+def stop_transport(transport_id: int, reply: str, now: datetime, *, lasting: bool) -> datetime:
+    """No connection, greeting, TLS or AUTH: everything of this transport waits until the time returned, then tries again.
+
+    Mailings of lists pause meanwhile, so that their owners see the reply; letters just wait. ``lasting``: trying later is
+    unlikely to help by itself, people are told at once.
+    """
+    again = transports.trouble(Transport.objects.get(id=transport_id), reply, now, lasting=lasting)
+    running = Mailing.objects.filter(transport_id=transport_id, state=MailingState.RUNNING, kind=MailingKind.POST)
+    for mailing in running.only("id", "list_id", "post_id"):
+        _pause(mailing, reply, again, now)
+    return again
+
+
+@transaction.atomic
+def stop_mailing(mailing_id: int, code: int, reply: str, now: datetime) -> bool:
+    """MAIL FROM refused, or many copies alike in a row: this mailing rests, its owners are told once. A letter is put off.
+
+    False: it is not running any more.
+    """
+    mailing = Mailing.objects.select_related("list").get(id=mailing_id)
+    wait = trouble.rest(code, (now - (mailing.started or now)).total_seconds())
+    first = not JournalEntry.objects.filter(mailing_id=mailing_id, event="mailing.stopped").exists()
+    if not _pause(mailing, reply, now + timedelta(seconds=wait) if wait is not None else None, now):
+        return False
+    if first and mailing.kind == MailingKind.POST and mailing.list:
+        fields = {"thing": mailing.subject or mailing.list.address, "error": reply, "since": now, "link": f"{settings.BASE_URL}/sending/{quote(str(mailing_id))}/"}
+        for address in addresses_of(mailing.list, RoleKind.OWNER):
+            letters.send("trouble", address, now, fields=fields, list_=mailing.list)
+    return True
+
+
+def over(transport_id: int, now: datetime) -> None:
+    """The transport took mail: what its trouble had paused goes on."""
+    if transports.recovered(Transport.objects.get(id=transport_id), now):
+        waiting = Mailing.objects.filter(transport_id=transport_id, state=MailingState.PAUSED, resume_at__isnull=False)
+        waiting.update(state=MailingState.RUNNING, pause_reason="", resume_at=None)
+
+
+def _pause(mailing: Mailing, reply: str, resume_at: datetime | None, now: datetime) -> bool:
+    reply = reply.replace("\x00", "")[:1000]
+    won = Mailing.objects.filter(id=mailing.id, state=MailingState.RUNNING).update(state=MailingState.PAUSED, pause_reason=reply, resume_at=resume_at)
+    if won:
+        journal.write("mailing.stopped", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing.id, reason=reply)
+        log.warning("stopped mailing=%d again=%s reply=%r", mailing.id, resume_at.isoformat() if resume_at else "", reply)
+    return bool(won)
