@@ -59,3 +59,5 @@ bench: dev servers
 
 docs: env
 	$(BIN)/python -m colporteur.options > docs/settings.md
+	$(BIN)/python -m colporteur.cli.reference commands > docs/commands.md
+	$(BIN)/python -m colporteur.cli.reference list-settings > docs/list-settings.md

@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Row = TypeVar("Row", bound=Model)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-_limit_option = click.option("--limit", type=click.IntRange(min=1), help="At most so many, the newest ones.")
+_limit_option = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
 
 
 def paged(what: str) -> Callable[[Command], Command]:

@@ -43,7 +43,7 @@ def add_address(email: str, other: str, as_json: bool) -> None:
 
 @person.command("signin-link")
 @click.argument("email")
-@click.option("--minutes", type=click.IntRange(1, 7 * 24 * 60), default=people.LINK_MINUTES, show_default=True, help="How long the link is good.")
+@click.option("--minutes", type=click.IntRange(1, 7 * 24 * 60), metavar="N", default=people.LINK_MINUTES, show_default=True, help="How long the link is good.")
 @json_option
 @plainly
 def signin_link(email: str, minutes: int, as_json: bool) -> None:
