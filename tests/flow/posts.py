@@ -16,9 +16,9 @@ from colporteur.store.posts import Post
 NOW = datetime(2026, 11, 21, 9, 27, tzinfo=UTC)
 
 
-def arrives(list_: List, raw: bytes, now: datetime = NOW, mail_from: str = "anybody@envelope.example") -> Post:
+def arrives(list_: List, raw: bytes, now: datetime = NOW, mail_from: str = "anybody@envelope.example", door: str = "lmtp") -> Post:
     """A received post."""
-    arrival = Arrival.objects.create(blob_id=keep(raw), door="lmtp", mail_from=mail_from, recipients=[list_.address], received_at=now)
+    arrival = Arrival.objects.create(blob_id=keep(raw), door=door, mail_from=mail_from, recipients=[list_.address], received_at=now)
     return Post.objects.create(list=list_, arrival=arrival, message_id=headers.message_id(raw), content_key=headers.content_key(raw), size=len(raw), received_at=now)
 
 

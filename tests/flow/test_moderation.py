@@ -138,6 +138,11 @@ def test_mail_of_programs_is_never_distributed_and_never_answered(amis: List, he
     assert letters() == []
 
 
+@pytest.mark.parametrize(("door", "expected"), [("lmtp", "discarded"), ("imap", "held"), ("pop3", "held")])
+def test_a_collected_message_nobody_wrote_an_envelope_for_is_no_report(amis: List, door: str, expected: str) -> None:
+    assert judged(amis, b"no headers at all\r\n", mail_from="", door=door).state == expected
+
+
 def test_bulk_mail_waits_and_its_sender_is_not_told(amis: List) -> None:
     assert judged(amis, message(MEMBER, headers=["Precedence: bulk"])).state == PostState.HELD
     assert [name for name, _to, _letter in letters()] == ["held"]

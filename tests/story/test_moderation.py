@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import smtplib
 import threading
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,8 +23,9 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.posts import Post
-from tests.flow.posts import html, letters, text
-from tests.story.scenes import a_list, give_role, message
+from tests.flow.posts import html, letters, read, text
+from tests.servers.ports import wait_until
+from tests.story.scenes import Installation, a_list, a_transport, give_role, message
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CLAIRE, DENIS = "claire@members.example", "denis@members.example"
@@ -183,3 +187,36 @@ def test_answering_the_letter_to_the_author_decides_nothing(amis: List) -> None:
     errands.do_due(NOW)
     post.refresh_from_db()
     assert post.state == PostState.HELD
+
+
+# --- the same with every part as a process ------------------------------------------------------------------------
+
+
+def hand_over(port: int, sender: str, recipient: str, raw: bytes) -> None:
+    with smtplib.LMTP("127.0.0.1", port) as client:
+        assert client.sendmail(sender, [recipient], raw) == {}
+
+
+def test_held_scanned_answered_by_an_absence_notice_and_then_released_by_mail(installation: Installation, tmp_path: Path) -> None:
+    folder = tmp_path / "outbox"
+    folder.mkdir()
+    list_ = a_list("amis@lists.example", members=["anna@members.example"], title="Amis", transport=a_transport(f"folder://{folder}"), posting="members", stranger="hold")
+    give_role(list_, RoleKind.MODERATOR, CLAIRE)
+    installation.start("receive", "web", "worker")
+    hand_over(installation.lmtp_port, AUTHOR, "amis@lists.example", message(f"Marc <{AUTHOR}>", subject="Covoiturage"))
+    wait_until(lambda: letters("held"), 30, "no notice was written")
+    ((_name, _to, notice),) = letters("held")
+    wait_until(lambda: any(b"To decide" in path.read_bytes() for path in folder.rglob("*.eml")), 30, "the notice did not leave")
+    for url in links(text(notice)):
+        assert url.startswith(installation.base_url)
+        with urllib.request.urlopen(url, timeout=20) as page:
+            assert "Covoiturage" in page.read().decode()
+    address = str(notice["Reply-To"])
+    hand_over(installation.lmtp_port, CLAIRE, address, message(CLAIRE, to=address, subject="Absence du bureau", body="distribute\r\n", headers=["Auto-Submitted: auto-replied"]))
+    wait_until(lambda: Errand.objects.filter(state="done").count() == 1, 30, "the absence notice was not read")
+    assert Post.objects.get().state == PostState.HELD
+    hand_over(installation.lmtp_port, CLAIRE, address, message(CLAIRE, to=address, subject="Re: À décider", body="Distribuer, merci\r\n\r\n> ...\r\n"))
+    wait_until(lambda: Copy.objects.filter(mailing__kind="post", state=2).count() == 1, 30, "the post did not leave")
+    assert Post.objects.get().state == PostState.ACCEPTED
+    delivered = [path for path in folder.rglob("*.eml") if read(path.read_bytes())["Subject"] == "Covoiturage"]
+    assert len(delivered) == 1

@@ -23,6 +23,9 @@ from colporteur.store.policies import policy, site_policy
 from colporteur.store.posts import Post
 
 
+_MAILBOXES = ("imap", "pop3")
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One message to be judged, as its bytes tell. ``post`` is 0 for a message that is only asked about."""
@@ -83,9 +86,11 @@ class Known:
         return self._same.get(self.address.get(email, 0), set())
 
 
-def read(list_: List, raw: bytes, mail_from: str | None, post: int = 0) -> Case:
+def read(list_: List, raw: bytes, mail_from: str | None, post: int = 0, door: str = "") -> Case:
     """What the bytes of one message say. ``mail_from``: envelope sender, "" the null sender, None unknown."""
     skimmed = skim(raw)
+    if mail_from == "" and door in _MAILBOXES and "return-path" not in skimmed.fields:
+        mail_from = None  # nobody wrote it down, and From names no one author either
     kind, evidence = reports.automatic(skimmed, mail_from)
     claimed = (tokens.read(settings.TOKEN_KEY, tokens.Purpose.COPY, token) for token in headers.trace_tokens(raw)[:20])
     return Case(

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
+from django.utils import translation
 
 from colporteur.domain.moderation import Action, Facts, Verdict, judge
 from colporteur.domain.posts import PostState
@@ -73,7 +74,7 @@ def _judge(batch: Sequence[Post], now: datetime) -> None:
         try:
             if post.attempts > ATTEMPTS:
                 raise RuntimeError(post.error or "the process ended while it worked on this message")
-            cases.append((post, read(post.list, bytes(post.arrival.blob.raw), post.arrival.mail_from, post.pk)))
+            cases.append((post, read(post.list, bytes(post.arrival.blob.raw), post.arrival.mail_from, post.pk, post.arrival.door)))
         except Exception as error:
             _failed(post, error, now)
     for post, case, facts in _gathered(cases, now):
@@ -119,7 +120,9 @@ def _record(post: Post, case: Case, facts: Facts, verdict: Verdict, now: datetim
         Finding(post=post, position=position, rule=finding.rule, action=finding.action, reason=finding.reason, values=dict(finding.values), evidence=finding.evidence[:1000])
         for position, finding in enumerate(verdict.findings)
     )
-    journal.write(f"post.{state}", now, organisation=post.list.organisation_id, list=post.list_id, post=post.pk, reasons=reasons(verdict.findings))
+    with translation.override("en"):  # the journal keeps one language; screens show the findings in the reader's
+        why = reasons(verdict.findings)
+    journal.write(f"post.{state}", now, organisation=post.list.organisation_id, list=post.list_id, post=post.pk, reasons=why)
     _act(post, facts, verdict, now)
     mail.info("%s post=%s list=%s sender=%s rules=%s", state, post.pk, post.list.address, facts.sender or "-", ",".join(f"{f.rule}:{f.action}" for f in verdict.findings) or "-")
 
