@@ -16,6 +16,7 @@ from colporteur.mail import text
 MAX_ADDRESSES = 2000
 _MAX_VALUE = 256 * 1024
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)("?)|<([^<>]*+)(>?)|([,;:])|([^\s"(),;:<>]++)|(\s++)|([)>])', re.DOTALL)
+_IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _QUOTED = re.compile(r"\\(.)", re.DOTALL)
 _IN_NAME = re.compile(r"[^\s@<>\"'(),;:]{1,64}@[^\s@<>\"'(),;:]{1,255}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -102,15 +103,15 @@ def _take(match: re.Match[str], item: _Item) -> None:
 
 def _comment(value: str, position: int, item: _Item) -> int:
     """Step over a nested comment; an endless one takes the rest and makes the mailbox odd."""
-    level, start = 0, position
-    for mark in re.finditer(r"\\.|[()]", value[position:]):
+    level = 0
+    for mark in _IN_COMMENT.finditer(value, position):
         if mark[0] == "(":
             level += 1
         elif mark[0] == ")":
             level -= 1
             if level == 0:
-                item.comments.append(value[start + 1 : position + mark.start()])
-                return position + mark.end()
+                item.comments.append(value[position + 1 : mark.start()])
+                return mark.end()
     item.odd = "unreadable"
     return len(value)
 

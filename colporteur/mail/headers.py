@@ -18,6 +18,7 @@ from colporteur.mail import text
 MAX_FIELDS = 1000
 MAX_BYTES = 256 * 1024  # of a header block; the rest is left out of everything
 _FIELD = re.compile(rb"([!-9;-~]++)([ \t]*+):([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)(?:\r\n|\Z)")
+_OTHERS = re.compile(rb"(?:(?!--)[!-9;-~]++[ \t]*+:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n)*+")
 _FROM_LINE = re.compile(rb">?From [^\r\n]*+\r\n")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _TRACE = frozenset(
@@ -65,14 +66,16 @@ def block(data: bytes, start: int = 0, stop: int | None = None, borders: Contain
     while match := _FIELD.match(data, position, stop):
         if match[1].startswith(b"--") and borders and data[position : position + 900].partition(b"\r\n")[0].rstrip() in borders:
             break
-        if len(fields) < MAX_FIELDS and match.end() - start <= MAX_BYTES:
-            fields.append(Field(match[1].lower(), position, match.start(3), match.end(3), match.end()))
-        else:
-            cut = True
-            room = data.rfind(b"\r\n", match.start(3), max(match.start(3), start + MAX_BYTES))
-            if len(fields) < MAX_FIELDS and room > 0:  # the beginning of a very long field is worth keeping
-                fields.append(Field(match[1].lower(), position, match.start(3), room, room + 2))
         position = match.end()
+        if len(fields) < MAX_FIELDS and position - start <= MAX_BYTES:
+            fields.append(Field(match[1].lower(), match.start(), match.start(3), match.end(3), position))
+            continue
+        if not cut and len(fields) < MAX_FIELDS and match.start(3) < start + MAX_BYTES:  # the beginning of a very long field is worth keeping
+            room = max(data.rfind(end, match.start(3), start + MAX_BYTES) for end in (b"\r\n", b" "))
+            fields.append(Field(match[1].lower(), match.start(), match.start(3), max(room, match.start(3)), position))
+        cut = True
+        if passed := _OTHERS.match(data, position, stop):
+            position = passed.end()
     return fields, position + 2 if data.startswith(b"\r\n", position, stop) else position, cut
 
 

@@ -8,6 +8,7 @@ Sources: RFC 2045, RFC 2046 section 5.1.
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -132,16 +133,20 @@ def scan(raw: bytes) -> Structure:
     current, count = root, 1
     _open(root, stack, borders, defects)
     position = max(root.body - 2, 0) if stack else len(data)
+    misses, searched = 0, None
     while stack and count < MAX_PARTS:
-        position = _next_border(data, position)
+        if misses == 500:  # worth a compiled search for the open borders, until they change
+            searched = re.compile(b"\r\n(?=" + b"|".join(map(re.escape, borders)) + b")")
+        position = _next_border(data, position, searched)
         if position < 0:
             break
         line_end = data.find(b"\r\n", position, position + MAX_BOUNDARY + 40)
         line_end = line_end if line_end >= 0 else min(len(data), position + MAX_BOUNDARY + 40)
         level = borders.get(border := data[position:line_end].rstrip(b" \t"))
         if level is None:
-            position = line_end
+            position, misses = line_end, misses + 1
             continue
+        misses, searched = 0, None
         _close(current, stack, level, position, borders, defects)
         parent = stack[-1]
         if border == b"--" + _boundary(parent):
@@ -164,10 +169,13 @@ def scan(raw: bytes) -> Structure:
     return Structure(data, root, defects)
 
 
-def _next_border(data: bytes, position: int) -> int:
-    """Offset of the next line that begins with two hyphens, at or after ``position``; -1 when there is none."""
+def _next_border(data: bytes, position: int, searched: re.Pattern[bytes] | None) -> int:
+    """Offset of the next line that begins with two hyphens (or as ``searched`` says), at or after ``position``; -1 when there is none."""
     if position == 0 and data.startswith(b"--"):
         return 0
+    if searched:
+        match = searched.search(data, position)
+        return match.end() if match else -1
     found = data.find(b"\r\n--", position)
     return found + 2 if found >= 0 else -1
 
