@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 KINDS: dict[str, str] = {
     "smtp": "colporteur.adapters.transports.smtp",
+    "smtps": "colporteur.adapters.transports.smtp",
     "folder": "colporteur.adapters.transports.folder",
 }
-"""Kind (the URL's scheme) -> module, loaded at first use; the module offers ``open_url(url, connections) -> Transport``
+"""URL scheme -> module, loaded at first use; the module offers ``open_url(url, connections) -> Transport``
 and raises ``ValueError`` with a sentence when the URL cannot be used."""
 
 

@@ -48,7 +48,7 @@ class Options:
 def read(url: str) -> Options:
     """Options from ``smtp://user:pass@host:port?tls=starttls|ssl|none&verify=yes|no&helo=name``.
 
-    Without ``tls``: ssl on port 465, none to this machine itself, else starttls. Without a port: 465 with ssl, 587 with
+    Without ``tls``: ssl on port 465 and for ``smtps://``, none to this machine itself, else starttls. Without a port: 465 with ssl, 587 with
     a user, else 25. Raises ``ValueError`` with a sentence.
     """
     parts = urlsplit(url)
@@ -61,7 +61,7 @@ def read(url: str) -> Options:
         port = parts.port
     except ValueError:
         raise ValueError("the port is not a number from 1 to 65535") from None
-    tls = query.get("tls") or ("ssl" if port == 465 else "none" if _loopback(parts.hostname) else "starttls")
+    tls = query.get("tls") or ("ssl" if port == 465 or parts.scheme == "smtps" else "none" if _loopback(parts.hostname) else "starttls")
     if tls not in _TLS:
         raise ValueError(f"tls={tls} is unknown: write tls=starttls, tls=ssl or tls=none")
     verify = _WORDS.get(query.get("verify", "yes").lower())
