@@ -28,6 +28,9 @@ Result = TypeVar("Result")
 BATCH = 64
 BATCH_BYTES = 16 * 1024 * 1024
 DRAIN_SECONDS = 8.0
+KNOWN_SECONDS = 2.0
+"""How long "yes" to a recipient is remembered. A stale one does no harm: every message asks again when it is taken."""
+_MOST_KNOWN = 10_000
 
 
 class Gathering(Generic[Item, Result]):
@@ -80,12 +83,21 @@ class Desk:
     """The listener's ``Intake``: every question goes to ``flow.intake`` in a batch with its neighbours."""
 
     def __init__(self) -> None:
+        self._yes: dict[str, tuple[float, Reply]] = {}
         self._known: Gathering[str, Reply] = Gathering(intake.known_all, lambda _: 1)
         self._taken: Gathering[Incoming, tuple[Reply, ...]] = Gathering(_receive, lambda one: len(one.raw))
 
     async def known(self, recipient: str) -> Answer:
         """Whether mail for this recipient is taken now."""
-        return await self._known.ask(recipient)
+        now = asyncio.get_running_loop().time()
+        if (remembered := self._yes.get(recipient)) and now - remembered[0] < KNOWN_SECONDS:
+            return remembered[1]
+        reply = await self._known.ask(recipient)
+        if reply.code == intake.TAKEN.code:
+            if len(self._yes) >= _MOST_KNOWN:
+                self._yes.clear()
+            self._yes[recipient] = (now, reply)
+        return reply
 
     async def take(self, raw: bytes, mail_from: str, recipients: Sequence[str]) -> Sequence[Answer]:
         """Commit one message; one answer per recipient."""

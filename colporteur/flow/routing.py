@@ -103,12 +103,13 @@ class Ways:
 
 def ways(recipients: Iterable[str], of_mailboxes: Iterable[int] = ()) -> Ways:
     """Load what the recipients and mailboxes may be about: at most four queries, a further one for each that is off."""
-    wanted = {reading.address for recipient in set(recipients) for reading in addresses.readings(_plain(recipient))}
-    hosts, names = {address[1:] for address in wanted if address.startswith("@")}, [address for address in wanted if not address.startswith("@")]
+    read = [[reading.address for reading in addresses.readings(_plain(recipient))] for recipient in set(recipients)]
+    hosts, names = {address[1:] for each in read for address in each if address.startswith("@")}, {address for each in read for address in each if not address.startswith("@")}
     there = List.objects.exclude(state=ListState.DELETED).select_related("organisation", "domain")
     lists = {list_.address: list_ for list_ in there.filter(address__in=names)} if names else {}
-    for alias in Alias.objects.filter(address__in=names).exclude(list__state=ListState.DELETED).select_related("list__organisation", "list__domain") if names else ():
-        lists.setdefault(alias.address, alias.list)
+    if further := {address for each in read if each[0] not in lists for address in each}:
+        for alias in Alias.objects.filter(address__in=further).exclude(list__state=ListState.DELETED).select_related("list__organisation", "list__domain"):
+            lists.setdefault(alias.address, alias.list)
     domains = {domain.name: domain for domain in Domain.objects.filter(name__in=hosts).select_related("organisation")} if hosts else {}
     keys = list(of_mailboxes)
     fed = {}
