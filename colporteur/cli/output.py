@@ -54,12 +54,17 @@ def stamp(moment: datetime | None) -> str | None:
     return timezone.localtime(moment).isoformat(timespec="seconds") if moment else None
 
 
-def page(rows: QuerySet[Row], limit: int | None, last: Row | None) -> Iterator[Row]:
+def newest(rows: QuerySet[Row], limit: int | None, last: Row | None) -> QuerySet[Row]:
     """Newest first by id: the whole of it, or ``limit`` of those that come after ``last``."""
     rows = rows.order_by("-id")
     if last is not None:
         rows = rows.filter(pk__lt=last.pk)
-    return rows[:limit].iterator(chunk_size=2000)
+    return rows[:limit]
+
+
+def page(rows: QuerySet[Row], limit: int | None, last: Row | None) -> Iterator[Row]:
+    """``newest``, fetched 2,000 at a time."""
+    return newest(rows, limit, last).iterator(chunk_size=2000)
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:

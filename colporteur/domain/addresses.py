@@ -63,7 +63,7 @@ def normal(text: str) -> str:
     Raises ``ValueError`` with a sentence when the text is not an address we can send to.
     """
     address = text.strip()
-    if len(address) > 320 or not _ADDRESS.fullmatch(address):
+    if len(address) > 320 or not address.isprintable() or not _ADDRESS.fullmatch(address):
         raise ValueError(f"{text.strip()[:80]!r} is not an e-mail address: write name@example.org")
     local, _, domain = address.rpartition("@")
     if len(local.encode()) > 64:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, override
 
 from colporteur.flow import lists, memberships, organisations, people, roles, transports
 from colporteur.store.lists import RoleKind
@@ -60,13 +60,14 @@ def fill(now: datetime) -> bool:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('colporteur demo'))")
     if filled():
         return False
-    organisation = organisations.organisation_called(ORGANISATION, language="fr")
+    organisation = organisations.organisation_called(ORGANISATION)
     organisations.add_domain(DOMAIN, organisation, now, by=BY)
-    people.add(HELENE.email, HELENE.name, admin=True, now=now, language="fr")
-    people.add(ODILE.email, ODILE.name, now=now, language="fr")
+    people.add(HELENE.email, HELENE.name, admin=True, now=now)
+    people.add(ODILE.email, ODILE.name, now=now)
     if not Transport.objects.filter(name="outbox").exists():
         transports.add("outbox", f"folder://{quote(str(settings.DATA / 'outbox'))}", now, by=BY)
-    _lists(now - timedelta(days=400), now)
+    with override(settings.LANGUAGE_CODE):
+        _lists(now - timedelta(days=400), now)
     return True
 
 

@@ -32,9 +32,12 @@ ONE_BY_ONE = 20  # so many changes are journaled one by one; more of them as one
 
 LEFT_BY_MEMBER, LEFT_BY_OWNER = "member", "owner"
 
+# Addresses and names travel as one text with a line each (neither has line ends): quoting 10,000 elements of an array cost
+# more than the statement.
 _ADD_ADDRESSES = """
 INSERT INTO address (email, name, created)
-SELECT email, name, %(now)s FROM unnest(%(emails)s::text[], %(names)s::text[]) AS entry (email, name) ORDER BY email
+SELECT email, coalesce(name, ''), %(now)s
+FROM unnest(string_to_array(%(emails)s, E'\\n'), string_to_array(%(names)s, E'\\n')) AS entry (email, name) ORDER BY email
 ON CONFLICT (email) DO UPDATE SET name = excluded.name WHERE address.name = '' AND excluded.name <> ''
 """
 
@@ -42,7 +45,7 @@ ON CONFLICT (email) DO UPDATE SET name = excluded.name WHERE address.name = '' A
 _ADD_MEMBERSHIPS = """
 INSERT INTO membership (list_id, address_id, source_id, delivery, paused, since, left_by)
 SELECT %(list)s, address.id, %(source)s, 'each', false, %(now)s, ''
-FROM unnest(%(emails)s::text[]) AS entry (email) JOIN address USING (email)
+FROM unnest(string_to_array(%(emails)s, E'\\n')) AS entry (email) JOIN address USING (email)
 WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id AND m.until IS NULL)
   AND (%(bring_back)s OR coalesce((
     SELECT m.left_by FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id ORDER BY m.until DESC, m.id DESC LIMIT 1), '') <> 'member')
@@ -52,7 +55,7 @@ RETURNING address_id
 """
 
 _STAYED_AWAY = """
-SELECT email FROM unnest(%(emails)s::text[]) AS entry (email) JOIN address USING (email)
+SELECT email FROM unnest(string_to_array(%(emails)s, E'\\n')) AS entry (email) JOIN address USING (email)
 WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id AND m.until IS NULL)
 ORDER BY email
 """
@@ -182,7 +185,7 @@ def _wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
 def _add_chunk(list_: List, chunk: list[Entry], now: datetime, source: Source | None, bring_back: bool, answer: Added) -> list[int]:
     values = {
         "list": list_.pk, "source": source.pk if source else None, "now": now, "bring_back": bring_back,
-        "emails": [entry.email for entry in chunk], "names": [entry.name for entry in chunk],
+        "emails": "\n".join(entry.email for entry in chunk), "names": "\n".join(entry.name for entry in chunk),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_ADD_ADDRESSES, values)

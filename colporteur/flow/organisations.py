@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -20,15 +21,18 @@ DEFAULT_NAME = "Default"
 
 def default_organisation() -> Organisation:
     """The oldest organisation; made when there is none, so that a small installation never meets the word."""
-    return Organisation.objects.order_by("id").first() or Organisation.objects.get_or_create(name=DEFAULT_NAME)[0]
+    return Organisation.objects.order_by("id").first() or organisation_called(DEFAULT_NAME)
 
 
 def organisation_called(name: str, *, language: str = "") -> Organisation:
-    """The organisation of that name, made when there is none. Raises ``ValueError`` on an empty name."""
+    """The organisation of that name, made when there is none, with the site's language unless another is given.
+
+    Raises ``ValueError`` on an empty name.
+    """
     name = " ".join(name.replace("\x00", "").split())
     if not name:
         raise ValueError(_("an organisation needs a name"))
-    made, _new = Organisation.objects.get_or_create(name=name, defaults={"language": language} if language else {})
+    made, _new = Organisation.objects.get_or_create(name=name, defaults={"language": language or settings.LANGUAGE_CODE})
     return made
 
 

@@ -50,3 +50,9 @@ def test_switching_off_and_on_is_journaled_once_each() -> None:
 def test_an_unknown_domain_is_said_to_be_unknown() -> None:
     with pytest.raises(ValueError, match=r"no domain nowhere\.example"):
         organisations.find_domain("nowhere.example")
+
+
+def test_a_new_organisation_speaks_the_sites_language(settings: object) -> None:
+    settings.LANGUAGE_CODE = "fr"
+    assert organisations.default_organisation().language == "fr"
+    assert organisations.organisation_called("Others", language="en").language == "en"
