@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
@@ -121,10 +121,15 @@ def render(name: str, language: str, fields: Mapping[str, str], own: Texts | Non
     return _filled(shipped(name, language), language, fields)
 
 
+@lru_cache(maxsize=300)
+def _compiled(source: str, escaping: bool) -> Template:
+    return (_HTML if escaping else _PLAIN).from_string(source)
+
+
 def _filled(texts: Texts, language: str, fields: Mapping[str, str]) -> Texts:
-    subject = " ".join(_PLAIN.from_string(texts.subject).render(fields).split())
-    text = _PLAIN.from_string(texts.text).render(fields).strip() + "\n"
+    subject = " ".join(_compiled(texts.subject, False).render(fields).split())
+    text = _compiled(texts.text, False).render(fields).strip() + "\n"
     if not texts.html:
         return Texts(subject, text, "")
-    content = Markup(_HTML.from_string(texts.html).render(fields))
-    return Texts(subject, text, _HTML.from_string(_frame()).render(content=content, language=language, subject=subject, title=fields.get("title", "")))
+    content = Markup(_compiled(texts.html, True).render(fields))
+    return Texts(subject, text, _compiled(_frame(), True).render(content=content, language=language, subject=subject, title=fields.get("title", "")))

@@ -137,6 +137,12 @@ def test_a_token_that_only_fits_in_the_subject_works_too(held: tuple[Post, str])
     assert state(post) == "accepted"
 
 
+def test_a_token_seen_in_a_subject_is_of_no_use_to_the_author(held: tuple[Post, str]) -> None:
+    post, token = held
+    done(asked(post.list, "moderate", message(STRANGER, subject=f"Re: [#{token}] To decide", body="distribute\r\n"), token))
+    assert state(post) == "held"
+
+
 @pytest.mark.parametrize("headers", [("Auto-Submitted: auto-replied",), ("X-Autoreply: yes", "Auto-Submitted: auto-generated"), ("Precedence: bulk",)])
 def test_an_automatic_reply_never_decides(held: tuple[Post, str], headers: tuple[str, ...]) -> None:
     post, token = held

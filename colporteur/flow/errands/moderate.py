@@ -14,9 +14,10 @@ from colporteur.domain.addresses import Service
 from colporteur.domain.posts import Decision, PostState
 from colporteur.flow import letters
 from colporteur.flow.errands.message import Message
-from colporteur.flow.moderation.deciding import Decided, ModerationLink, decide, read_moderation_token
+from colporteur.flow.moderation.deciding import Decided, ModerationLink, decide, may_decide, read_moderation_token
 from colporteur.flow.moderation.telling import about
 from colporteur.mail.compose import first_lines
+from colporteur.store.people import Address
 
 mail = logging.getLogger("colporteur.mail")
 
@@ -68,7 +69,7 @@ def command(lines: list[str]) -> Command | None:
 def moderate(message: Message) -> None:
     """Decide as the reply says. A program's reply, a token that is not ours or a moderator who no longer is one changes nothing."""
     link = read_moderation_token(message.token, message.now)
-    if not message.by_a_person or link is None or link.post.list_id != message.errand.list_id:
+    if not message.by_a_person or link is None or link.post.list_id != message.errand.list_id or _leaked(message, link):
         mail.info("moderation ignored errand=%s recipient=%s automatic=%s", message.errand.pk, message.errand.recipient, message.automatic.value)
         return
     asked = command(first_lines(message.raw))
@@ -80,6 +81,14 @@ def moderate(message: Message) -> None:
         _answer("decided", message, link, state=STATES[outcome.state])
     else:
         _late(message, link, outcome)
+
+
+def _leaked(message: Message, link: ModerationLink) -> bool:
+    """Whether the token stands in the subject, where answering and passing on spreads it, and the author may not decide."""
+    if message.skim.sender is None or message.token not in message.skim.subject.lower():
+        return False
+    author = Address.objects.select_related("person").filter(email=message.skim.sender.email).first()
+    return author is None or not may_decide(link.post.list, author)
 
 
 def _late(message: Message, link: ModerationLink, outcome: Decided) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from django.db.models import Q
-
 from colporteur.domain.addresses import readings
 from colporteur.domain.moderation.loop import HOPS
 from colporteur.flow import mailings
@@ -13,7 +11,7 @@ from colporteur.flow.errands.message import Message
 from colporteur.flow.moderation.telling import owners
 from colporteur.mail.reports import Automatic
 from colporteur.store import journal
-from colporteur.store.lists import List
+from colporteur.store.lists import Alias, List
 from colporteur.store.people import Address
 
 mail = logging.getLogger("colporteur.mail")
@@ -38,5 +36,5 @@ def _outside(found: list[Address]) -> list[Address]:
     """Without addresses of our own lists: mail passed on to one of those would come back here."""
     ways = {address.pk: [reading.address for reading in readings(address.email)] for address in found}
     wanted = [way for some in ways.values() for way in some]
-    ours = set(List.objects.filter(Q(address__in=wanted)).values_list("address", flat=True))
+    ours = {*List.objects.filter(address__in=wanted).values_list("address", flat=True), *Alias.objects.filter(address__in=wanted).values_list("address", flat=True)}
     return [address for address in found if not ours.intersection(ways[address.pk])]

@@ -14,7 +14,7 @@ from colporteur.domain.posts import DECIDED, MOVES, Decision, PostState
 from colporteur.flow import mailings
 from colporteur.flow.moderation import telling
 from colporteur.store import jobs, journal
-from colporteur.store.lists import RoleKind
+from colporteur.store.lists import List, RoleKind
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy
 from colporteur.store.posts import Post
@@ -53,16 +53,17 @@ def read_moderation_token(token: str, now: datetime | None = None) -> Moderation
         return None
     post = Post.objects.select_related("list__organisation", "list__domain", "arrival").filter(pk=found[0]).first()
     address = Address.objects.select_related("person").filter(pk=found[1]).first()
-    if post is None or address is None or not _may_decide(post, address):
+    if post is None or address is None or not may_decide(post.list, address):
         return None
     over = post.state == PostState.HELD and now is not None and post.expires_at is not None and post.expires_at <= now
     return ModerationLink(post, address, over or post.state == PostState.EXPIRED)
 
 
-def _may_decide(post: Post, address: Address) -> bool:
+def may_decide(list_: List, address: Address) -> bool:
+    """Whether the holder of this address decides about posts of the list: moderators, owners, administrators."""
     if address.person and not address.person.is_active:
         return False
-    return holds(post.list, address, RoleKind.MODERATOR, RoleKind.OWNER) or address in administrators()
+    return holds(list_, address, RoleKind.MODERATOR, RoleKind.OWNER) or address in administrators()
 
 
 def decide(post_id: int, decision: Decision, now: datetime, *, person: int | None = None, address: str = "", reason: str = "") -> Decided:

@@ -22,7 +22,6 @@ from colporteur.store.people import Address
 from colporteur.store.policies import policy, site_policy
 from colporteur.store.posts import Post
 
-
 _MAILBOXES = ("imap", "pop3")
 
 
