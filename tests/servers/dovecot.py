@@ -12,6 +12,7 @@ import shutil
 import signal
 import smtplib
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -34,9 +35,14 @@ class Dovecot:
 
     ``accounts``: user (a full address) -> password; mail lies in Maildirs under ``mail/<user>``. TLS has a self-signed
     certificate for ``mail.dovecot.test``. ``delimiter``: recipient delimiter of LMTP, "" for a host without.
+    Its own user must be able to walk in, and every pytest that starts shuts the folders of all the others (0700): so it
+    lives in a folder of its own, gone at the end of the ``with`` block; its log stays in ``keep``.
     """
 
-    def __init__(self, directory: Path, accounts: Mapping[str, str], *, delimiter: str = "+", options: str = "") -> None:
+    def __init__(self, keep: Path, accounts: Mapping[str, str], *, delimiter: str = "+", options: str = "") -> None:
+        self.keep = keep
+        directory = Path(tempfile.mkdtemp(prefix="colporteur-dovecot-", dir="/tmp"))
+        directory.chmod(0o755)
         self.directory, self.accounts, self.delimiter, self.options = directory, dict(accounts), delimiter, options
         self.ports = {name: free_port() for name in PROTOCOLS}
         self.mail, self.log, self.certificate, self.programs = directory / "mail", directory / "log", directory / "certificate.pem", directory / "programs"
@@ -48,15 +54,14 @@ class Dovecot:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self.keep.mkdir(parents=True, exist_ok=True)
+        (self.keep / "dovecot.log").write_text(self.words())
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def start(self) -> None:
         """Write the configuration, start the master, wait until every port answers."""
         account = _account()
-        for folder in (self.directory, *self.directory.parents):
-            if folder.exists() and str(folder).startswith("/tmp/") and folder.stat().st_uid == os.geteuid():
-                folder.chmod(folder.stat().st_mode | 0o011)  # pytest makes its folders 0700
-        for folder in (self.directory, self.mail):
-            folder.mkdir(parents=True, exist_ok=True)
+        self.mail.mkdir(exist_ok=True)
         os.chown(self.mail, account.pw_uid, account.pw_gid)
         if not self.certificate.exists():
             _make_certificate(self.certificate, self.directory / "key.pem")
@@ -213,6 +218,9 @@ namespace inbox {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =

@@ -2,7 +2,8 @@
 
 What was tried and must not be learned again: ``idle_check`` answers ``[]`` for ever when the server died, so waiting is
 done on the socket and every end of it is followed by NOOP; the "EXISTS" that follows "+ idling" in the same packet sits
-in imaplib's buffer, where no poll sees it; one line of imaplib ends at 1 MB, so nothing is asked that answers in one.
+in imaplib's buffer, where no poll sees it; a message announced in the answer to another command, like MOVE, is not
+announced again by IDLE; one line of imaplib ends at 1 MB, so nothing is asked that answers in one.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Imap:
     def __init__(self, account: Account, limit: int) -> None:
         self.account, self.limit = checked(account), limit
         self.validity = 0
+        self.expected = 0  # messages that should lie there, as far as we know
         self.idling = False
         try:
             self.client = self._connect()
@@ -105,6 +107,7 @@ class Imap:
         for start in range(0, len(uids), CHUNK):
             with self._speaking():
                 self._remove([int(uid) for uid in uids[start : start + CHUNK]])
+                self.expected -= len(uids[start : start + CHUNK])
 
     def finish(self) -> None:
         """Nothing to do: IMAP removes at once."""
@@ -113,6 +116,8 @@ class Imap:
         with self._speaking():
             if not self.client.has_capability("IDLE"):
                 return Waiting(False, None)
+            if self._announced() > self.expected:
+                return Waiting(True, None)
             self.client.idle()
             self.idling = True
             if not self._pending():
@@ -205,6 +210,10 @@ class Imap:
         """Open the folder afresh; number of messages. A server may repeat EXISTS: the last one counts."""
         answer = self.client.select_folder(self.account.folder)
         self.validity = int(answer.get(b"UIDVALIDITY", 0))
+        self.expected = self._announced()
+        return self.expected
+
+    def _announced(self) -> int:
         return int(self.client._imap.untagged_responses.get("EXISTS", [b"0"])[-1])
 
     def _window(self, first: int, last: int) -> list[Listed]:

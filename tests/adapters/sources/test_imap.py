@@ -85,6 +85,18 @@ def test_news_that_arrive_with_the_word_idling_are_not_missed(account: Account, 
     source.close()
 
 
+def test_news_announced_in_the_answer_to_another_command_are_not_missed(account: Account, dovecot: Dovecot) -> None:
+    dovecot.put(USER, b"Subject: first\r\n\r\n")
+    source = Imap(replace(account, move_to="Taken"), LIMIT)
+    (first,) = source.listing().messages
+    dovecot.put(USER, b"Subject: announced by MOVE\r\n\r\n")
+    source.remove([first.uid])
+    assert source.idle().news
+    assert len(source.listing().messages) == 1
+    assert not source.idle().news
+    source.close()
+
+
 def test_a_live_test_says_what_is_there(account: Account, dovecot: Dovecot) -> None:
     source = Imap(account, LIMIT)
     found = source.found()
