@@ -84,6 +84,7 @@ class UnderWay(NamedTuple):
     held: Held
     due: Due
     size: int
+    number: int  # how many copies the lane had taken before
 
 
 class Lane:
@@ -103,6 +104,7 @@ class Lane:
         self._under_way: dict[tuple[int, int], UnderWay] = {}
         self._messages: dict[int, Message] = {}
         self._left = self._bytes = self._waiting = 0
+        self._taken = self._row_began = 0
         self._row, self._alike = Row(), list[tuple[UnderWay, Outcome]]()
         self._stops: list[tuple[int, int, str]] = []  # mailings to pause: id, code, reply
         self._worked = False  # something was accepted since the transport's last trouble
@@ -143,7 +145,8 @@ class Lane:
             self._settle_soon()
             return None
         key = (due.mailing, due.address)
-        self._under_way[key] = UnderWay(held, due, len(wire))
+        self._under_way[key] = UnderWay(held, due, len(wire), self._taken)
+        self._taken += 1
         self._bytes += len(wire)
         held.under_way += 1
         return Outgoing(key, sender, recipient, wire, message.prepared.needs_utf8)
@@ -160,9 +163,9 @@ class Lane:
             held.accepted.append(found.due.address)
             self.gate.unsettled += 1
             self._waiting += 1
-            if self._alike:
+            if self._row.length and found.number >= self._row_began:  # what was under way when the refusals began says nothing
                 self._end_row()
-            self._row.accepted()
+                self._row.accepted()
             if self._waiting >= BATCH:
                 self._outcomes.set()
             elif self._timer is None:
@@ -192,6 +195,9 @@ class Lane:
             return
         if self._row.begins_anew(like):
             self._end_row()
+            self._row.accepted()
+        if not self._row.length:
+            self._row_began = self._taken
         self._alike.append((found, outcome))
         if self._row.add(like):
             self._stop_mailings(outcome)

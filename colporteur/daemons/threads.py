@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import Error, close_old_connections, connection
+from django.db import Error, close_old_connections, connection, connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,6 +28,18 @@ async def in_thread(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     A cancelled caller does not stop ``fn``: it runs to its end.
     """
     return await asyncio.get_running_loop().run_in_executor(_executor, lambda: _call(fn, *args, **kwargs))
+
+
+def close_connections() -> None:
+    """Close the database connections of all threads, once they have nothing to do: for the end of a process."""
+    together = threading.Barrier(THREADS)
+
+    def close() -> None:
+        together.wait(30)  # one call for each thread
+        connections.close_all()
+
+    for ended in [_executor.submit(close) for _ in range(THREADS)]:
+        ended.result()
 
 
 def _call(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
