@@ -56,6 +56,8 @@ async def run(stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([*tasks, listener, stopping], return_when=asyncio.FIRST_COMPLETED)
     stop.set()
+    for one in rounds:
+        one.wake()  # out of its sleep, to see that it is over
     await delivery.drain()
     listener.cancel()
     await asyncio.wait([*tasks, listener], timeout=_DRAIN_SECONDS)
