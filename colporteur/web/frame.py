@@ -93,7 +93,7 @@ def _health(list_: List, waiting: dict[int, int], broken: set[int], leaving: dic
     if list_.pk in waiting:
         return "waiting", ngettext("%(n)s waiting", "%(n)s waiting", waiting[list_.pk]) % {"n": waiting[list_.pk]}
     if list_.pk in leaving:
-        return ("paused", gettext("Sending paused")) if leaving[list_.pk] else ("running", gettext("Sending"))
+        return ("paused", gettext("Sending paused")) if leaving[list_.pk] else ("running", gettext("Sending now"))
     return "done", gettext("All is well")
 
 

@@ -91,7 +91,7 @@ def post_state(found: str) -> SafeString:
 def _mailing_words(found: str) -> tuple[str, str]:
     return {
         MailingState.PLANNED: ("running", gettext("Being prepared")),
-        MailingState.RUNNING: ("running", gettext("On its way")),
+        MailingState.RUNNING: ("running", gettext("Running")),
         MailingState.PAUSED: ("paused", gettext("Paused")),
         MailingState.DONE: ("done", gettext("Finished")),
         MailingState.CANCELLED: ("broken", gettext("Abandoned")),
