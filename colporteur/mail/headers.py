@@ -19,7 +19,7 @@ MAX_FIELDS = 1000
 MAX_BYTES = 256 * 1024  # of a header block; the rest is left out of everything
 _FIELD = re.compile(rb"([!-9;-~]++)([ \t]*+):([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)(?:\r\n|\Z)")
 _OTHERS = re.compile(rb"(?:(?!--)[!-9;-~]++[ \t]*+:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n)*+")
-_FROM_LINE = re.compile(rb">?From [^\r\n]*+\r\n")
+_FROM_LINE = re.compile(rb">?From (?![ \t]*+:)[^\r\n]*+\r\n")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _TRACE = frozenset(
     b"received return-path delivered-to x-original-to envelope-to x-envelope-to x-envelope-from x-delivered-to x-rcpt-to authentication-results "

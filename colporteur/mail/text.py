@@ -23,7 +23,7 @@ _UNWANTED: dict[int, int | None] = dict.fromkeys((*range(9), 11, 12, *range(14, 
 _NOT_CHARACTERS = [*range(0xFDD0, 0xFDF0), *(plane << 16 | last for plane in range(17) for last in (0xFFFE, 0xFFFF))]
 # Characters that turn the reading direction round: in a name or a subject they only serve to deceive.
 _LINE_UNWANTED = _UNWANTED | dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0xFEFF, *_NOT_CHARACTERS))
-_WORD = re.compile(r"=\?([!-)+->@-~]{1,60})\?([bBqQ])\?([^?\r\n]*+)\?=")
+_WORD = re.compile(r"=\?([!->@-~]{1,60})\?([bBqQ])\?([^?\r\n]*+)\?=")
 _SPACE = re.compile(r"\s++")
 
 
