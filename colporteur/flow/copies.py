@@ -14,12 +14,11 @@ from django.db.models import F
 
 from colporteur.domain.mailings import MailingKind, MailingState, next_attempt
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings
+from colporteur.flow import mailings, moderation
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.store import copies, journal
 from colporteur.store.copies import Claimed, Due, Standing
 from colporteur.store.mailings import Mailing
-from colporteur.store.posts import Post
 from colporteur.store.sealed import unseal
 
 log = logging.getLogger("colporteur.mail")
@@ -114,9 +113,8 @@ def could_not_prepare(mailing_id: int, slices: Sequence[Claimed], error: str, no
         return False
     copies.cancel_open(mailing_id)
     Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now)
-    if mailing.post_id and Post.objects.filter(id=mailing.post_id, state=PostState.ACCEPTED).update(state=PostState.QUARANTINED, error=error):
-        journal.write("post.quarantined", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id, error=error)
-        log.error("quarantined post=%d mailing=%d error=%r", mailing.post_id, mailing_id, error)
+    if mailing.post_id:
+        moderation.quarantine(mailing.post_id, error, now, PostState.ACCEPTED)
     return True
 
 
