@@ -1,0 +1,63 @@
+"""``make bench``: one 4 KiB post to 10,000 members, individual copies, through the real pipeline into smtp-sink.
+
+The post comes in by LMTP; each copy has its own envelope sender, one-click links and a footer with the member's name.
+Beside it, in the same run, Postfix's ``smtp-source -s 20 -d`` sends as many messages of the same size to the same sink.
+Copies per second count from the first byte of the LMTP dialogue to the mailing being done, planning included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+HOME = Path(tempfile.mkdtemp(prefix="colporteur-bench-", dir="/tmp"))
+HOME.chmod(0o755)
+os.environ.update(
+    COLPORTEUR_DATA=str(HOME), COLPORTEUR_SECRET_KEY="a key for the bench only, thirty-two characters", DJANGO_SETTINGS_MODULE="colporteur.settings", COLPORTEUR_BASE_URL="https://lists.example"
+)
+for _name in ("DATABASE_URL", "COLPORTEUR_DEMO", "LC_ALL"):
+    os.environ.pop(_name, None)
+
+
+def main() -> None:
+    """Run the bench and print its numbers."""
+    words = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--members", type=int, default=10_000)
+    words.add_argument("--runs", type=int, default=3)
+    words.add_argument("--size", type=int, default=4096, help="bytes of the post")
+    words.add_argument("--sessions", type=int, default=20, help="connections of smtp-source and of ours")
+    asked = words.parse_args()
+
+    import django
+
+    from colporteur.daemons import database
+    from colporteur.daemons.postgresql import Server
+
+    server = Server(database.place(HOME))
+    server.start()
+    try:
+        django.setup()
+        from tests.bench.fanout import Fanout
+
+        with Fanout(HOME, asked.members, asked.size, asked.sessions) as fanout:
+            runs = []
+            for number in range(asked.runs):
+                runs.append(fanout.run(number))
+                print(runs[-1], flush=True)
+            ratio = statistics.median(run.ratio for run in runs)
+            print(f"median of {len(runs)}: {statistics.median(run.rate for run in runs):.0f} copies/s, ratio {ratio:.2f} of smtp-source, "
+                  f"{statistics.median(run.cpu for run in runs):.4f} ms CPU a copy (PostgreSQL included), peak memory {max(run.memory for run in runs)} MiB")  # fmt: skip
+    finally:
+        server.stop()
+        shutil.rmtree(HOME, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    began = time.monotonic()
+    main()
+    print(f"took {time.monotonic() - began:.0f} s")

@@ -1,0 +1,128 @@
+"""Fan-out measured: the product's receive and worker parts as real processes, their CPU and PostgreSQL's from /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+import psutil
+from django.core.management import call_command
+from django.db import connection
+
+from colporteur.store.mailings import Mailing
+from colporteur.store.people import Address
+from tests.servers.ports import wait_until
+from tests.servers.postfix import Sink, smtp_source
+from tests.story.scenes import Installation, a_list, a_transport, message
+
+
+class Run(NamedTuple):
+    """One fan-out beside its reference. ``cpu``: ms per copy; ``memory``: MiB of worker and receiver at their peak."""
+
+    copies: int
+    seconds: float
+    reference: float
+    cpu_worker: float
+    cpu_receive: float
+    cpu_database: float
+    memory: int
+
+    @property
+    def rate(self) -> float:
+        return self.copies / self.seconds
+
+    @property
+    def ratio(self) -> float:
+        return self.reference / self.seconds
+
+    @property
+    def cpu(self) -> float:
+        return self.cpu_worker + self.cpu_receive + self.cpu_database
+
+    def __str__(self) -> str:
+        return (
+            f"{self.copies} copies in {self.seconds:.2f} s: {self.rate:.0f}/s; smtp-source {self.copies / self.reference:.0f}/s; ratio {self.ratio:.2f}; CPU ms a copy "
+            f"{self.cpu:.4f} (worker {self.cpu_worker:.4f}, receiver {self.cpu_receive:.4f}, PostgreSQL {self.cpu_database:.4f}); peak memory {self.memory} MiB"
+        )
+
+
+class Fanout:
+    """A list of ``members``, the parts, and a sink; ``run`` posts once and waits until the mailing is done."""
+
+    def __init__(self, home: Path, members: int, size: int, sessions: int) -> None:
+        call_command("migrate", verbosity=0)
+        self.members, self.size, self.sessions = members, size, sessions
+        self.installation = Installation(
+            home / "parts", options={"COLPORTEUR_BASE_URL": "https://lists.example", "COLPORTEUR_CONNECTIONS": str(sessions), "COLPORTEUR_SWEEP": "2", "COLPORTEUR_LOG": "warning"}
+        )
+        self.sink = Sink(home / "sink")
+        self.stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Fanout:
+        self.stack.enter_context(self.sink.running())
+        a_transport(f"smtp://127.0.0.1:{self.sink.port}")
+        footer = "-- \n{name} <{email}> receives this from {list}.\nTo leave: {unsubscribe}\n"
+        list_ = a_list("bench@lists.example", members=self.members, template="discussion", title="Bench", posting="world", stranger="hold", from_form="author", prefix="[bench]", footer=footer)
+        Address.objects.filter(memberships__list=list_).update(name="Anna Rivoire-Le Goff")
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        self.stack.enter_context(self.installation)
+        self.installation.start("receive", "worker")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stack.close()
+
+    def run(self, number: int) -> Run:
+        """Post once; the numbers."""
+        words = ["-s", str(self.sessions), "-d", "-l", str(self.size), "-m", str(self.members)]
+        reference = smtp_source(self.sink.port, *words)
+        parts = {name: psutil.Process(self.installation.parts[name].pid) for name in ("worker", "receive")}
+        before = {name: _cpu([part]) for name, part in parts.items()} | {"database": _cpu(_database())}
+        began = monotonic()
+        self._post(number)
+        wait_until(lambda: Mailing.objects.filter(state="done").count() == number + 1, 120, self.installation.words("worker")[-2000:])
+        seconds = monotonic() - began
+        spent = {name: _cpu([part]) - before[name] for name, part in parts.items()} | {"database": _cpu(_database()) - before["database"]}
+        reference = (reference + smtp_source(self.sink.port, *words)) / 2
+        each = 1000 / self.members
+        memory = sum(_peak(part) for part in parts.values())
+        return Run(self.members, seconds, reference, spent["worker"] * each, spent["receive"] * each, spent["database"] * each, memory)
+
+    def _post(self, number: int) -> None:
+        line = "Forty-two baskets of vegetables will be there on Thursday evening.\r\n"
+        head = message("anna@courriel.example", "bench@lists.example", f"Baskets {number}", "")
+        raw = head + (line * (1 + self.size // len(line))).encode()[: self.size - len(head) - 2] + b"\r\n"
+        with smtplib.LMTP("127.0.0.1", self.installation.lmtp_port) as client:
+            client.sendmail("anna@courriel.example", ["bench@lists.example"], raw)
+
+
+def _cpu(processes: list[psutil.Process]) -> float:
+    """Seconds of user and system time, ended children included."""
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def _database() -> list[psutil.Process]:
+    """The server and its living backends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = psutil.Process(cursor.fetchone()[0])
+    server = backend.parent()
+    assert server
+    return [server, *server.children()]
+
+
+def _peak(process: psutil.Process) -> int:
+    """Most memory the process ever had, MiB."""
+    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) // 1024
+    return 0
