@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,15 +15,18 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from colporteur.flow import mailboxes
-from colporteur.store.arrivals import Arrival
+from colporteur.flow import intake, mailboxes
+from colporteur.flow.intake import Incoming
+from colporteur.mail import headers
+from colporteur.store.arrivals import Arrival, Errand
 from colporteur.store.lists import List, RoleKind
-from colporteur.store.mailboxes import Collected, Mailbox
+from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
 from colporteur.store.mailings import Mailing
 from colporteur.store.posts import Post
 from tests.servers.dovecot import Dovecot
 from tests.servers.ports import wait_until
 from tests.servers.scripted import cutting
+from tests.story.corpus import messages as corpus_messages
 from tests.story.scenes import REPOSITORY, Installation, a_list, give_role, message
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,6 +186,34 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+def test_every_message_of_the_corpus_by_both_doors_as_by_lmtp(dovecot: Dovecot, installation: Installation) -> None:
+    """The same bytes and envelope through IMAP, POP3 and the intake LMTP uses: nothing lost, nothing refused, the same result."""
+    top = f"Return-Path: <{ANNA}>\r\n".encode()
+    corpus = [top + raw for raw in corpus_messages().values()]
+    doors = {"imap": a_list(LIST, on_domain=False, template="mailbox"), "pop3": a_list(ANNA, on_domain=False, template="mailbox")}
+    for door, made in doors.items():
+        dovecot.put_many(made.address, corpus)
+        mailboxes.set_mailbox(made, dovecot.url(door, made.address), timezone.now(), by="test")
+    collected = {row["address"]: row for row in json.loads(installation.cli("mailbox", "collect", "--json"))}
+    assert collected == {made.address: {"address": made.address, "messages": len(corpus), "error": ""} for made in doors.values()}
+    by_lmtp = a_list("lmtp@lists.example")
+    for raw in corpus:
+        assert intake.receive([Incoming(raw, ANNA, (by_lmtp.address,), "lmtp")], timezone.now()) == [(intake.TAKEN,)]
+    results = {door: result_of(made) for door, made in [*doors.items(), ("lmtp", by_lmtp)]}
+    assert results["imap"] == results["lmtp"]
+    assert results["pop3"] == results["lmtp"]
+    assert not LeftBehind.objects.exists()
+    assert not dovecot.messages(LIST) and not dovecot.messages(ANNA)
+
+
+def result_of(list_: List) -> Counter[tuple[str, bytes]]:
+    """What became of a list's mail, by sender and content; a report to a list's only address is an errand, not a post."""
+    arrivals = [*Post.objects.filter(list=list_).values_list("arrival", flat=True), *Errand.objects.filter(list=list_).values_list("arrival", flat=True)]
+    found = Arrival.objects.filter(id__in=arrivals).select_related("blob")
+    # IMAP cannot carry NUL (RFC 3501 section 9, CHAR8): Dovecot shows 0x80 in its place.
+    return Counter((one.mail_from, headers.content_key(bytes(one.blob.raw).replace(b"\x00", b"\x80"))) for one in found)
 
 
 def test_one_look_from_the_command_line(dovecot: Dovecot, list_: List, installation: Installation) -> None:
