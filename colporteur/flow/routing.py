@@ -130,9 +130,9 @@ def _plain(recipient: str) -> str:
 def _asked(token: str, subject: str, report: bool) -> tuple[Service, str] | None:
     """What one of our own tokens asks for; None when it is not ours."""
     key = settings.TOKEN_KEY
-    if tokens.read(key, Purpose.MODERATE, token):
+    if not report and tokens.read(key, Purpose.MODERATE, token):
         return (Service.MODERATE, token)
-    if tokens.read(key, Purpose.CONFIRM, token):
+    if not report and tokens.read(key, Purpose.CONFIRM, token):
         return (Service.CONFIRM, token)
     if tokens.read(key, Purpose.COPY, token):
         # The same token names the copy in its envelope sender and in its unsubscribe address; the latter brings the word.

@@ -356,6 +356,12 @@ def test_a_report_in_a_group_mailbox_is_no_post(chorale: Mailbox) -> None:
     assert not Post.objects.exists()
 
 
+def test_a_report_that_quotes_a_token_decides_nothing(chorale: Mailbox) -> None:
+    quoting = REPORT.replace(b"Subject: Undelivered", f"Subject: Undelivered: waits [#{sign(Purpose.MODERATE)}]".encode())
+    codes(collected(chorale, quoting, sender=""))
+    assert Errand.objects.values_list("service", "token").get() == ("bounces", "")
+
+
 def test_a_duplicate_in_a_mailbox_is_entered_but_not_posted(chorale: Mailbox) -> None:
     codes(collected(chorale, message(), "1"))
     codes(collected(chorale, b"Return-Path: <x@y.example>\r\n" + message(), "2"))
