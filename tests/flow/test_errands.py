@@ -6,6 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from hypothesis import given
+from hypothesis.strategies import lists
+from hypothesis.strategies import text as text_of
 
 from colporteur.domain import tokens
 from colporteur.domain.posts import Decision
@@ -353,3 +356,9 @@ def test_a_poison_errand_is_set_aside_after_five_attempts_and_blocks_nobody(amis
     assert (bad.state, good.state) == ("quarantined", "done")
     assert errands.do_due(now + timedelta(days=1)) == 0
     assert JournalEntry.objects.filter(event="errand.quarantined").count() == 1
+
+
+@given(lists(text_of(), max_size=5))
+def test_no_reply_can_break_the_reading_of_its_verb(lines: list[str]) -> None:
+    found = command(lines)
+    assert found is None or lines[next(i for i, line in enumerate(lines) if line.strip())].strip()

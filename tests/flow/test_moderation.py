@@ -453,3 +453,52 @@ def test_members_of_a_batch_of_lists_do_not_mix(amis: List) -> None:
     mine, theirs = arrives(amis, message("zoe@members.example", subject="1")), arrives(other, message("zoe@members.example", subject="2"))
     moderation.judge_due(NOW)
     assert (state(mine), state(theirs)) == ("held", "accepted")
+
+
+def test_names_with_braces_are_shown_as_they_are() -> None:
+    finding = Finding(rule="posting", action="hold", reason="{name} is not a member of the list\nOnly members write without waiting.", values={"name": "{limit} {0} {name.__class__}"})
+    assert moderation.sentence(finding) == "{limit} {0} {name.__class__} is not a member of the list. Only members write without waiting."
+
+
+@pytest.mark.parametrize("translated", ["{nom} n’est pas abonné", "{name", "{0} n’est pas abonné"])
+def test_a_wrong_translation_never_stops_mail(monkeypatch: pytest.MonkeyPatch, translated: str) -> None:
+    monkeypatch.setattr("colporteur.flow.moderation.sentences.gettext", lambda _text: translated)
+    finding = Finding(rule="posting", action="hold", reason="{name} is not a member of the list", values={"name": "Marc"})
+    assert moderation.sentence(finding) == "Marc is not a member of the list."
+
+
+@pytest.mark.parametrize("option", ["tell_waiting", "tell_expired"])
+def test_notices_about_waiting_can_be_switched_off(amis: List, option: str) -> None:
+    amis.policy = {"posting": "nobody", option: False}
+    amis.save()
+    judged(amis, message(MEMBER))
+    moderation.expire_due(NOW + timedelta(days=14))
+    assert [name for name, _to, _letter in letters() if name != "held"] == (["expired"] if option == "tell_waiting" else ["waiting"])
+
+
+def test_strangers_are_told_that_they_wait_only_where_the_policy_says_so_and_once_a_day(amis: List) -> None:
+    amis.policy |= {"tell_stranger_waiting": True}
+    amis.save()
+    for number in range(3):
+        judged(amis, message(STRANGER, subject=str(number)))
+    assert [to for _name, to, _letter in letters("waiting")] == [STRANGER]
+
+
+def test_the_author_of_an_unmoderated_post_is_told_only_where_the_policy_says_so(amis: List) -> None:
+    amis.policy |= {"tell_unmoderated": True}
+    amis.save()
+    judged(amis, message(MEMBER))
+    assert [(name, to) for name, to, _letter in letters()] == [("sent", MEMBER)]
+
+
+def test_a_blocked_sender_disappears_and_hears_nothing(amis: List) -> None:
+    amis.policy |= {"blocked": f"@x.example\n{MEMBER}"}
+    amis.save()
+    assert judged(amis, message(MEMBER)).state == PostState.DISCARDED
+    assert letters() == []
+
+
+def test_one_line_of_the_mail_journal_tells_the_verdict(amis: List, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "colporteur.mail"):
+        post = judged(amis, message(STRANGER))
+    assert f"held post={post.pk} list=amis@lists.example sender={STRANGER} rules=posting:hold" in caplog.text
