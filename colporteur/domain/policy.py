@@ -6,11 +6,13 @@ key inherits and ``None`` means "none chosen". Forms, CLI, documentation and imp
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from colporteur.domain.addresses import normal
 from colporteur.domain.words import gettext_noop as _
 
 
@@ -163,12 +165,45 @@ def parse(name: str, text: Any) -> Any:
         return _BOOL[word]
     if isinstance(default, int):
         return _number(name, text, option.metadata["least"], option.metadata["most"])
-    value = str(text).replace("\x00", "")
+    return _text(name, str(text).replace("\x00", ""))
+
+
+def _text(name: str, value: str) -> str:
     if len(value) > 20_000:
         raise ValueError(f"{name} is longer than 20,000 characters")
-    if name in ("prefix", "reply_address") and ("\n" in value or "\r" in value):
+    if name == "blocked":
+        return "\n".join(_blocked(entry) for entry in re.split(r"[\s,;]+", value) if entry)
+    if name not in ("prefix", "reply_address"):
+        return value
+    value = value.strip()
+    if not value.isprintable():
         raise ValueError(f"{name} must be one line")
-    return value.strip() if name in ("prefix", "reply_address") else value
+    return normal(value) if name == "reply_address" and value else value
+
+
+def _blocked(entry: str) -> str:
+    try:
+        return normal(f"x{entry}")[1:] if entry.startswith("@") else normal(entry)
+    except ValueError:
+        raise ValueError(f"blocked: {entry[:80]!r} is neither an address nor a domain: write anna@example.org or @example.org") from None
+
+
+def changed(held: Mapping[str, Any], values: Mapping[str, str | None]) -> tuple[dict[str, Any], dict[str, tuple[Any, Any]]]:
+    """A layer with options set from texts (None: inherit again), and what is different, option -> (old, new).
+
+    Raises ``ValueError`` with a sentence for every wrong one.
+    """
+    parsed, wrong = {}, []
+    for name, text in values.items():
+        try:
+            parsed[name] = parse(name, text)
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    layer = {name: value for name, value in held.items() if parsed.get(name, value) is not None}
+    layer |= {name: value for name, value in parsed.items() if value is not None}
+    return layer, {name: (held.get(name), value) for name, value in parsed.items() if (name in held) != (value is not None) or held.get(name) != value}
 
 
 _BOOL = {"true": True, "yes": True, "on": True, "1": True, "oui": True, "false": False, "no": False, "off": False, "0": False, "non": False, "": False}

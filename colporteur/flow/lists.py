@@ -14,13 +14,12 @@ from colporteur.domain import policy as options
 from colporteur.domain.addresses import SUFFIXES, Service, list_name, normal, readings
 from colporteur.domain.templates import TEMPLATES
 from colporteur.flow import mailings, roles
+from colporteur.flow.contradictions import warnings as warnings
 from colporteur.flow.organisations import actor, default_organisation
 from colporteur.store import journal
-from colporteur.store.lists import Alias, List, ListState, Role, RoleKind
-from colporteur.store.mailboxes import Mailbox
+from colporteur.store.lists import Alias, List, ListState, RoleKind
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Person
-from colporteur.store.policies import policy
 from colporteur.store.transports import Transport
 
 log = logging.getLogger("colporteur.lists")
@@ -92,29 +91,13 @@ def set_policy(list_: List, values: Mapping[str, str | None], by: Person | str, 
 
     Returns what changed, option -> new value (None: inherited). Raises ``ValueError`` naming every wrong one.
     """
-    parsed, wrong = {}, []
-    for name, text in values.items():
-        try:
-            parsed[name] = _parse(name, text)
-        except ValueError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise ValueError("; ".join(wrong))
     row = List.objects.select_for_update().get(pk=list_.pk)
-    changed = {}
-    for name, value in parsed.items():
-        old = row.policy.get(name)
-        if (name in row.policy) == (values[name] is not None) and old == value:
-            continue
-        if values[name] is None:
-            row.policy.pop(name)
-        else:
-            row.policy[name] = value
-        changed[name] = value
-        _changed(row, name, _said(old), _said(value), now, by)
+    row.policy, changed = options.changed(row.policy, values)
+    for name, (old, new) in changed.items():
+        _changed(row, name, _said(old), _said(new), now, by)
     row.save(update_fields=["policy"])
     list_.policy = row.policy
-    return changed
+    return {name: new for name, (_old, new) in changed.items()}
 
 
 @transaction.atomic
@@ -178,39 +161,7 @@ def restore(address: str, now: datetime, *, by: Person | str) -> List:
     return found
 
 
-def warnings(list_: List) -> list[str]:
-    """What is contradictory about the list's settings, in sentences for its owners; empty when all is well."""
-    found = policy(list_)
-    kinds = set(Role.objects.filter(list=list_).values_list("kind", flat=True))
-    said = []
-    if not kinds & {RoleKind.OWNER, RoleKind.MODERATOR}:
-        said.append(_("Nobody can approve: the list has no moderator and no owner."))
-    if found.posting == options.Posting.NOBODY and found.stranger != options.Stranger.HOLD and not kinds:
-        said.append(_("Nobody can write: every message waits for a moderator or is refused, and there is no moderator, owner or free sender."))
-    if found.posting == options.Posting.NOBODY and not kinds & {RoleKind.MODERATOR, RoleKind.FREE_SENDER}:
-        said.append(_("Nobody may write without approval, and there is no moderator or free sender: only the owners' own messages leave at once."))
-    if found.reply_to == options.ReplyTo.ADDRESS and not found.reply_address:
-        said.append(_("Replies should go to a given address, but none is given."))
-    said += _ways(list_)
-    return said
-
-
 # --- how ---
-
-
-def _ways(list_: List) -> list[str]:
-    """Warnings about the ways in and out."""
-    said = []
-    transport = mailings.transport_for(list_)
-    if transport is None:
-        said.append(_("The list has no transport that is switched on: nothing can leave."))
-    elif not transport.enabled:
-        said.append(_("The transport %(name)s is switched off: nothing can leave.") % {"name": transport.name})
-    if list_.domain is None and not Mailbox.objects.filter(list=list_, enabled=True).exists():
-        said.append(_("The list lives at an address of another host but has no mailbox to collect from: nothing arrives."))
-    if list_.domain and not list_.domain.enabled:
-        said.append(_("The service of %(domain)s is switched off: the list takes and sends nothing.") % {"domain": list_.domain.name})
-    return said
 
 
 def default_transport(organisation: int | None) -> Transport | None:
@@ -233,13 +184,6 @@ def _free(address: str) -> None:
         raise ValueError(_("there is a list with the address %(address)s already") % {"address": address})
     if clash := sorted({*taken, *aliases}):
         raise ValueError(_("%(address)s and %(other)s cannot both be: one is a service address of the other") % {"address": address, "other": clash[0]})
-
-
-def _parse(name: str, text: str | None) -> Any:
-    value = options.parse(name, text)
-    if name == "reply_address" and value:
-        return normal(value)
-    return value
 
 
 def _said(value: Any) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 from django.db import transaction
 
 from colporteur.domain import policy as options
-from colporteur.domain.addresses import normal
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.organisations import Domain, Organisation, Site
@@ -24,30 +23,14 @@ def set_policy(place: Place, values: Mapping[str, str | None], by: Person | str,
 
     Returns what changed, option -> new value (None: inherited). Raises ``ValueError`` with a sentence for each wrong one.
     """
-    parsed, wrong = {}, []
-    for name, text in values.items():
-        try:
-            value = options.parse(name, text)
-            parsed[name] = normal(value) if name == "reply_address" and value else value
-        except ValueError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise ValueError("; ".join(wrong))
     row = type(place).objects.select_for_update().get(pk=place.pk)
-    changed = {}
-    for name, value in parsed.items():
-        if (name in row.policy) == (values[name] is not None) and row.policy.get(name) == value:
-            continue
-        if values[name] is None:
-            row.policy.pop(name)
-        else:
-            row.policy[name] = value
-        changed[name] = value
-    if changed:
-        row.save(update_fields=["policy"])
-        place.policy = row.policy
-        _journal(place, changed, by, now)
-    return changed
+    row.policy, changed = options.changed(row.policy, values)
+    row.save(update_fields=["policy"])
+    place.policy = row.policy
+    wanted = {name: new for name, (_old, new) in changed.items()}
+    if wanted:
+        _journal(place, wanted, by, now)
+    return wanted
 
 
 def site() -> Site:

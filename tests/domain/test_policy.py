@@ -2,7 +2,7 @@
 
 import pytest
 
-from colporteur.domain.policy import OPTIONS, SECTIONS, Layer, Policy, Posting, effective, parse, policy_of
+from colporteur.domain.policy import OPTIONS, SECTIONS, Layer, Policy, Posting, changed, effective, parse, policy_of
 from colporteur.domain.templates import TEMPLATES
 
 
@@ -48,3 +48,25 @@ def test_every_option_is_explained(option: object) -> None:
 def test_every_template_sets_values_that_can_be_read(template: object) -> None:
     for name, value in template.policy.items():  # type: ignore[attr-defined]
         parse(name, value)
+
+
+def test_blocked_senders_are_addresses_or_domains_one_a_line() -> None:
+    assert parse("blocked", " Spam@A.example, @Bücher.example;x@b.example\n\n") == "spam@a.example\n@xn--bcher-kva.example\nx@b.example"
+    for wrong in ("nobody", "@", "a@b@c", "*.example"):
+        with pytest.raises(ValueError, match="blocked"):
+            parse("blocked", wrong)
+
+
+@pytest.mark.parametrize("text", ["[a]\r\nBcc: x@y.example", "[a]\u2028", "[a]\x1b[2J"])
+def test_a_prefix_is_one_line_that_can_be_printed(text: str) -> None:
+    with pytest.raises(ValueError, match="one line"):
+        parse("prefix", text + "x")
+
+
+def test_a_layer_changes_all_at_once_or_not_at_all() -> None:
+    held = {"prefix": "[a]", "posting": "world", "of_an_older_release": 1}
+    layer, different = changed(held, {"prefix": None, "posting": "world", "max_size": "5M"})
+    assert layer == {"posting": "world", "of_an_older_release": 1, "max_size": 5 * 1024 * 1024}
+    assert different == {"prefix": ("[a]", None), "max_size": (None, 5 * 1024 * 1024)}
+    with pytest.raises(ValueError, match=r"posting.*nonsense"):
+        changed(held, {"posting": "x", "nonsense": None})
