@@ -13,8 +13,9 @@ from colporteur.cli.output import BY, complain, json_option, now, page, paged, p
 from colporteur.domain.addresses import normal
 from colporteur.domain.posts import Decision, PostState
 from colporteur.flow import lists, moderation
-from colporteur.store.journal import EVENTS, JournalEntry
+from colporteur.store.journal import JournalEntry
 from colporteur.store.posts import Post
+from colporteur.web.journal import sentence
 
 COLUMNS = ("id", "list", "subject", "sender", "state", "received")
 _VERBS = {Decision.RELEASE: "released", Decision.REJECT: "rejected", Decision.DISCARD: "discarded"}
@@ -60,7 +61,9 @@ def show(number: str, as_json: bool) -> None:
             "decided": stamp(found.decided_at),
             "reason": found.decision_reason,
             "mailings": list(found.mailings.order_by("id").values_list("id", flat=True)),
-            "journal": [_event(entry) for entry in JournalEntry.objects.filter(post_id=found.pk).order_by("id")],
+            "journal": [
+                {"at": stamp(entry.at), "event": entry.event, "text": sentence(entry)} for entry in JournalEntry.objects.filter(post_id=found.pk).order_by("id")
+            ],
         },
         as_json,
     )
@@ -150,11 +153,3 @@ def _rows(found: Iterable[Post]) -> Iterator[dict[str, Any]]:
         for row in chunk:
             findings = [{"rule": finding.rule, "reason": moderation.sentence(finding), "action": finding.action} for finding in row.findings.all()]
             yield {"id": row.pk, "list": row.list.address, "subject": row.subject, "sender": row.sender, "state": row.state, "received": stamp(row.received_at), "findings": findings}
-
-
-def _event(entry: JournalEntry) -> dict[str, Any]:
-    """One line of the journal; values are put into the sentence as they are."""
-    sentence = EVENTS.get(entry.event, entry.event)
-    for name, value in entry.values.items():
-        sentence = sentence.replace("{" + name + "}", str(value))
-    return {"at": stamp(entry.at), "event": entry.event, "text": sentence}
