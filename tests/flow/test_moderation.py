@@ -445,6 +445,8 @@ def test_a_sentence_has_two_parts_and_sizes_people_can_read() -> None:
     finding = Finding(rule="size", action="hold", reason="The message is {size} large\nThe limit of the list is {limit}.", values={"size": 6_500_000, "limit": 5 * 1024 * 1024})
     with translation.override("en"):
         assert moderation.parts(finding) == ("The message is 6.2\xa0MB large", "The limit of the list is 5.0\xa0MB")
+    with translation.override("fr"):
+        assert moderation.parts(finding) == ("Le message pèse 6,2\xa0Mo", "La limite de la liste est de 5,0\xa0Mo")
 
 
 def test_members_of_a_batch_of_lists_do_not_mix(amis: List) -> None:

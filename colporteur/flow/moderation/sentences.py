@@ -22,9 +22,14 @@ class Reasoned(Protocol):
     def values(self) -> Mapping[str, str | int]: ...
 
 
+def sized(count: int) -> str:
+    """Bytes as people say them: 6.2 MB, 6,2 Mo (never Mio, which nobody says)."""
+    return str(filesizeformat(count)).replace("Kio", "Ko").replace("Mio", "Mo").replace("Gio", "Go")
+
+
 def parts(finding: Reasoned) -> tuple[str, str]:
     """What was seen, and the rule it meets ("" when there is none), in the active language, without final full stops."""
-    values = {name: filesizeformat(value) if name in ("size", "limit") else value for name, value in finding.values.items()}
+    values = {name: sized(int(value)) if name in ("size", "limit") else value for name, value in finding.values.items()}
     try:
         filled = gettext(finding.reason).format_map(values)
     except (KeyError, ValueError, IndexError):  # a translation with a wrong name in braces must not stop mail

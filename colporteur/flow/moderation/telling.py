@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -16,7 +15,7 @@ from colporteur.domain.policy import Policy
 from colporteur.domain.posts import Decision
 from colporteur.flow import letters
 from colporteur.flow.moderation.facts import Known
-from colporteur.flow.moderation.sentences import Reasoned, reasons
+from colporteur.flow.moderation.sentences import Reasoned, reasons, sized
 from colporteur.mail.parse import readable
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import audience_count
@@ -63,7 +62,7 @@ def tell_moderators(post: Post, raw: bytes, findings: Sequence[Reasoned], now: d
         "sender": post.sender or gettext_lazy("unknown"),
         "name": post.sender_name or post.sender or gettext_lazy("Somebody"),
         "received": post.received_at,
-        "size": lambda: filesizeformat(post.size),
+        "size": lambda: sized(post.size),
         "reasons": lambda: reasons(findings),
         "excerpt": _excerpt(raw),
         "attached": "yes" if len(raw) <= ATTACH_MOST else "",
