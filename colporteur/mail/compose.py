@@ -15,7 +15,7 @@ from colporteur.mail.headers import encoded_words, field, mailbox, unstructured
 _DAYS, _MONTHS = "Mon Tue Wed Thu Fri Sat Sun".split(), "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _QUOTE_BEGINS = re.compile(
     r"(?i)\s*(?:-{2,}\s*(?:original message|message d'origine|message original|ursprüngliche nachricht|mensaje original|messaggio originale|forwarded message|message transféré)"
-    r"|_{10,}|(?:on|le|am|el|il|op|em|den)\b.{0,200}(?:wrote|a écrit|schrieb|escribió|ha scritto|schreef|escreveu|skrev)\s*:?\s*$)"
+    r"|_{10,}|(?:on|le|am|el|il|op|em|den)\b.{0,200}(?:wrote|a écrit|schrieb|escribió|ha scritto|schreef|escreveu|skrev)\b[^:]{0,80}:?\s*$)"
 )
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,70}")
 
@@ -119,9 +119,10 @@ def enclosed(raw: bytes) -> bytes:
 def first_lines(raw: bytes) -> list[str]:
     """Up to 20 lines written above the quotation in a reply: trimmed, no empty ones, no quoted ones. For commands by mail."""
     lines: list[str] = []
-    for line in parse.readable(raw, 20_000).text.split("\n")[:400]:
-        line = line.strip()
-        if _QUOTE_BEGINS.match(line) or len(lines) >= 20:
+    written = [line.strip() for line in parse.readable(raw, 20_000).text.split("\n")[:400]]
+    for line, following in zip(written, [*written[1:], ""], strict=True):
+        # Long introductions ("On Monday, ... wrote:") are often broken in two.
+        if _QUOTE_BEGINS.match(line) or _QUOTE_BEGINS.match(f"{line[:300]} {following[:100]}") or len(lines) >= 20:
             break
         if line and not line.startswith((">", "|")):
             lines.append(line[:500])

@@ -28,8 +28,7 @@ DEFECTS: dict[str, str] = {
     "too-many-parts": _("There are more than 1,000 parts."),
     "encoding-unknown": _("A part is encoded in a way nobody knows."),
     "encoded-multipart": _("A container of parts claims to be encoded."),
-    "encoding-broken": _("The encoding of a part is damaged."),
-    "charset-unknown": _("The character set of a part is unknown or wrong."),
+    "charset-unknown": _("The character set of a part is unknown."),
 }
 
 # Two programs may read such a message differently: what a moderator or a filter saw need not be what members see.

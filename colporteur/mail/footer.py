@@ -26,6 +26,7 @@ _SOFT = rb"(?:=[ \t]{0,5}\r\n)?"
 _END_QP, _END_HTML_QP = (
     re.compile(rb"(?i)(?:<|=3C)" + _SOFT + _SOFT.join(word[i : i + 1] for i in range(len(word))) + _SOFT + rb"(?: |=20){0,5}" + _SOFT + rb"(?:>|=3E)") for word in (b"/body", b"/html")
 )
+_BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@.+_-]*(?: [A-Za-z0-9][A-Za-z0-9@.+_-]*)*")  # needs no quoting
 _LONGEST = {"email": 320, "name": 400, "token": 64}  # octets a value may take
 _BOX = '<div style="margin-top:1em;padding-top:.5em;border-top:1px solid #ccc;font-size:small">'
 
@@ -176,7 +177,7 @@ def edits(found: Structure, footer: list[Item]) -> Edits:
 
 def _compatible(charset: str) -> str:
     """Python's codec of a charset in which ASCII is ASCII and no state is kept. Raises ``_CannotHold``."""
-    name = text.codec(charset or "us-ascii")
+    name = text.codec(charset or "us-ascii", meant=False) or text.codec(charset)
     if name is None or name.startswith(("iso2022", "hz", "utf-7", "utf_7", "johab")):
         raise _CannotHold
     try:
@@ -368,7 +369,10 @@ def _quoted(footer: list[Item], codec: str, escape: Escape) -> Pieces:
 
     def slot_of(kind: str) -> Slot:
         def write(email: str, name: str, token: str) -> bytes:
-            value = encoding.quoted_printable(escape(_value(kind, email, name, token)).encode(codec, "replace"))
+            shown = escape(_value(kind, email, name, token))
+            if len(shown) < 70 and _BARE.fullmatch(shown) and not shown.startswith("From "):  # nearly always
+                return shown.encode("ascii")
+            value = encoding.quoted_printable(shown.encode(codec, "replace"))
             return value[:-1] + b"=20" if value.endswith(b" ") else value
 
         return made.setdefault(kind, Slot(write))

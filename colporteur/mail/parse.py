@@ -85,6 +85,8 @@ def skim_structure(found: Structure, size: int) -> Skim:
         defects["no-headers"] = None
     if any(len(raws.get(name, ())) > 1 for name in _ONCE):
         defects["repeated-field"] = None
+    if any(part.charset and text.codec(part.charset) is None for part in found.leaves() if part.content_type.startswith("text/")):
+        defects["charset-unknown"] = None
     authors, sender = _authors(raws.get(b"from", []), defects)
     signed, encrypted = protection(found)
     kind = found.root.kind.parameters.get("report-type", "") if found.root.content_type == "multipart/report" else ""

@@ -70,7 +70,7 @@ def prepare(raw: bytes, rewriting: Rewriting) -> Prepared:
     """
     found = structure.scan(raw)
     if rewriting.plain:
-        return Prepared([found.data], needs_utf8=not found.data[: found.root.body].isascii())
+        return Prepared([found.data], needs_utf8=rewrite.utf8_addresses(found))
     unsubscribe = rewriting.unsubscribe_url or (rewrite.mailto(rewriting.unsubscribe_mailto) if rewriting.unsubscribe_mailto else "")
     items = footer.items(rewriting.footer, {"list": rewriting.list_title or rewriting.list_address, "address": rewriting.list_address}, unsubscribe) if rewriting.footer.strip() else []
     plan = footer.edits(found, items)

@@ -40,7 +40,7 @@ _ABSENCE = re.compile(
       | je[ ]suis[ ](?:actuellement[ ])?(?:absente?|en[ ](?:congés?|vacances))\b | absence\s*(?:$|:) | en[ ]cong[ée]s\s*(?:$|:|jusqu)
       | automatische[ ](?:antwort|e-?mail-?antwort|mitteilung)\b | abwesenheits(?:notiz|benachrichtigung|meldung|assistent|agent|mitteilung|nachricht)?\b
       | (?:ich[ ]bin[ ])?(?:derzeit|zur[ ]zeit)?[ ]?nicht[ ](?:im[ ]b[üu]ro|im[ ]haus|erreichbar)\b | au[ßs]s?er[ ]haus\b | automatisch[ ]antwoord\b | afwezig(?:heid)?\b
-      | respuesta[ ]autom[áa]tica\b | fuera[ ]de[ ]la?[ ]?oficina\b | ausencia[ ]de[ ]la[ ]oficina\b | estoy[ ]de[ ]vacaciones\b
+      | respuesta[ ]autom[áa]tica\b | fuera[ ]de[ ](?:la[ ])?oficina\b | ausencia[ ]de[ ]la[ ]oficina\b | estoy[ ]de[ ]vacaciones\b
       | risposta[ ]automatica\b | fuori[ ](?:sede|ufficio)\b | assente\s*(?:$|:|dal|fino) | messaggio[ ]di[ ]assenza\b
       | resposta[ ]autom[áa]tica\b | ausência[ ]do[ ]escrit[óo]rio\b | autosvar\b | automatiskt[ ]svar\b | poissa[ ]toimistosta\b | automatyczna[ ]odpowied[źz]\b
     )"""
@@ -60,6 +60,7 @@ _SURE = re.compile(
     r"|delivery failure notification$|message undeliverable)"
 )
 _REASON = re.compile(r"(?i)\b(?:unknown|no such|not found|reject|does ?n[o']t (?:exist|have)|quota|full|undeliver|invalid|disabled|not listed|not a known|refused|expired)")
+_UNSENT = re.compile(r"(?i)deliver|did not reach|failed|returned|error-text|remis\b|destinat")
 _STATUS = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 _CODE = re.compile(r"(?:^|[\s:<(])([45]\d\d)[\s-]")
 
@@ -177,8 +178,9 @@ def _first_telling(found: Structure) -> str:
     for part in found.leaves():
         if not part.content_type.startswith("text/"):
             continue
-        lines = text.clean(text.decode(found.content(part, 64 * 1024), part.charset)[0]).split("\n")[:400]
-        for telling in (_STATUS, _CODE, _REASON):
+        words = text.clean(text.decode(found.content(part, 64 * 1024), part.charset)[0])
+        lines = [line for line in words.split("\n")[:400] if line.strip()]
+        for telling in (_STATUS, _CODE, _REASON, _UNSENT):
             for number, line in enumerate(lines):
                 if telling.search(line):
                     return text.line(" ".join(lines[number : number + 2]))[:500]

@@ -145,6 +145,17 @@ def mime_fields(found: Structure, changes: dict[str, str]) -> list[bytes]:
     return out + [field(name, value) for name, value in wanted.values()]
 
 
+def utf8_addresses(found: Structure) -> bool:
+    """Whether an address itself is beyond ASCII, which only SMTPUTF8 carries. Raw 8-bit names alone pass everywhere in practice."""
+    raw = (unfolded(found.data, item) for item in found.root.fields if item.name in _PEOPLE)
+    return any(not box.email.isascii() for value in raw if not value.isascii() for box in addresses.parse(text.decode(value)[0])[0])
+
+
+def _fixed(value: str) -> str:
+    """A value of the list's, in which nothing is a slot."""
+    return value.replace("{token}", "")
+
+
 def _uri(address: str) -> str:
     """A bare address as mailto: URI; URIs pass. Nothing in it can end the field."""
     address = re.sub(r"[\s<>,\x00-\x1f\x7f]+", "", address)
@@ -160,20 +171,20 @@ def list_fields(rewriting: Rewriting) -> bytes:
     """RFC 2369 and its relatives, ``{token}`` still in place."""
     out = []
     if rewriting.list_id:
-        identity = re.sub(r"[\s<>\x00-\x1f\x7f]+", "", rewriting.list_id)
-        out.append(field("List-Id", f"{phrase(rewriting.list_title)} <{identity}>" if rewriting.list_title.strip() else f"<{identity}>"))
+        identity, title = re.sub(r"[\s<>\x00-\x1f\x7f]+", "", _fixed(rewriting.list_id)), _fixed(rewriting.list_title)
+        out.append(field("List-Id", f"{phrase(title)} <{identity}>" if title.strip() else f"<{identity}>"))
     if rewriting.post:
-        out.append(field("List-Post", "NO" if rewriting.post == "NO" else f"<{_uri(rewriting.post)}>"))
+        out.append(field("List-Post", "NO" if rewriting.post == "NO" else f"<{_uri(_fixed(rewriting.post))}>"))
     for name, address in (("List-Help", rewriting.help), ("List-Owner", rewriting.owner)):
         if address:
-            out.append(field(name, f"<{_uri(address)}>"))
+            out.append(field(name, f"<{_uri(_fixed(address))}>"))
     ways = [f"<{_uri(way)}>" for way in (rewriting.unsubscribe_mailto, rewriting.unsubscribe_url) if way]
     if ways:
         out.append(field("List-Unsubscribe", ", ".join(ways)))
     if rewriting.unsubscribe_url.startswith("https:"):
         out.append(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
     if rewriting.archived_at:
-        out.append(field("Archived-At", f"<{_uri(rewriting.archived_at)}>"))
+        out.append(field("Archived-At", f"<{_uri(_fixed(rewriting.archived_at))}>"))
     out.append(b"Precedence: list\r\n")
     if rewriting.trace:
         out.append(f"{TRACE_FIELD}: {{token}}\r\n".encode("ascii"))

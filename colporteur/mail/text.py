@@ -27,10 +27,10 @@ _WORD = re.compile(r"=\?([!->@-~]{1,60})\?([bBqQ])\?([^?\r\n]*+)\?=")
 _SPACE = re.compile(r"\s++")
 
 
-def codec(charset: str) -> str | None:
-    """Python's name of a charset of mail, or None when nobody knows it."""
+def codec(charset: str, *, meant: bool = True) -> str | None:
+    """Python's name of a charset of mail, or None when nobody knows it; the superset writers mean by it, unless ``meant`` is off."""
     name = charset.strip().strip("'\"").partition("*")[0].lower()[:40]
-    name = _MEANT.get(name, name)
+    name = _MEANT.get(name, name) if meant else name
     if not name or not name.isascii() or _NOT_CHARSETS.fullmatch(name.replace("-", "_")):
         return None
     try:

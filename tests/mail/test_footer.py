@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from colporteur.mail import text
+from colporteur.mail import headers, text
 from colporteur.mail.render import Prepared, PrepareError, Rewriting, prepare
 
 FOOTER = "-- \n{list} <{address}>\n.{name}\n{email} é https://amap.example/x?a=1&b=2\nPartir : {unsubscribe}"
@@ -24,6 +24,17 @@ RULES = Rewriting(
 )  # fmt: skip
 TOKEN = "abcdefgh" * 3
 ANNA = ("anna@example.org", "Anna")
+
+
+def called_by(name: str) -> str:
+    """What a copy calls somebody: printable names as they are, others cleaned, the address when nothing is left."""
+    fine = name if name.isprintable() and len(name) <= 100 else text.line(name)[:100].strip()
+    return fine if fine.strip() else "anna@example.org"
+
+
+LINES = st.text(st.characters(codec="utf-8", exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x00", exclude_categories=("Cs",)), max_size=120)
+NAMES = st.text(max_size=130)
+WAYS = st.sampled_from(["7bit", "8bit", "binary", "quoted-printable", "base64"])
 
 
 def plain(name: str = "Anna", address: str = "anna@example.org") -> str:
@@ -174,6 +185,30 @@ def test_signed_encrypted_and_unreadable_structures_stay_byte_for_byte(body):
     assert b"List-Id" in sent and b"Partir" not in sent
 
 
+def test_only_what_a_charset_really_holds_is_written_in_it():
+    rules = Rewriting(list_address="a@b.example", footer="10 €")
+    for charset, codec in (("iso-8859-1", "latin-1"), ("us-ascii", "latin-1"), ("gb2312", "gb2312")):
+        body = ("é" if codec == "latin-1" else "你").encode(codec)
+        found = copy(message(part("text/plain", body, charset, "8bit")), rules=rules)
+        assert [item.get_payload(decode=True) for item in found.iter_parts()] == [body, "10 €".encode()]
+    found = copy(message(part("text/plain", "é".encode("iso-8859-15"), "iso-8859-15", "8bit")), rules=rules)
+    assert content(found) == "é\n\n10 €\n"
+
+
+@settings(max_examples=300, deadline=None)
+@given(body=st.one_of(st.binary(max_size=80), st.lists(st.sampled_from([b"=", b"=\n", b"=41", b"QUJD", b"A", b"\n", b" ", b"\t", b".", b"</body>", b"\xe9", b"==", b"=\r\n"]), max_size=12).map(b"".join)), way=WAYS, kind=st.sampled_from(["text/plain", "text/html"]))
+def test_damaged_encodings_keep_what_others_read(body, way, kind):
+    raw = message(f"Content-Type: {kind}; charset=utf-8\nContent-Transfer-Encoding: {way}\n\n".encode() + body)
+    sent = prepare(raw, RULES).copy_for(*ANNA, TOKEN)
+    before, found = parsed(headers.canonical(raw)), parsed(sent)
+    holder = next(iter(found.iter_parts())) if found.is_multipart() else found
+    old, new = (item.get_payload(decode=True).replace(b"\r\n", b"\n") for item in (before, holder))
+    assert b"Partir" in b"".join(item.get_payload(decode=True) for item in found.walk() if not item.is_multipart())
+    start, _, rest = new.partition(b'<div style="margin-top')
+    left = start + rest.rpartition(b"</div>")[2] if kind == "text/html" else new[: len(old)]
+    assert b"".join(left.split()) == b"".join(old.split())
+
+
 def test_a_line_asking_for_a_way_to_leave_is_left_out_where_there_is_none():
     found = copy(message(b"\nHello\n"), rules=Rewriting(list_address="a@b.example", footer="{list}\nPartir : {unsubscribe}\nFin"))
     assert content(found) == "Hello\n\na@b.example\nFin\n"
@@ -216,17 +251,6 @@ def test_slots_that_get_lost_stop_the_preparation(monkeypatch):
     monkeypatch.setattr(footer, "_bare", lambda items, *_: [item.text.encode() for item in items])
     with pytest.raises(PrepareError, match="were planned"):
         prepare(message(b"\nHello\n"), RULES)
-
-
-def called_by(name: str) -> str:
-    """What a copy calls somebody: printable names as they are, others cleaned, the address when nothing is left."""
-    fine = name if name.isprintable() and len(name) <= 100 else text.line(name)[:100].strip()
-    return fine if fine.strip() else "anna@example.org"
-
-
-LINES = st.text(st.characters(codec="utf-8", exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x00", exclude_categories=("Cs",)), max_size=120)
-NAMES = st.text(max_size=130)
-WAYS = st.sampled_from(["7bit", "8bit", "binary", "quoted-printable", "base64"])
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

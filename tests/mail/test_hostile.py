@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from colporteur.mail import headers, parse, reports, structure
 from colporteur.mail.compose import first_lines
+from colporteur.mail.defects import DEFECTS
 from colporteur.mail.render import Rewriting, prepare
 
 RULES = Rewriting(
@@ -31,6 +32,7 @@ def everything(raw: bytes) -> parse.Skim:
     for index in range(min(3, len(found.attachments))):
         assert parse.attachment(raw, index) is not None
     assert parse.attachment(raw, len(found.attachments)) is None
+    assert set(found.defects) <= DEFECTS.keys()
     reports.automatic(found, "")
     assert len(reports.summary(raw)) <= 500
     assert len(headers.content_key(raw)) == 32

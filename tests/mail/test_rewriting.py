@@ -63,6 +63,11 @@ def test_one_click_needs_https():
     assert sent(RAW, changed(unsubscribe_url="http://list.example/u/{token}"))["list-unsubscribe-post"] is None
 
 
+def test_a_title_is_never_a_slot():
+    found = sent(RAW, changed(list_title="{token} x", list_id="{token}a.example"))
+    assert found["list-id"] == "x <a.example>"
+
+
 def test_posting_closed_says_no():
     assert sent(RAW, changed(post="NO"))["list-post"] == "NO"
     assert set(sent(RAW, changed(post="", owner="", help="", trace=False, archived_at="", list_id="")).keys()) & {"List-Post", "List-Owner", "List-Help", "Archived-At", "List-Id", "X-Colporteur-Trace"} == set()
