@@ -15,11 +15,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
+from colporteur.domain.addresses import normal
 from colporteur.flow import letters, people
-from colporteur.store.people import Address
+from colporteur.store.people import Address, SignInLink
 from colporteur.web.guard import person_of
 from colporteur.web.signin.forms import Account, Ask, ByPassword, Password
 
+LIVE_LINKS = 5  # of one address at a time
 BACKEND = "colporteur.web.signin.backend.AddressBackend"
 
 
@@ -43,11 +45,13 @@ def ask(request: HttpRequest) -> HttpResponse:
 @transaction.atomic
 def _mail_link(email: str) -> None:
     now = timezone.now()
+    if SignInLink.objects.filter(address__email=normal(email), used_at__isnull=True, expires__gt=now).count() >= LIVE_LINKS:
+        return  # somebody plays with somebody else's mailbox
     try:
         link = people.sign_in_link(email, now)
     except ValueError:
         return
-    address = Address.objects.select_related("person").get(email=people.normal(email))
+    address = Address.objects.select_related("person").get(email=normal(email))
     language = (address.person.language if address.person else "") or (translation.get_language() or "")[:2]
     letters.send("signin", address, now, fields={"link": link, "minutes": str(people.LINK_MINUTES)}, language=language)
 

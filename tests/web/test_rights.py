@@ -1,0 +1,161 @@
+"""Every address of the web, tried as everybody who must not get in: somebody without the right gets 404."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from colporteur.domain import tokens
+from colporteur.flow import mailboxes, transports
+from colporteur.flow.moderation import moderation_token
+from colporteur.flow.planning import plan_due
+from colporteur.store.mailings import Mailing
+from colporteur.store.memberships import Membership
+from colporteur.store.people import Address
+from colporteur.store.posts import Post
+from colporteur.store.transports import Transport
+from tests.web.conftest import World, signed_in, write_to
+
+ANONYMOUS, STRANGER, MEMBER, MODERATOR, OWNER, ADMIN = "anonymous", "stranger", "member", "moderator", "owner", "admin"
+EVERYBODY = (ANONYMOUS, STRANGER, MEMBER, MODERATOR, OWNER, ADMIN)
+SIGNED_IN = EVERYBODY[1:]
+
+# Address -> who may open it. Everybody else must get 404, somebody not signed in the sign-in page.
+PUBLIC = {"signin", "signin-password", "signin-link", "language", "moderate", "moderate-html", "moderate-attachment", "unsubscribe", "health-live", "health-ready"}
+MAY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("home", "my-page", "account", "password", "lists", "waiting"), SIGNED_IN),
+    **dict.fromkeys(("list",), (MEMBER, MODERATOR, OWNER, ADMIN)),
+    **dict.fromkeys(("waiting-post", "activity", "post", "post-html", "post-attachment", "post-original"), (MODERATOR, OWNER, ADMIN)),
+    **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ADMIN)),
+    **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon"), (OWNER, ADMIN)),
+    "sending": (STRANGER, OWNER, ADMIN),  # an owner of any list: the rows are his or her own
+    **dict.fromkeys(("list-new", "people", "person", "person-add", "settings", "site-policy", "organisation-policy", "domain-policy", "domain-add"), (ADMIN,)),
+    **dict.fromkeys(("transport", "transport-add", "try", "try-post", "try-state", "outbox", "outbox-message", "outbox-html"), (ADMIN,)),
+}
+# Addresses that only take POST -> the same.
+MAY_POST: dict[str, tuple[str, ...]] = {
+    "signout": SIGNED_IN, "members-change": (OWNER, ADMIN), "list-switch": (OWNER, ADMIN), "mailbox-do": (OWNER, ADMIN), "mailing-move": (OWNER, ADMIN),
+    "post-quarantine": (OWNER, ADMIN), "domain-switch": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
+}  # fmt: skip
+
+
+def _patterns(found: list[URLPattern | URLResolver]) -> Iterator[str]:
+    for one in found:
+        if isinstance(one, URLResolver):
+            yield from _patterns(one.url_patterns)
+        else:
+            assert one.name, one
+            yield one.name
+
+
+def test_every_address_has_its_line_here() -> None:
+    assert set(_patterns(get_resolver().url_patterns)) == PUBLIC | set(MAY) | set(MAY_POST)
+
+
+@pytest.fixture
+def arguments(world: World) -> dict[str, list[object]]:
+    """What stands in each address, all of it belonging to the list amapiens."""
+    held = write_to(world.list, "marc.legoff@courriel.example", "Marc Le Goff", "Secret", html="<p>Secret</p>", original=b"Subject: x\r\n\r\ny\r\n")
+    write_to(world.list, "anna.rivoire@courriel.example", "Anna Rivoire", "Parti")
+    plan_due(timezone.now())
+    mailing = Mailing.objects.get(post__isnull=False)
+    mailboxes.set_mailbox(world.list, "imaps://user:secret@imap.invalid/INBOX", timezone.now(), by="test")
+    transport = Transport.objects.get()
+    anna = Membership.objects.get(list=world.list, address__email="anna.rivoire@courriel.example")
+    folder = settings.DATA / "outbox"
+    folder.mkdir(exist_ok=True)
+    (folder / "one.eml").write_bytes(b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>y</p>\r\n")
+    assert transports.url_of(transport) == f"folder://{folder}"
+    post, list_, one = [held.pk], [world.list.pk], [mailing.pk]
+    by_noun: dict[str, list[object]] = {
+        **dict.fromkeys(("list", "list-switch", "list-about", "list-delete", "roles", "list-transport", "activity", "members", "members-add", "members-change", "members-csv", "list-settings", "mailbox", "mailbox-do"), list_),
+        **dict.fromkeys(("waiting-post", "post", "post-html", "post-original", "post-quarantine", "try-post", "try-state"), post), "post-attachment": [held.pk, 0],
+        **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-move", "mailing-abandon"), one),
+        "person": [world.owner.pk], "organisation-policy": [world.list.organisation_id], "domain-policy": [world.list.domain_id], "domain-switch": [world.list.domain_id],
+        **dict.fromkeys(("transport", "transport-do"), [transport.pk]), "my-membership": [anna.pk],
+        **dict.fromkeys(("outbox-message", "outbox-html"), [transport.pk, "one.eml"]),
+    }  # fmt: skip
+    return by_noun
+
+
+def _people(world: World) -> dict[str, object]:
+    return {ANONYMOUS: None, STRANGER: world.stranger, MEMBER: world.member, MODERATOR: world.moderator, OWNER: world.owner, ADMIN: world.admin}
+
+
+def test_who_opens_what(world: World, arguments: dict[str, list[object]]) -> None:
+    wrong = []
+    for who, person in _people(world).items():
+        client = signed_in(person)  # type: ignore[arg-type]
+        for name, may in MAY.items():
+            answer = client.get(reverse(name, args=arguments.get(name, [])))
+            expected = {200} if who in may else {302} if who == ANONYMOUS else {404}
+            if name == "home" and who == MEMBER:
+                expected = {302}  # to My page
+            if answer.status_code not in expected or (answer.status_code == 302 and who == ANONYMOUS and not answer["Location"].startswith("/signin?next=")):
+                wrong.append((who, name, answer.status_code))
+    assert not wrong
+
+
+def test_who_acts(world: World, arguments: dict[str, list[object]]) -> None:
+    wrong = []
+    for who, person in _people(world).items():
+        for name, may in MAY_POST.items():
+            client = signed_in(person)  # type: ignore[arg-type]
+            where = reverse(name, args=arguments.get(name, []))
+            assert client.get(where).status_code in (302, 404, 405), name
+            answer = client.post(where)
+            let_in = answer.status_code == 302 and not answer["Location"].startswith("/signin?next=")
+            if let_in != (who in may) and name != "signout":
+                wrong.append((who, name, answer.status_code))
+    assert not wrong
+
+
+def test_posting_to_a_page_one_may_not_see_changes_nothing(world: World, arguments: dict[str, list[object]]) -> None:
+    held = Post.objects.get(subject="Secret")
+    for person in (None, world.stranger, world.member):
+        client = signed_in(person)
+        answer = client.post(reverse("waiting-post", args=[held.pk]), {"decision": "release"})
+        assert answer.status_code in (302, 404)
+        client.post(reverse("list-delete", args=[world.list.pk]))
+        client.post(reverse("members-add", args=[world.list.pk]), {"lines": "intrus@courriel.example"})
+        client.post(reverse("list-settings", args=[world.list.pk]), {"posting": "world"})
+        client.post(reverse("roles", args=[world.list.pk]), {"email": "intrus@courriel.example", "kind": "owner"})
+    held.refresh_from_db()
+    world.list.refresh_from_db()
+    assert (held.state, world.list.state, world.list.policy.get("posting")) == ("held", "active", None)
+    assert not Address.objects.filter(email="intrus@courriel.example").exists()
+
+
+def test_a_member_reads_what_was_distributed_and_nothing_else_of_it(world: World, arguments: dict[str, list[object]]) -> None:
+    client = signed_in(world.member)
+    sent = Post.objects.get(subject="Parti")
+    page = client.get(reverse("post", args=[sent.pk]))
+    assert page.status_code == 200 and "Bonjour" in page.content.decode()
+    assert client.get(reverse("post-original", args=[sent.pk])).status_code == 404
+    for hidden in ("Journal", "verdict", "copies planned"):
+        assert hidden not in page.content.decode()
+    messages = client.get(reverse("list", args=[world.list.pk])).content.decode()
+    assert "Parti" in messages and "Secret" not in messages
+
+
+def test_lists_of_others_show_nowhere(world: World) -> None:
+    page = signed_in(world.stranger).get("/lists/").content.decode()
+    assert world.other.address.partition("@")[0] in page and "amapiens" not in page
+    assert "choeur" not in signed_in(world.owner).get("/lists/").content.decode()
+
+
+def test_links_of_letters_open_without_account_and_wrong_ones_say_nothing(world: World, arguments: dict[str, list[object]]) -> None:
+    client = signed_in(None)
+    held = Post.objects.get(subject="Secret")
+    odile = Address.objects.get(email="odile.perrin@courriel.example")
+    mailing = Mailing.objects.get(post__isnull=False)
+    good = {"moderate": moderation_token(held.pk, odile.pk), "unsubscribe": tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, odile.pk)}
+    for name, token in good.items():
+        assert client.get(reverse(name, args=[token])).status_code == 200
+        assert client.get(reverse(name, args=[token[:-1] + ("a" if token[-1] != "a" else "b")])).status_code == 404
+    anna = Address.objects.get(email="anna.rivoire@courriel.example")  # a member decides nothing, even with a well-made token
+    assert client.get(reverse("moderate", args=[moderation_token(held.pk, anna.pk)])).status_code == 404
