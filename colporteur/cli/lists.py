@@ -93,12 +93,16 @@ def set_(address: str, values: tuple[str, ...], inherit: tuple[str, ...], as_jso
 
 @list_.command()
 @click.argument("address")
+@json_option
 @plainly
-def delete(address: str) -> None:
+def delete(address: str, as_json: bool) -> None:
     """Delete a list: it is hidden with all it has, and can be restored."""
     found = lists.find(address)
     lists.delete(found, now(), by=BY)
-    tell(f"{found.address} is deleted; `colporteur list restore {found.address}` brings it back")
+    if as_json:
+        print_one(next(_rows([found])), True)
+    else:
+        tell(f"{found.address} is deleted; `colporteur list restore {found.address}` brings it back")
 
 
 @list_.command()
@@ -133,16 +137,16 @@ def role(address: str, kind: str, emails: tuple[str, ...], take: bool, as_json: 
 @click.argument("address")
 @click.argument("other", metavar="ALIAS")
 @click.option("--remove", is_flag=True, help="Take the further address away instead of adding it.")
+@json_option
 @plainly
-def alias(address: str, other: str, remove: bool) -> None:
+def alias(address: str, other: str, remove: bool, as_json: bool) -> None:
     """Give a list a further address."""
     found = lists.find(address)
     if not remove:
-        tell(f"{lists.add_alias(found, other, now(), by=BY).address} reaches {found.address}")
-    elif lists.remove_alias(found, other, now(), by=BY):
-        tell(f"{other} no longer reaches {found.address}")
-    else:
+        lists.add_alias(found, other, now(), by=BY)
+    elif not lists.remove_alias(found, other, now(), by=BY):
         raise ValueError(f"{other} is no further address of {found.address}")
+    print_one({"address": found.address, "aliases": sorted(found.aliases.values_list("address", flat=True))}, as_json)
 
 
 @list_.command("list")

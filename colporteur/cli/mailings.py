@@ -63,26 +63,29 @@ def show(number: str, as_json: bool) -> None:
 
 @mailing.command()
 @click.argument("number", metavar="ID")
+@json_option
 @plainly
-def pause(number: str) -> None:
+def pause(number: str, as_json: bool) -> None:
     """Stop sending; what has left has left."""
-    _move(number, mailings.pause, "paused")
+    _move(number, mailings.pause, "paused", as_json)
 
 
 @mailing.command()
 @click.argument("number", metavar="ID")
+@json_option
 @plainly
-def resume(number: str) -> None:
+def resume(number: str, as_json: bool) -> None:
     """Go on sending."""
-    _move(number, mailings.resume, "running")
+    _move(number, mailings.resume, "running", as_json)
 
 
 @mailing.command()
 @click.argument("number", metavar="ID")
+@json_option
 @plainly
-def cancel(number: str) -> None:
+def cancel(number: str, as_json: bool) -> None:
     """Abandon what has not left."""
-    _move(number, mailings.cancel, "cancelled")
+    _move(number, mailings.cancel, "cancelled", as_json)
 
 
 @mailing.command()
@@ -111,11 +114,14 @@ def _find(number: str) -> Mailing:
     raise ValueError(f"there is no mailing {number}")
 
 
-def _move(number: str, change: Callable[[int, datetime, str], bool], state: str) -> None:
+def _move(number: str, change: Callable[[int, datetime, str], bool], state: str, as_json: bool) -> None:
     found = _find(number)
     if not change(found.pk, now(), BY):
         raise ValueError(f"mailing {found.pk} is {_find(number).state}: nothing was changed")
-    tell(f"mailing {found.pk} is {state}")
+    if as_json:
+        print_one(next(_rows([_find(number)])), True)
+    else:
+        tell(f"mailing {found.pk} is {state}")
 
 
 def _rows(found: Iterable[Mailing]) -> Iterator[dict[str, Any]]:

@@ -99,13 +99,17 @@ def discard(number: str, as_json: bool) -> None:
 
 @post.command()
 @click.argument("number", metavar="ID")
+@json_option
 @plainly
-def retry(number: str) -> None:
+def retry(number: str, as_json: bool) -> None:
     """Process a quarantined message again."""
     found = _find(number)
     if not moderation.retry(found.pk, now(), BY):
         raise ValueError(f"message {found.pk} is {found.state}, not quarantined")
-    tell(f"message {found.pk} is processed again")
+    if as_json:
+        print_one(next(_rows([_find(number)])), True)
+    else:
+        tell(f"message {found.pk} is processed again")
 
 
 @post.command()
