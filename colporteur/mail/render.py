@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from colporteur.mail import encoding, footer, parse, rewrite, structure
+from colporteur.mail import encoding, footer, footer_bytes, footer_place, parse, rewrite, structure
 from colporteur.mail.compose import leaf
 from colporteur.mail.headers import field as header_field
 from colporteur.mail.splice import Prepared, Slot, write_token
@@ -73,7 +73,7 @@ def prepare(raw: bytes, rewriting: Rewriting) -> Prepared:
         return Prepared([found.data], needs_utf8=rewrite.utf8_addresses(found))
     unsubscribe = rewriting.unsubscribe_url or (rewrite.mailto(rewriting.unsubscribe_mailto) if rewriting.unsubscribe_mailto else "")
     items = footer.items(rewriting.footer, {"list": rewriting.list_title or rewriting.list_address, "address": rewriting.list_address}, unsubscribe) if rewriting.footer.strip() else []
-    plan = footer.edits(found, items)
+    plan = footer_place.edits(found, items)
     if plan.wrap:
         head, body = _wrapped(found, rewriting, items)
     else:
@@ -96,7 +96,7 @@ def _slots(listed: bytes) -> list[bytes | Slot]:
     return pieces
 
 
-def _body(found: Structure, plan: footer.Edits) -> list[bytes | Slot]:
+def _body(found: Structure, plan: footer_place.Edits) -> list[bytes | Slot]:
     """The body with its changes. Changes that overlap lose slots, which ``prepare`` notices."""
     pieces: list[bytes | Slot] = []
     position = found.root.body
@@ -120,5 +120,5 @@ def _wrapped(found: Structure, rewriting: Rewriting, items: list[footer.Item]) -
     own_fields = b"".join(rewrite.kept(found.data, item) for item in found.root.fields if item.name.startswith(b"content-") and item.name != b"content-length")
     original = found.data[found.root.body :]
     body: list[bytes | Slot] = [border + b"\r\n" + own_fields + b"\r\n" + original + b"\r\n" + border + b"\r\n" + own + b"\r\n\r\n"]
-    body += footer.quoted(items)
+    body += footer_bytes.of_its_own(items)
     return [head], [*body, b"\r\n" + border + b"--\r\n"]

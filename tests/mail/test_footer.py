@@ -6,6 +6,7 @@ import base64
 import email
 import email.message
 import email.policy
+import hashlib
 import html
 import quopri
 import re
@@ -246,9 +247,9 @@ def test_a_long_paragraph_makes_no_long_lines():
 
 
 def test_slots_that_get_lost_stop_the_preparation(monkeypatch):
-    from colporteur.mail import footer
+    from colporteur.mail import footer_bytes
 
-    monkeypatch.setattr(footer, "_bare", lambda items, *_: [item.text.encode() for item in items])
+    monkeypatch.setattr(footer_bytes, "bare", lambda items, *_: [item.text.encode() for item in items])
     with pytest.raises(PrepareError, match="were planned"):
         prepare(message(b"\nHello\n"), RULES)
 
@@ -287,3 +288,38 @@ def test_any_html_any_name_keeps_the_document(words, name, way, tail):
     assert (before.rstrip("\n") + after.strip("\n ")).replace("\n", "") == source.replace("\n", "").rstrip(" ") or (before + after).split() == source.split()
     called = called_by(name)
     assert called in html.unescape(re.sub("<[^>]*>", "", inside))
+
+
+def leaf(content: str, way: str, kind: str, charset: str) -> bytes:
+    return part(kind, content.encode(charset, "replace"), charset, way)
+
+
+LEAVES = st.builds(leaf, LINES, WAYS, st.sampled_from(["text/plain", "text/html", "image/png", "text/calendar"]), st.sampled_from(["utf-8", "us-ascii", "iso-8859-1", "utf-16"]))
+CONTAINERS = st.sampled_from(["multipart/mixed", "multipart/alternative", "multipart/related", "multipart/signed", "multipart/x-odd"])
+
+
+def tree(kind: str, children: list[bytes]) -> bytes:
+    word = hashlib.sha256(b"".join(children)).hexdigest()[:20]
+    return many(kind, *children).replace(b"b:1", b"b:" + word.encode())
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(body=st.recursive(LEAVES, lambda inner: st.builds(tree, CONTAINERS, st.lists(inner, min_size=1, max_size=3)), max_leaves=8), name=NAMES)
+def test_any_tree_of_parts_keeps_its_shape_and_contents(body, name):
+    raw = message(body)
+    prepared = prepare(raw, RULES)
+    sent = prepared.copy_for("anna@example.org", name, TOKEN)
+    check_wire(prepared, sent, "anna@example.org", name)
+    before, after = parsed(headers.canonical(raw)), parsed(sent)
+    old, new = list(before.walk()), list(after.walk())
+    if len(new) != len(old):
+        assert (new[0].get_content_type(), len(new)) == ("multipart/mixed", len(old) + 2)
+        new = new[1:-1]
+    for mine, theirs in zip(old, new, strict=True):
+        assert mine.get_content_type() == theirs.get_content_type()
+        if mine.is_multipart():
+            assert mine.preamble == theirs.preamble
+            continue
+        first, second = (item.get_payload(decode=True).replace(b"\r\n", b"\n") for item in (mine, theirs))
+        start, _, rest = second.partition(b'<div style="margin-top')
+        assert second.startswith(first) or b"".join((start + rest.rpartition(b"</div>")[2]).split()) == b"".join(first.split())
