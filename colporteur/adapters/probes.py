@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -116,7 +116,7 @@ def check_shared(url: str, account: Account, address: str, mark: str, *, seconds
     letters = _letters(address, account.user if "@" in account.user else address)
     refusals: dict[str, str] = {}
     try:
-        source = connect(account, SMALL)
+        source = connect(replace(account, move_to=""), SMALL)  # what was sent is deleted, not kept among what was taken
         try:
             before = {message.uid for message in source.listing().messages}
             source.finish()
@@ -166,6 +166,8 @@ def _dialogue(options: Options) -> Iterator[smtplib.SMTP]:
             if options.tls == "starttls":
                 _start_tls(client, options, where)
         except smtplib.SMTPResponseException as error:
+            if error.smtp_code < 0:  # no reply code at all
+                raise Refused(Checked(False, connecting.NOT_A_SERVER, {**where, "kind": "SMTP"}, printable(error.smtp_error))) from error
             raise _refusal(SMTP_GREETING, error, where) from error
         except smtplib.SMTPException as error:
             raise Refused(Checked(False, connecting.NOT_A_SERVER, {**where, "kind": "SMTP"}, printable(str(error)))) from error

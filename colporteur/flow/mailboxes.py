@@ -47,6 +47,7 @@ NOT_READ = _("the connection breaks whenever it is read: {error}")
 PROBE_LIVES = timedelta(minutes=15)
 """A live test that ended without cleaning up leaves its messages to the collector after this."""
 _PROBE = re.compile(rb"^X-Colporteur-Probe: ([0-9a-f]{1,12})-([0-9a-f]{20}) ", re.MULTILINE)
+_BLANK = re.compile(rb"\n\r?\n")
 LOCK = 0x6D62  # first key of the advisory locks below
 
 
@@ -59,14 +60,16 @@ class MailboxGone(Exception):
 
 @transaction.atomic
 def set_mailbox(list_: List, account: Account | str, now: datetime, *, by: Person | str, traits: dict[str, bool] | None = None) -> Mailbox:
-    """Run the list from this account (or the URL of one); an empty password keeps the one there is.
+    """Run the list from this account (or the URL of one); an empty password keeps the one of the same server and user.
 
     Another account begins with a fresh ledger, fresh health and unknown traits. Raises ``ValueError`` with a sentence.
     """
     if isinstance(account, str):
         account = decisions.read_url(account)
     row = Mailbox.objects.select_for_update().filter(list=list_).first()
-    if not account.password and row:
+    if not account.password:
+        if row is None or (row.host, row.user) != (account.host, account.user):  # never show a password to another server
+            raise ValueError(gettext("The password is missing: another server or user needs its own."))
         account = replace(account, password=unseal(row.password_sealed))
     decisions.checked(account)
     row = row or Mailbox(list=list_)
@@ -202,11 +205,11 @@ def take(mailbox_id: int, validity: int, messages: Iterable[tuple[str, bytes | N
     for uid, raw in messages:
         if raw is None:
             leave(mailbox_id, validity, uid, gettext(NO_CONTENT), now)
-    probes = {uid: at for uid, raw in messages if raw is not None and (at := _probed_at(raw))}
+    probes = {uid: mine for uid, raw in messages if raw is not None and (mine := _swept_at(raw, now))}
     whole = [(uid, raw) for uid, raw in messages if raw is not None and uid not in probes]
     settled = _seen_before(mailbox, validity, whole, now)
     fresh = [(uid, raw) for uid, raw in whole if uid not in settled]
-    done = [uid for uid, _raw in whole if uid in settled] + [uid for uid, at in probes.items() if now - at > PROBE_LIVES]
+    done = [uid for uid, _raw in whole if uid in settled] + [uid for uid, at in probes.items() if at <= now]
     incoming = []
     for uid, raw in fresh:
         sender, recipients = envelope(raw, mailbox.list.address)
@@ -328,12 +331,18 @@ def _seen_before(mailbox: Mailbox, validity: int, messages: Sequence[tuple[str, 
     return settled
 
 
-def _probed_at(raw: bytes) -> datetime | None:
-    """When a live test of ours wrote this message; None when none did."""
+def _swept_at(raw: bytes, now: datetime) -> datetime | None:
+    """When a message of a live test, or a report about one, may be removed: at once what reports, later what the test
+    itself is to find. None for every other message."""
     if not (found := _PROBE.search(raw, 0, 64 * 1024)):
         return None
     stamp, mark = found[1].decode(), found[2].decode()
-    return datetime.fromtimestamp(int(stamp, 16), UTC) if hmac.compare_digest(mark, _probe_seal(stamp)) else None
+    if not hmac.compare_digest(mark, _probe_seal(stamp)):
+        return None
+    made = datetime.fromtimestamp(int(stamp, 16), UTC)
+    if _BLANK.search(raw, 0, found.start()):  # in the body: the host returns what it did not deliver
+        return now if now - made < PROBE_LIVES else None
+    return made + PROBE_LIVES
 
 
 def _probe_seal(stamp: str) -> str:

@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from colporteur.domain.mailings import MailingKind, MailingState, Priority
 from colporteur.flow.planning import plan_due
+from colporteur.flow.rewriting import only_sender
 from colporteur.mail.parse import skim
 from colporteur.store import copies, journal
 from colporteur.store.arrivals import keep
@@ -78,8 +79,11 @@ def left_out(post: Post) -> list[int]:
 
 
 def _few(raw: bytes, addresses: Sequence[int], now: datetime, *, letter: str, subject: str, list_: List | None, language: str, envelope_sender: str) -> Mailing:
+    transport = transport_for(list_)
+    if list_ and not envelope_sender:
+        envelope_sender = only_sender(list_, transport)
     mailing = Mailing.objects.create(
-        kind=MailingKind.LETTER, list=list_, letter=letter, transport=transport_for(list_), state=MailingState.RUNNING, priority=Priority.LETTER, subject=subject, language=language,
+        kind=MailingKind.LETTER, list=list_, letter=letter, transport=transport, state=MailingState.RUNNING, priority=Priority.LETTER, subject=subject, language=language,
         blob_id=keep(raw), envelope_sender=envelope_sender, audience_at=now, planned=True, created=now, started=now,
     )  # fmt: skip
     copies.write_few(mailing.id, addresses, now, Priority.LETTER)

@@ -12,6 +12,7 @@ from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
 from colporteur.store.posts import Post
+from colporteur.store.transports import Transport
 
 _LOCAL_PART = 64  # octets, RFC 5321 section 4.5.3.1.1
 
@@ -46,16 +47,21 @@ def envelope_sender(mailing: Mailing) -> str:
     """Where reports about copies go, ``{token}`` naming the copy (VERP); the bare address where nothing else is taken."""
     list_ = mailing.list
     assert list_
-    mailbox = _mailbox(list_)
-    if mailing.transport and not mailing.transport.traits.get("envelope_sender", True):
-        return mailbox.user if mailbox and "@" in mailbox.user else list_.address
-    if mailbox:
-        if not mailbox.traits.get("envelope_sender", False):
-            return mailbox.user if "@" in mailbox.user else list_.address
+    if only := only_sender(list_, mailing.transport):
+        return only
+    if mailbox := _mailbox(list_):
         if not (mailbox.traits.get("plus_part", False) and _fits(f"{list_.name}+")):
             return list_.address
         return f"{list_.name}+{{token}}@{list_.host}"
     return f"{list_.name}-bounces+{{token}}@{list_.host}" if _fits(f"{list_.name}-bounces+") else f"b+{{token}}@{list_.host}"
+
+
+def only_sender(list_: List, transport: Transport | None) -> str:
+    """The one envelope sender that is taken where a live test saw no other accepted, letters included; "" elsewhere."""
+    mailbox = _mailbox(list_)
+    if (transport and not transport.traits.get("envelope_sender", True)) or (mailbox and not mailbox.traits.get("envelope_sender", False)):
+        return mailbox.user if mailbox and "@" in mailbox.user else list_.address
+    return ""
 
 
 def _from_list(form: FromForm, post: Post) -> bool:

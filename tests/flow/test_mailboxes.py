@@ -55,6 +55,11 @@ def test_the_password_is_sealed_and_kept_when_none_is_given(list_: List, mailbox
     assert (mailboxes.account_of(mailbox).password, mailbox.move_to) == ("geheim", "Taken")
 
 
+def test_the_password_is_never_shown_to_another_server(list_: List, mailbox: Mailbox) -> None:
+    with pytest.raises(ValueError, match="password is missing"):
+        mailboxes.set_mailbox(list_, Account("imap", "imap.evil.example", 993, "gardeners@shared.example", ""), NOW, by="test")
+
+
 def test_a_url_sets_a_mailbox_and_a_wrong_one_says_what_to_write(list_: List) -> None:
     made = mailboxes.set_mailbox(list_, "imaps://gardeners%40shared.example:p%40ss@imap.shared.example/INBOX?move=Taken&every=120", NOW, by="test")
     assert (made.user, mailboxes.account_of(made).password, made.port, made.tls, made.every) == ("gardeners@shared.example", "p@ss", 993, "ssl", 120)
@@ -184,8 +189,9 @@ def test_reports_and_service_mail_make_errands_not_posts(mailbox: Mailbox) -> No
 
 def test_messages_of_a_live_test_are_left_to_it_then_swept_up(mailbox: Mailbox) -> None:
     probe = f"X-Colporteur-Probe: {mailboxes.probe_mark(NOW)} plain\r\n".encode() + raw(1)
+    report = b"Return-Path: <>\r\nSubject: Undelivered\r\n\r\n--x\r\n" + probe
     forged = b"X-Colporteur-Probe: 65e1c0c0-00000000000000000000 plain\r\n" + raw(2)
-    assert mailboxes.take(mailbox.id, 7, [("1", probe), ("2", forged)], NOW) == ["2"]
+    assert sorted(mailboxes.take(mailbox.id, 7, [("1", probe), ("2", forged), ("3", report)], NOW)) == ["2", "3"]
     assert Post.objects.count() == 1
     assert mailboxes.take(mailbox.id, 7, [("1", probe)], NOW + timedelta(hours=1)) == ["1"]
     assert Post.objects.count() == 1
