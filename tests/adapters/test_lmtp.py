@@ -312,6 +312,24 @@ def test_memory_is_bounded_over_all_sessions() -> None:
         desk.gate.set()
         assert [(await hog.hear())[0][:3] for hog in hogs] == [b"250", b"250"]
 
+    play(scene, room=2 * MAX, patience=0.1)
+
+
+def test_a_message_without_room_waits_for_others_to_be_finished() -> None:
+    async def scene(desk: Desk, listener: Listener, connect: Callable[[], Awaitable[Client]]) -> None:
+        desk.gate.clear()
+        hogs = [await connect() for _ in range(2)]
+        for hog in hogs:
+            await hog.begin(b"a@x.example")
+            hog.writer.write(b"x" * (MAX - 2) + b"\r\n.\r\n")
+        while listener.room.used < 2 * MAX:
+            await asyncio.sleep(0)
+        late = await connect()
+        await late.begin(b"a@x.example")
+        late.writer.write(b"y" * (MAX - 2) + b"\r\n.\r\n")
+        desk.gate.set()
+        assert [(await client.hear())[0][:3] for client in (*hogs, late)] == [b"250"] * 3
+
     play(scene, room=2 * MAX)
 
 

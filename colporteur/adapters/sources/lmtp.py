@@ -60,19 +60,16 @@ class Room:
         self.limit, self.used = limit, 0
         self._freed = asyncio.Condition()
 
-    def take(self, size: int) -> bool:
-        """Reserve ``size`` bytes; False when there is no room now."""
+    async def wait(self, size: int, seconds: float) -> bool:
+        """Reserve ``size`` bytes, waiting up to ``seconds`` for others to finish; False when there is no room by then."""
+        if self.used + size > self.limit:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds), self._freed:
+                    await self._freed.wait_for(lambda: self.used + size <= self.limit)
         if self.used + size > self.limit:
             return False
         self.used += size
         return True
-
-    async def wait(self, size: int, seconds: float) -> bool:
-        """Reserve, waiting up to ``seconds`` for others to finish."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._freed:
-                await self._freed.wait_for(lambda: self.used + size <= self.limit)
-        return self.take(size)
 
     async def give(self, size: int) -> None:
         """Give back."""
@@ -85,10 +82,11 @@ class Listener:
     """The open door: at most ``connections`` sessions, at most ``room`` bytes of messages in memory.
 
     ``max_size``: bytes of one message, announced as SIZE. A session that says nothing for ``idle`` seconds is closed.
+    A message for which there is no room waits up to ``patience`` seconds for others to be finished.
     """
 
-    def __init__(self, intake: Intake, *, max_size: int, hostname: str = "", connections: int = 200, room: int = 0, idle: float = IDLE_SECONDS) -> None:
-        self.intake, self.max_size, self.connections, self.idle = intake, max_size, connections, idle
+    def __init__(self, intake: Intake, *, max_size: int, hostname: str = "", connections: int = 200, room: int = 0, idle: float = IDLE_SECONDS, patience: float = ROOM_SECONDS) -> None:
+        self.intake, self.max_size, self.connections, self.idle, self.patience = intake, max_size, connections, idle, patience
         self.hostname = hostname or socket.gethostname()
         self.room = Room(max(room or 128 * 1024 * 1024, 2 * max_size))
         self.draining = False
@@ -246,7 +244,7 @@ class Session(LMTP):
             await self.push("501 5.5.4 Syntax: DATA" if arg else "503 5.5.1 No valid recipients")
             return
         declared = self._declared()
-        if not await self._listener.room.wait(declared, ROOM_SECONDS):
+        if not await self._listener.room.wait(declared, self._listener.patience):
             await self.push(f"{_NO_ROOM[0]} {_NO_ROOM[1]}")
             return
         self._in_data = True
@@ -282,6 +280,7 @@ class Session(LMTP):
             if not chunk:
                 raise ConnectionResetError  # aiosmtpd cancels us at the end of the stream; never take half a message
             self._reset_timeout()
+            await body.make_room(len(chunk), self._listener.patience)
             if (rest := body.add(chunk)) is not None:
                 # What a pipelining client sent after the end are its next commands; asyncio has no public way to put them back.
                 self._reader._buffer[:0] = rest  # type: ignore[attr-defined]
@@ -311,6 +310,16 @@ class _Body:
         self.size = 0
         self.refused: Answer | None = None
 
+    async def make_room(self, size: int, seconds: float) -> None:
+        """Reserve memory for ``size`` more bytes; without any within ``seconds`` the message is refused for now."""
+        grow = min(self.size + size, self._max_size) - self._reserved
+        if self.refused or grow <= 0:
+            return
+        if await self._room.wait(grow, seconds):
+            self._reserved += grow
+        else:
+            self.refused = _NO_ROOM
+
     def add(self, chunk: bytes) -> bytes | None:
         """Take a piece; what follows the end of the data when it was in there, else None."""
         before = len(self._data)
@@ -325,12 +334,6 @@ class _Body:
             del self._data[end + 2 :]
         if self.refused is None and self.size > self._max_size + (0 if rest is not None else len(_END)):
             self.refused = _TOO_BIG
-        if self.refused is None and self.size > self._reserved:
-            grow = self.size - self._reserved
-            if self._room.take(grow):
-                self._reserved += grow
-            else:
-                self.refused = _NO_ROOM
         if self.refused:
             del self._data[: max(0, len(self._data) - len(_END) + 1)]
         return rest
