@@ -104,6 +104,7 @@ class Lane:
         self._under_way: dict[tuple[int, int], UnderWay] = {}
         self._messages: dict[int, Message] = {}
         self._left = self._bytes = self._waiting = 0
+        self._key: bytes = settings.TOKEN_KEY
         self._taken = self._row_began = 0
         self._row, self._alike = Row(), list[tuple[UnderWay, Outcome]]()
         self._stops: list[tuple[int, int, str]] = []  # mailings to pause: id, code, reply
@@ -134,7 +135,7 @@ class Lane:
         if self._left == AHEAD - 1:
             self._hungry.set()
         message = held.message
-        token = sign(settings.TOKEN_KEY, Purpose.COPY, due.mailing, due.address)
+        token = sign(self._key, Purpose.COPY, due.mailing, due.address)
         try:
             wire = message.prepared.wire_for(due.email, due.name, token)
             sender = message.envelope_sender.replace("{token}", token).encode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Callable
 from datetime import datetime
 
@@ -18,7 +19,7 @@ from procrastinate.contrib.django.utils import connector_params
 
 from colporteur.adapters import dns
 from colporteur.daemons.deliver import Delivery
-from colporteur.daemons.threads import in_thread
+from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
 from colporteur.flow import errands, mailings, moderation, senders
 from colporteur.store.jobs import Wake
@@ -27,6 +28,7 @@ log = logging.getLogger("colporteur.work")
 
 _DRAIN_SECONDS = 8.0
 _EXPIRE_SECONDS = 60.0
+_SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
 
 
 async def main() -> None:
@@ -42,6 +44,7 @@ async def main() -> None:
 
 async def run(stop: asyncio.Event) -> None:
     """The worker until ``stop`` is set."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     delivery = Delivery()
     woken = {
         Wake.JUDGE: Round(Wake.JUDGE, _now(moderation.judge_due)),
@@ -63,6 +66,7 @@ async def run(stop: asyncio.Event) -> None:
     await asyncio.wait([*tasks, listener], timeout=_DRAIN_SECONDS)
     for task in done - {stopping}:
         task.result()
+    await asyncio.to_thread(close_connections)
     log.info("drained")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
 from pathlib import Path
@@ -165,15 +166,40 @@ def test_a_server_that_takes_only_two_connections_gets_two() -> None:
     assert sent.trouble is None and sent.results() == ["SENT"] * 100
 
 
-def test_replies_of_many_lines_in_single_bytes() -> None:
+def test_replies_of_many_lines_and_in_odd_portions() -> None:
     reply = b"250-first\r\n250-second\r\n250 third\r\n"
 
     def script(event: str, argument: str, session: Session) -> bytes | None:
-        return {"MAIL": reply, "RCPT": reply, "BODY": reply}.get(event)
+        refused = b"554-first\n554-second\n554 third\n" if event == "BODY" and session.recipients == ["m3@members.example"] else None
+        return refused or {"MAIL": reply, "RCPT": reply, "BODY": reply}.get(event)
 
     with Sink(script) as sink:
         sent = send(smtp(sink), [copy(n) for n in range(1, 6)])
-    assert sent.results() == ["SENT"] * 5 and sent.outcomes[1].text == "first second third"
+    assert sent.results() == ["SENT", "SENT", "FAILED", "SENT", "SENT"] and sent.outcomes[3].text == "first second third"
+
+
+def test_replies_byte_by_byte_are_the_same_replies() -> None:
+    with Sink() as sink:
+
+        async def work() -> list[str]:
+            async def slowly(source: asyncio.StreamReader, drain: asyncio.StreamWriter, portion: int) -> None:
+                while data := await source.read(portion):
+                    drain.write(data)
+                    await drain.drain()
+                drain.close()
+
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                upstream = await asyncio.open_connection("127.0.0.1", sink.port)
+                await asyncio.gather(slowly(reader, upstream[1], 65536), slowly(upstream[0], writer, 1))
+
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            transport = open_transport(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}", 2)
+            sent = await feed_to(transport, [copy(n) for n in range(1, 21)])
+            await transport.close()
+            server.close()
+            return sent.results()
+
+        assert run(work()) == ["SENT"] * 20 and sink.repeated() == 0
 
 
 def test_a_silent_server_is_given_up_after_its_time_and_does_not_delay_others() -> None:

@@ -18,6 +18,7 @@ from colporteur.adapters.transports import Outcome, Outgoing, Result, Stage, Tro
 from colporteur.adapters.transports.smtp.options import Options, Timeouts
 
 _ADDRESS = re.compile(rb"[^\x00-\x20\x7f<>]{0,320}")  # nothing that could end a command or an argument
+_WELL = [b"250 ", b"250 ", b"250 ", b"354 ", b""]
 _MOST_REPLY = 64 * 1024  # octets of one reply; more is no mail server
 _MOST_TEXT = 1000  # characters of a reply that are kept
 
@@ -273,11 +274,16 @@ class Connection(asyncio.Protocol):
             self._awaited.append(_Awaited.EMPTY)
             self.wire.write(b".\r\n")
         else:
-            copy = self._sent = self._copy
-            self._awaited.append(_Awaited.BODY)
-            times = self.owner.timeouts
-            self.deadline = self.loop.time() + times.accept + len(copy.wire) / times.slowest
-            self._next(copy.wire + b".\r\n", self.owner.next_copy() if self.pipelining else None)
+            self._send_data()
+
+    def _send_data(self) -> None:
+        """The data of the copy in the envelope and, where pipelining is allowed, the next envelope behind them."""
+        assert self._copy
+        copy = self._sent = self._copy
+        self._awaited.append(_Awaited.BODY)
+        times = self.owner.timeouts
+        self.deadline = self.loop.time() + times.accept + len(copy.wire) / times.slowest
+        self._next(copy.wire + b".\r\n", self.owner.next_copy() if self.pipelining else None)
 
     def _body_answered(self, code: int, lines: list[bytes]) -> None:
         assert self._sent
@@ -285,7 +291,7 @@ class Connection(asyncio.Protocol):
         kind = code // 100
         if kind == 2:
             self.accepted += 1
-            self.owner.settle(Outcome(copy.key, Result.SENT, code, _text(lines)))
+            self.owner.settle(Outcome(copy.key, Result.SENT, code, ""))
         else:
             self.owner.settle(Outcome(copy.key, Result.FAILED if kind == 5 else Result.DEFERRED, code, _text(lines)))
         if code == 421:
@@ -322,12 +328,27 @@ class Connection(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
             self._rest = b""
+        elif self._all_is_well(data):
+            return
         if data[-1:] != b"\n":
             data, _, self._rest = data.rpartition(b"\n") if b"\n" in data else (b"", b"", data)
             if len(self._rest) > _MOST_REPLY:
                 self._hang_up(0, "the server sends no lines")
                 return
         self._feed(data)
+
+    def _all_is_well(self, data: bytes) -> bool:
+        """The usual answer to one write: data accepted, next sender, recipient and data welcome, in one piece. Hot."""
+        if self._sent is None or self._copy is None or self._lines or len(self._awaited) != 4:
+            return False
+        lines = data.split(b"\r\n")
+        if len(lines) != 5 or lines[4] or [line[:4] for line in lines] != _WELL:
+            return False
+        self._awaited.clear()
+        self.accepted += 1
+        self.owner.settle(Outcome(self._sent.key, Result.SENT, 250, ""))
+        self._send_data()
+        return True
 
     def _feed(self, data: bytes) -> None:
         lines = self._lines
