@@ -2,7 +2,7 @@
 
 Every door (LMTP, IMAP, POP3, the web's composer) hands over batches to ``receive``: one transaction and a fixed number
 of queries for all of them (group commit). A recipient that is a list's post address makes a post, every other address
-of a list an errand (``docs/decisions/two-kinds-of-work.md``).
+of a list an errand (``docs/decisions/posts-and-errands.md``).
 Sources: RFC 2033 section 4.2 (a reply per recipient), RFC 3463 (enhanced status codes).
 """
 
