@@ -76,8 +76,8 @@ def arguments(world: World) -> dict[str, list[object]]:
         **dict.fromkeys(("waiting-post", "post", "post-html", "post-original", "post-quarantine", "try-post", "try-state"), post), "post-attachment": [held.pk, 0],
         **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-move", "mailing-abandon"), one),
         "person": [world.owner.pk], "organisation-policy": [world.list.organisation_id], "domain-policy": [world.list.domain_id], "domain-switch": [world.list.domain_id],
-        **dict.fromkeys(("transport", "transport-do"), [transport.pk]), "my-membership": [anna.pk],
-        **dict.fromkeys(("outbox-message", "outbox-html"), [transport.pk, "one.eml"]),
+        **{key: [transport.pk] for key in ("transport", "transport-do")}, "my-membership": [anna.pk],
+        **{key: [transport.pk, "one.eml"] for key in ("outbox-message", "outbox-html")},
     }  # fmt: skip
     return by_noun
 

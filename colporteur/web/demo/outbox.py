@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,15 +18,15 @@ from colporteur.web.guard import FOREIGN_POLICY, admin_only
 from colporteur.web.reading import blocks
 
 SHOWN = 50
+SEARCHED = 2000
 HEAD = 64 * 1024
 
 
 class Kept(NamedTuple):
-    """One message in a folder."""
+    """One message in a folder; names sort by time."""
 
     transport: int
     name: str
-    at: float
     subject: str
     to: str
 
@@ -35,40 +35,42 @@ def _folders() -> list[tuple[int, Path]]:
     found = []
     for transport in Transport.objects.filter(kind="folder").order_by("pk"):
         try:
-            found.append((transport.pk, Path(urlsplit(url_of(transport)).path)))
+            found.append((transport.pk, Path(unquote(urlsplit(url_of(transport)).path))))
         except SealBroken:
             continue
     return found
 
 
-def _files(folder: Path) -> list[tuple[float, str]]:
-    """Newest first: (modified, name)."""
+def _files(folder: Path) -> list[str]:
     try:
-        return sorted(((entry.stat().st_mtime, entry.name) for entry in folder.iterdir() if entry.suffix == ".eml" and entry.is_file()), reverse=True)
+        return [entry.name for entry in folder.iterdir() if entry.suffix == ".eml"]
     except OSError:
         return []
 
 
 @admin_only
 def index(request: HttpRequest) -> HttpResponse:
-    """The newest messages, searched by whom they are for."""
-    wanted = request.GET.get("q", "").strip().lower()
-    after = request.GET.get("after", "")
-    every = [(at, name, number, folder) for number, folder in _folders() for at, name in _files(folder)]
-    every.sort(reverse=True)
+    """The newest messages, searched by whom they are for; the search looks at the newest 2,000."""
+    wanted, after = request.GET.get("q", "").strip().lower(), request.GET.get("after", "")
+    every = sorted(((name, number, folder) for number, folder in _folders() for name in _files(folder)), reverse=True)
+    total = len(every)
     if wanted:
-        every = [one for one in every if wanted in one[1].lower()]
-    start = next((index + 1 for index, one in enumerate(every) if one[1] == after), 0) if after else 0
-    page = every[start : start + SHOWN]
-    kept = [_kept(at, name, number, folder) for at, name, number, folder in page]
-    following = page[-1][1] if start + SHOWN < len(every) else ""
-    return render(request, "demo/outbox.html", {"kept": kept, "q": wanted, "next": following, "total": len(every)})
+        every = [one for one in every[:SEARCHED] if wanted.encode() in _envelope(one[2] / one[0])]
+    if after:
+        every = [one for one in every if one[0] < after]
+    kept = [_kept(name, number, folder) for name, number, folder in every[:SHOWN]]
+    return render(request, "demo/outbox.html", {"kept": kept, "q": wanted, "next": kept[-1].name if len(every) > SHOWN else "", "total": total})
 
 
-def _kept(at: float, name: str, number: int, folder: Path) -> Kept:
-    raw = _read(folder / name, HEAD)
-    found = parse.skim(raw)
-    return Kept(number, name, at, found.subject, ", ".join(found.fields.get("x-envelope-to", ()) or (box.email for box in found.to)))
+def _envelope(path: Path) -> bytes:
+    """The first line that says for whom it is, in lower case."""
+    head = _read(path, 2048).lower()
+    return next((line for line in head.splitlines() if line.startswith(b"delivered-to:")), b"")
+
+
+def _kept(name: str, number: int, folder: Path) -> Kept:
+    found = parse.skim(_read(folder / name, HEAD))
+    return Kept(number, name, found.subject, ", ".join(found.fields.get("delivered-to", ())[:1] or [box.email for box in found.to]))
 
 
 def _read(path: Path, most: int = -1) -> bytes:
@@ -82,7 +84,7 @@ def _read(path: Path, most: int = -1) -> bytes:
 def _raw(number: int, name: str) -> bytes:
     """One message; the name must be one the folder lists, so that it never leads elsewhere."""
     folder = dict(_folders()).get(number)
-    if folder is None or name not in {known for _at, known in _files(folder)}:
+    if folder is None or name not in _files(folder):
         raise Http404
     return _read(folder / name)
 

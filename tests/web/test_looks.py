@@ -1,0 +1,188 @@
+"""The pages in a real Chromium: axe-core finds nothing, nothing overflows a phone, the content policy stops nothing of ours,
+and everything important works without JavaScript."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.db import connections
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from colporteur.domain import tokens
+from colporteur.domain.mailings import CopyState
+from colporteur.flow import mailboxes
+from colporteur.flow.moderation import judge_due, moderation_token
+from colporteur.flow.planning import plan_due
+from colporteur.store.mailboxes import Mailbox
+from colporteur.store.mailings import Copy, Mailing
+from colporteur.store.people import Address, Person
+from colporteur.store.posts import Post
+from tests.web.conftest import World, signed_in, write_to
+
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium. Playwright keeps an event loop in this thread, which Django would take for a mistake."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not path:
+        pytest.fail("chromium is missing: apt-get install chromium")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def scene(transactional_db: None, world: World) -> dict[str, str]:
+    """One of everything the screens show; name -> address."""
+    now = timezone.now()
+    held = write_to(world.list, "marc.legoff@courriel.example", "Marc Le Goff", "Covoiturage pour la visite de la ferme samedi", html="<p>Bonjour</p>", original=b"Subject: x\r\n\r\ny\r\n")
+    write_to(world.list, "coop@troisrives.example", "Coopérative des Trois Rives", "Offre spéciale paniers d’hiver")
+    stuck = write_to(world.list, "odile.p@courriel.example", "Odile", "Mal formé")
+    Post.objects.filter(pk=stuck.pk).update(state="quarantined", error="ValueError: x")
+    write_to(world.list, "anna.rivoire@courriel.example", "Anna Rivoire", "La lettre du Saule, novembre")
+    plan_due(now)
+    mailing = Mailing.objects.get(post__isnull=False)
+    Mailing.objects.filter(pk=mailing.pk).update(started=now - timedelta(minutes=2))
+    mailing.slices.update(sent=80, failed=3, deferred=5)
+    first = list(Copy.objects.filter(mailing=mailing).order_by("address_id").values_list("address_id", flat=True)[:4])
+    for address, state in zip(first, (CopyState.SENT, CopyState.FAILED, CopyState.DEFERRED, CopyState.CANCELLED), strict=True):
+        Copy.objects.filter(mailing=mailing, address_id=address).update(state=state)
+    mailboxes.set_mailbox(world.list, "imaps://user:secret@imap.invalid/INBOX", now, by="test", traits={"plus_part": False, "from_address": True})
+    Mailbox.objects.update(failures=3, last_error="Le serveur refuse le mot de passe", next_try=now)
+    odile = Address.objects.get(email="odile.perrin@courriel.example")
+    names = {
+        "home": [], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "list-settings": [world.list.pk],
+        "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "post": [stuck.pk],
+        "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "transport-add": [],
+        "transport": [mailing.transport_id], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],
+    }  # fmt: skip
+    found = {name: reverse(name, args=arguments) for name, arguments in names.items()}
+    found["moderate"] = reverse("moderate", args=[moderation_token(held.pk, odile.pk)])
+    found["unsubscribe"] = reverse("unsubscribe", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, odile.pk)])
+    found |= {"signin": "/signin", "signin-password": "/signin/password", "signin-link": "/s/nothing"}
+    return found
+
+
+def _page(chromium: Browser, server: LiveServer, person: Person | None, **wishes: object) -> Page:
+    context = chromium.new_context(locale="fr-FR", **wishes)  # type: ignore[arg-type]
+    if person is not None:
+        context.add_cookies([{"name": "colporteur", "value": signed_in(person).cookies["colporteur"].value, "url": server.url}])
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    return page
+
+
+@pytest.fixture(autouse=True)
+def close(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave no connection to the test database behind."""
+    yield
+    connections.close_all()
+
+
+PUBLIC = ("moderate", "unsubscribe", "signin", "signin-password", "signin-link")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light")])
+def test_axe_finds_nothing_and_nothing_overflows(chromium: Browser, live_server: LiveServer, world: World, scene: dict[str, str], width: int, scheme: str) -> None:
+    size = {"width": width, "height": 900}
+    pages = {True: _page(chromium, live_server, None, viewport=size, color_scheme=scheme), False: _page(chromium, live_server, world.admin, viewport=size, color_scheme=scheme)}
+    wrong: list[str] = []
+    for page in pages.values():
+        page.on("console", lambda said: wrong.append(f"{said.type}: {said.text}") if said.type in ("error", "warning") and "410" not in said.text else None)
+    axe = Axe()
+    for name, address in scene.items():
+        page = pages[name in PUBLIC]
+        page.goto(live_server.url + address)
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if over > 0:
+            wrong.append(f"{name}: {over} px too wide")
+        if width > 320:
+            found = axe.run(page, options={"runOnly": RULES})
+            wrong += [f"{name}: {one['id']} {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found.response["violations"]]
+        if width == 390:
+            small = page.evaluate(_SMALL)
+            if small:
+                wrong.append(f"{name}: under 44 px: {small}")
+    assert not wrong, "\n".join(wrong)
+
+
+# Buttons, fields and links that stand alone; links inside a sentence may be as high as their line (WCAG 2.5.8).
+_SMALL = """() => [...document.querySelectorAll('button:not(.plain), .button, select, input:not([type=hidden]):not([type=checkbox]):not([type=radio]), .tabsmenu summary, .nav a, label.choice, label.checkcell, .filters a')]
+  .filter(e => e.offsetParent && !e.closest('.hidden') && e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML.slice(0, 90))"""
+
+
+def test_member_pages_are_small(world: World, scene: dict[str, str]) -> None:
+    css = (settings.STATICFILES_DIRS[0] / "colporteur.css").stat().st_size
+    for name in PUBLIC:
+        body = signed_in(None, "fr").get(scene[name]).content
+        assert len(body) + css < 50_000, name
+        assert b"<script" not in body
+
+
+def test_try_it_from_held_to_released_without_javascript(chromium: Browser, live_server: LiveServer, world: World, scene: dict[str, str]) -> None:
+    page = _page(chromium, live_server, world.admin, java_script_enabled=False, viewport={"width": 390, "height": 844})
+    page.goto(live_server.url + scene["try"])
+    page.get_by_role("button", name="Envoyer le message").click()
+    judge_due(timezone.now())
+    page.reload()
+    page.get_by_role("link", name="Le lire et décider").click()
+    page.get_by_role("button", name="Distribuer aux 143 abonnés").click()
+    assert "est distribué" in page.inner_text("main")
+    assert Mailing.objects.filter(post__subject="Covoiturage pour la visite de la ferme samedi").exists()
+
+
+def test_a_rejection_with_a_word_without_javascript(chromium: Browser, live_server: LiveServer, world: World, scene: dict[str, str]) -> None:
+    page = _page(chromium, live_server, None, java_script_enabled=False, viewport={"width": 390, "height": 844})
+    page.goto(live_server.url + scene["moderate"])
+    page.get_by_text("Rejeter avec un mot à Marc…").click()
+    page.get_by_label("Votre mot à l’auteur").fill("Pas ici, merci.")
+    page.get_by_role("button", name="Rejeter et prévenir l’auteur").click()
+    assert "son auteur est prévenu" in page.inner_text("main")
+    post = Post.objects.get(subject="Covoiturage pour la visite de la ferme samedi")
+    assert (post.state, post.decision_reason) == ("rejected", "Pas ici, merci.")
+
+
+def test_progress_refreshes_itself(chromium: Browser, live_server: LiveServer, world: World, scene: dict[str, str]) -> None:
+    page = _page(chromium, live_server, world.admin)
+    page.goto(live_server.url + scene["mailing"])
+    assert "80 remis" in page.inner_text("#progress")
+    Mailing.objects.get(post__isnull=False).slices.update(sent=140, deferred=0)
+    expect(page.locator("#progress")).to_contain_text("140 remis", timeout=15_000)
+    Mailing.objects.filter(post__isnull=False).update(state="done", finished=timezone.now())
+    expect(page.locator("#progress[hx-get]")).to_have_count(0, timeout=15_000)  # it ends when there is nothing more to see
+
+
+def test_search_without_reloading(chromium: Browser, live_server: LiveServer, world: World, scene: dict[str, str]) -> None:
+    page = _page(chromium, live_server, world.admin)
+    page.goto(live_server.url + scene["members"])
+    page.get_by_label("Début d’un nom ou d’une adresse").press_sequentially("anna.riv")
+    expect(page.locator("#found tbody tr")).to_have_count(1, timeout=15_000)
+    expect(page.locator("#found")).to_contain_text("Anna Rivoire")
+
+
+def test_html_of_a_message_runs_nothing(chromium: Browser, live_server: LiveServer, world: World, scene: dict[str, str]) -> None:
+    write_to(world.list, "marc.legoff@courriel.example", "Marc", "Piège", html="<p>Bonjour</p><script>parent.document.title='x'</script><img src='https://pisteur.example/p.gif'>")
+    post = Post.objects.get(subject="Piège")
+    page = _page(chromium, live_server, world.admin)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(live_server.url + reverse("waiting-post", args=[post.pk]))
+    page.get_by_text("Le voir tel que son auteur l’a mis en page").click()
+    frame = page.frame_locator("iframe.html")
+    frame.get_by_text("Bonjour").wait_for()
+    assert page.title().startswith("Piège") and not [url for url in asked if "pisteur" in url]

@@ -1,0 +1,109 @@
+"""Members searched, paged, added, changed; leaving by a link and by one click."""
+
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from colporteur.domain import tokens
+from colporteur.flow import lists, memberships
+from colporteur.flow.planning import plan_due
+from colporteur.store.mailings import Mailing
+from colporteur.store.memberships import Membership
+from colporteur.store.people import Address
+from tests.web.conftest import World, signed_in, write_to
+
+
+def test_paging_by_key_shows_everybody_once(world: World) -> None:
+    browser, seen = signed_in(world.owner), []
+    where = reverse("members", args=[world.list.pk])
+    page = browser.get(where)
+    while True:
+        seen += [membership.address.email for membership in page.context["page"].rows]
+        if not page.context["page"].next:
+            break
+        page = browser.get(where, {"after": page.context["page"].next})
+    assert len(seen) == len(set(seen)) == 143 and seen == sorted(seen)
+
+
+def test_search_by_the_beginning_of_name_or_address(world: World) -> None:
+    browser, where = signed_in(world.owner), reverse("members", args=[world.list.pk])
+    for wanted in ("anna.riv", "ANNA.RIV", "Anna R"):
+        assert [row.address.email for row in browser.get(where, {"q": wanted}).context["page"].rows] == ["anna.rivoire@courriel.example"]
+    assert "Nobody begins like that" in browser.get(where, {"q": "zz%"}).content.decode()
+
+
+def test_adding_tells_line_by_line_what_was_not_taken(world: World) -> None:
+    browser, where = signed_in(world.owner), reverse("members-add", args=[world.list.pk])
+    page = browser.post(where, {"lines": "nouveau@courriel.example Nouveau Venu\nn'importe quoi\nanna.rivoire@courriel.example"}).content.decode()
+    assert "1 person is added" in page and "1 was there already" in page and "importe quoi" in page
+    file = SimpleUploadedFile("m.csv", "courriel;nom\nfichier@courriel.example;Élise\n".encode("cp1252"))
+    assert browser.post(where, {"lines": "", "file": file}).status_code == 302
+    assert Address.objects.get(email="fichier@courriel.example").name == "Élise"
+    assert browser.post(where, {"lines": "  "}).status_code == 200
+
+
+def test_removing_asks_first_and_all_means_what_the_search_found(world: World) -> None:
+    browser, where = signed_in(world.owner), reverse("members-change", args=[world.list.pk])
+    asked = browser.post(where, {"wish": "remove", "all": "1", "query": "q=annick"})
+    number = Membership.objects.filter(list=world.list, address__email__startswith="annick", until__isnull=True).count()
+    assert number > 1 and f"Remove {number} members" in asked.content.decode()
+    assert Membership.objects.filter(list=world.list, until__isnull=True).count() == 143
+    browser.post(where, {"wish": "remove", "all": "1", "query": "q=annick", "sure": "1"})
+    assert Membership.objects.filter(list=world.list, until__isnull=True).count() == 143 - number
+    browser.post(where, {"wish": "pause", "who": ["anna.rivoire@courriel.example", "not an address"]})
+    assert Membership.objects.get(list=world.list, address__email="anna.rivoire@courriel.example", until__isnull=True).paused
+    assert "Nobody is chosen" in browser.post(where, {"wish": "pause"}, follow=True).content.decode()
+
+
+def test_csv_holds_no_formula(world: World) -> None:
+    memberships.add(world.list, [("formule@courriel.example", "=CMD()")], timezone.now(), by="test")
+    answer = signed_in(world.owner).get(reverse("members-csv", args=[world.list.pk]), {"q": "formule"})
+    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    assert text.splitlines()[1].startswith("formule@courriel.example,'=CMD(),receives,")
+
+
+@pytest.fixture
+def link(world: World) -> str:
+    write_to(world.list, "anna.rivoire@courriel.example", "Anna Rivoire", "Parti")
+    plan_due(timezone.now())
+    anna = Address.objects.get(email="anna.rivoire@courriel.example")
+    return reverse("unsubscribe", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, Mailing.objects.get(post__isnull=False).pk, anna.pk)])
+
+
+def _member() -> bool:
+    return Membership.objects.filter(list__address__startswith="amapiens", address__email="anna.rivoire@courriel.example", until__isnull=True).exists()
+
+
+def test_get_asks_and_one_click_post_acts(world: World, link: str) -> None:
+    machine = Client(enforce_csrf_checks=True)
+    page = machine.get(link)
+    assert page.status_code == 200 and "Leave the list Amapiens?" in page.content.decode() and _member()
+    done = machine.post(link, "List-Unsubscribe=One-Click", content_type="application/x-www-form-urlencoded")  # RFC 8058 section 3.2
+    assert done.status_code == 200 and not _member()
+    assert Membership.objects.get(list=world.list, address__email="anna.rivoire@courriel.example").left_by == "member"
+    assert machine.post(link).status_code == 200  # said twice, answered the same
+    assert "no longer on the list" in machine.get(link).content.decode()
+
+
+def test_a_list_nobody_leaves_says_whom_to_ask(world: World, link: str) -> None:
+    lists.set_policy(world.list, {"leaving": "closed"}, "test", timezone.now())
+    page = Client().post(link).content.decode()
+    assert "amapiens-owner@paniersdusaule.example" in page and _member()
+
+
+def test_my_page_pauses_and_leaves(world: World) -> None:
+    browser = signed_in(world.member)
+    assert "Amapiens" in browser.get("/me").content.decode()
+    mine = Membership.objects.get(list=world.list, address__email="anna.rivoire@courriel.example")
+    browser.post(reverse("my-membership", args=[mine.pk]), {"wish": "pause"})
+    mine.refresh_from_db()
+    assert mine.paused
+    browser.post(reverse("my-membership", args=[mine.pk]), {"wish": "leave"})
+    assert not _member()
+    other = Membership.objects.filter(list=world.list, until__isnull=True).exclude(address__person=world.member).first()
+    assert other and browser.post(reverse("my-membership", args=[other.pk]), {"wish": "leave"}).status_code == 404
