@@ -96,5 +96,5 @@ def _fits(before: str) -> bool:
 
 
 def _mailbox(list_: List) -> Mailbox | None:
-    """The mailbox a list without a domain of its own is run from."""
-    return Mailbox.objects.filter(list=list_).first() if list_.domain_id is None else None
+    """The mailbox the list is run from: it then has one address, whatever its domain is."""
+    return Mailbox.objects.filter(list=list_).first()
