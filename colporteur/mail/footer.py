@@ -62,6 +62,7 @@ def joined(found: list[Item]) -> list[Item]:
 
 
 def escaped(words: str) -> str:
+    """Text for HTML in any charset: special characters and everything beyond ASCII as references."""
     return html.escape(words).encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 

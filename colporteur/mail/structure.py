@@ -160,13 +160,18 @@ def scan(raw: bytes) -> Structure:
             parent.close = position
             _pop(stack, borders)
             current, position = parent, line_end
+    _unfinished(root, stack, count, defects)
+    return Structure(data, root, defects)
+
+
+def _unfinished(root: Part, stack: list[Part], count: int, defects: dict[str, None]) -> None:
+    """Note what the end of the message left open."""
     if count >= MAX_PARTS:
         defects["too-many-parts"] = None
     elif stack:
         defects["part-unclosed"] = None
     if any(part.content_type.startswith("multipart/") and not part.children for part in root.walk()):
         defects.setdefault("boundary-missing")
-    return Structure(data, root, defects)
 
 
 def _next_border(data: bytes, position: int, searched: re.Pattern[bytes] | None) -> int:
