@@ -63,8 +63,8 @@ def _checks(domain: str) -> Iterator[Check]:
     yield _base_url()
     try:
         with contextlib.ExitStack() as stack:
-            started = stack.enter_context(reached())
-            yield _database(started)
+            alone = stack.enter_context(reached())
+            yield _database(alone)
             yield (schema_check := _schema())
             if schema_check.state == OK:
                 for questions in (_key, _clock, _parts, _transports, _mailboxes, _quarantine):
@@ -100,9 +100,9 @@ def _base_url() -> Check:
     return Check("base URL", WARNING, f"{settings.BASE_URL} is not encrypted: put a reverse proxy with TLS before it and set COLPORTEUR_BASE_URL to https://{host}")
 
 
-def _database(started: bool) -> Check:
+def _database(alone: bool) -> Check:
     version = connection.cursor().connection.info.server_version // 10000
-    kind = "embedded, started for this command: `colporteur run` does not run" if started else "embedded" if settings.EMBEDDED else "of DATABASE_URL"
+    kind = "embedded; `colporteur run` does not run" if alone else "embedded" if settings.EMBEDDED else "of DATABASE_URL"
     if version < 15:
         return Check("database", TROUBLE, f"PostgreSQL {version} is too old: 15 or newer is needed")
     return Check("database", OK, f"PostgreSQL {version}, {kind}")

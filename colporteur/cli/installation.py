@@ -18,16 +18,16 @@ from colporteur.store import schema
 
 @contextmanager
 def reached() -> Iterator[bool]:
-    """The database; True when it is the embedded one and we started it for this command.
+    """The database; True when it is the embedded one and only short commands use it.
 
     Raises ``click.ClickException`` with a sentence that says what to do, also for what the body raises about it.
     """
     log.set_up("command")
     try:
         if settings.EMBEDDED:
-            with database.in_use(settings.POSTGRES) as server:
+            with database.in_use(settings.POSTGRES):
                 try:
-                    yield server.process is not None
+                    yield not database.has_owner(settings.POSTGRES)
                 finally:
                     connections.close_all()
         else:
@@ -44,8 +44,8 @@ def installation() -> Iterator[None]:
 
     An embedded database nobody runs is migrated on the way; any other is left as it is. Raises ``click.ClickException``.
     """
-    with reached() as started:
-        if started:
+    with reached() as alone:
+        if alone:
             schema.migrate()
         schema.check()
         yield

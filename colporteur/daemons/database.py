@@ -20,6 +20,8 @@ from typing import IO
 from colporteur.daemons.binaries import ROOT_PLACE, DatabaseError, enterable
 from colporteur.daemons.postgresql import Server, foreign
 
+_LOOKING_SECONDS = 3.0  # a command that only looks whether there is an owner holds the lock for a moment
+
 
 class AlreadyOwned(DatabaseError):
     """Another process runs the server of this data directory."""
@@ -70,11 +72,13 @@ def owned(directory: Path) -> Iterator[Server]:
     Raises ``AlreadyOwned`` when another process runs it.
     """
     with _lock_file(directory, "owner") as owner:
-        if not _locked(owner, 0):
-            raise AlreadyOwned(f"colporteur already runs on {directory.parent} (process {_content(owner)}): stop it first, or choose another COLPORTEUR_DATA")
-        owner.truncate(0)
-        owner.write(str(os.getpid()))
-        owner.flush()
+        deadline = time.monotonic() + _LOOKING_SECONDS
+        while not _locked(owner, 0):
+            other = _content(owner)
+            if (other and Path("/proc", other).exists()) or time.monotonic() > deadline:
+                raise AlreadyOwned(f"colporteur already runs on {directory.parent} (process {other}): stop it first, or choose another COLPORTEUR_DATA")
+            time.sleep(0.05)
+        _write(owner, str(os.getpid()))
         with _lock_file(directory, "lock") as users:
             if not _locked(users, 60):
                 raise DatabaseError(f"a colporteur command still uses the database in {directory}: let it end first")
@@ -86,6 +90,7 @@ def owned(directory: Path) -> Iterator[Server]:
             finally:
                 _locked(users, 10)  # commands that are under way end first, if they are quick
                 server.stop()
+                _write(owner, "")
 
 
 @contextlib.contextmanager
@@ -102,6 +107,12 @@ def joined(directory: Path) -> Iterator[Server]:
                     raise DatabaseError(f"the database in {directory} does not answer") from None
                 time.sleep(0.1)
         yield server
+
+
+def has_owner(directory: Path) -> bool:
+    """Whether ``run`` or a part alone runs the server; else it lives for short commands only."""
+    with _lock_file(directory, "owner") as owner:
+        return not _locked(owner, 0)
 
 
 def _lock_file(directory: Path, suffix: str) -> IO[str]:
@@ -131,4 +142,10 @@ def _locked(file: IO[str], seconds: float) -> bool:
 
 def _content(file: IO[str]) -> str:
     file.seek(0)
-    return file.read().strip() or "unknown"
+    return file.read().strip()
+
+
+def _write(file: IO[str], text: str) -> None:
+    file.truncate(0)
+    file.write(text)
+    file.flush()

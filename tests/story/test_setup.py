@@ -10,6 +10,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,14 @@ def test_killed_at_once_and_started_a_second_later(here: Installation, log: Path
     again = here.command("person", "signin-link", "kept@example.org")
     assert again.returncode == 0, again.stderr
     assert here.stop() == 0
+
+
+def test_commands_at_once_on_an_empty_data_directory_share_one_server(here: Installation) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda number: here.command("person", "add", f"person-{number}@example.org"), range(4)))
+    assert [one.stderr for one in done] == [""] * 4
+    assert not processes_of(here.data)
+    _database_log_ends_cleanly(here.data)
 
 
 def test_a_stale_pid_file_does_not_stop_the_start(here: Installation) -> None:
