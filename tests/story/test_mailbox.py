@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from colporteur.flow import intake, mailboxes
@@ -116,6 +117,43 @@ def test_a_wrong_password_is_told_to_owners_once_and_others_go_on(dovecot: Dovec
     mailboxes.set_mailbox(list_, dovecot.url("imap", LIST), timezone.now(), by="test")
     dovecot.deliver(LIST, post_of(2), sender=ANNA)
     wait(lambda: posts() == expected(1, 2), installation)
+
+
+def test_a_collector_follows_the_table_and_ends_when_the_database_is_lost(dovecot: Dovecot, list_: List, installation: Installation) -> None:
+    installation.start("collect")
+    wait(lambda: "collecting" in installation.words("collect"), installation)
+    mailbox = mailboxes.set_mailbox(list_, dovecot.url("imap", LIST), timezone.now(), by="test")  # while it runs
+    dovecot.deliver(LIST, post_of(1), sender=ANNA)
+    wait(lambda: posts() == expected(1) and not dovecot.messages(LIST), installation)
+    mailboxes.switch(mailbox, False, timezone.now(), by="test")
+    wait(lambda: "in=" in dovecot.words().rpartition("imap(jardin")[2] and free_to_claim(mailbox.id), installation)
+    dovecot.deliver(LIST, post_of(2), sender=ANNA)
+    mailboxes.switch(mailbox, True, timezone.now(), by="test")
+    wait(lambda: posts() == expected(1, 2), installation)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    assert installation.parts["collect"].wait(20) != 0
+
+
+def free_to_claim(mailbox: int) -> bool:
+    """Whether no collector has it."""
+    if mailboxes.claim(mailbox):
+        mailboxes.release(mailbox)
+        return True
+    return False
+
+
+def test_one_collector_has_a_mailbox_and_another_takes_over(dovecot: Dovecot, list_: List, installation: Installation) -> None:
+    mailbox = mailboxes.set_mailbox(list_, dovecot.url("imap", LIST), timezone.now(), by="test")
+    installation.start("collect")
+    wait(lambda: Mailbox.objects.get().last_success, installation)
+    assert not free_to_claim(mailbox.id)
+    assert "a collector is at it already" in installation.run("mailbox", "collect", LIST).stdout.decode()
+    installation.kill("collect")
+    wait(lambda: free_to_claim(mailbox.id), installation)
+    dovecot.deliver(LIST, post_of(1), sender=ANNA)
+    installation.start("collect")
+    wait(lambda: posts() == expected(1), installation)
 
 
 def test_killed_between_commit_and_removal_nothing_is_posted_twice(dovecot: Dovecot, list_: List, installation: Installation) -> None:
