@@ -28,7 +28,7 @@ SIGNED_IN = EVERYBODY[1:]
 PUBLIC = {"signin", "signin-password", "signin-link", "language", "moderate", "moderate-html", "moderate-attachment", "unsubscribe", "health-live", "health-ready"}
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("home", "my-page", "account", "password", "lists", "waiting"), SIGNED_IN),
-    **dict.fromkeys(("list",), (MEMBER, MODERATOR, OWNER, ADMIN)),
+    **dict.fromkeys(("list", "list-by-address"), (MEMBER, MODERATOR, OWNER, ADMIN)),
     **dict.fromkeys(("waiting-post", "activity", "post", "post-html", "post-attachment", "post-original"), (MODERATOR, OWNER, ADMIN)),
     **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ADMIN)),
     **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon"), (OWNER, ADMIN)),
@@ -75,7 +75,7 @@ def arguments(world: World) -> dict[str, list[object]]:
         **dict.fromkeys(("list", "list-switch", "list-about", "list-delete", "roles", "list-transport", "activity", "members", "members-add", "members-change", "members-csv", "list-settings", "mailbox", "mailbox-do"), list_),
         **dict.fromkeys(("waiting-post", "post", "post-html", "post-original", "post-quarantine", "try-post", "try-state"), post), "post-attachment": [held.pk, 0],
         **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-move", "mailing-abandon"), one),
-        "person": [world.owner.pk], "organisation-policy": [world.list.organisation_id], "domain-policy": [world.list.domain_id], "domain-switch": [world.list.domain_id],
+        "person": [world.owner.pk], "list-by-address": [world.list.address, "members"], "organisation-policy": [world.list.organisation_id], "domain-policy": [world.list.domain_id], "domain-switch": [world.list.domain_id],
         **{key: [transport.pk] for key in ("transport", "transport-do")}, "my-membership": [anna.pk],
         **{key: [transport.pk, "one.eml"] for key in ("outbox-message", "outbox-html")},
     }  # fmt: skip
@@ -93,8 +93,8 @@ def test_who_opens_what(world: World, arguments: dict[str, list[object]]) -> Non
         for name, may in MAY.items():
             answer = client.get(reverse(name, args=arguments.get(name, [])))
             expected = {200} if who in may else {302} if who == ANONYMOUS else {404}
-            if name == "home" and who == MEMBER:
-                expected = {302}  # to My page
+            if (name == "home" and who == MEMBER) or (name == "list-by-address" and who in may):
+                expected = {302}  # to My page, and to the list's own address
             if answer.status_code not in expected or (answer.status_code == 302 and who == ANONYMOUS and not answer["Location"].startswith("/signin?next=")):
                 wrong.append((who, name, answer.status_code))
     assert not wrong
@@ -159,3 +159,14 @@ def test_links_of_letters_open_without_account_and_wrong_ones_say_nothing(world:
         assert client.get(reverse(name, args=[token[:-1] + ("a" if token[-1] != "a" else "b")])).status_code == 404
     anna = Address.objects.get(email="anna.rivoire@courriel.example")  # a member decides nothing, even with a well-made token
     assert client.get(reverse("moderate", args=[moderation_token(held.pk, anna.pk)])).status_code == 404
+
+
+def test_errors_say_what_to_do_and_show_no_trace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser = signed_in(world.member, "fr")
+    assert "Il n’y a rien ici" in browser.get("/nulle-part").content.decode()
+    browser.handler.enforce_csrf_checks = True
+    assert "Rien n’a changé" in browser.post("/language", {"language": "en"}).content.decode()
+    monkeypatch.setattr("colporteur.web.memberships.mine.policy", None)
+    browser.raise_request_exception = False
+    broken = browser.get("/me")
+    assert broken.status_code == 500 and "Traceback" not in broken.content.decode() and "de notre côté" in broken.content.decode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from colporteur.web.lists import views
 
@@ -16,4 +16,5 @@ urlpatterns = [
     path("lists/<int:number>/roles", views.roles_of, name="roles"),
     path("lists/<int:number>/sending-service", views.transport, name="list-transport"),
     path("lists/<int:number>/activity", views.activity, name="activity"),
+    re_path(r"^lists/(?P<address>[^/]+@[^/]+)/(?P<rest>[a-z-]+)/?$", views.by_address, name="list-by-address"),
 ]

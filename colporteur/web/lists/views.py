@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -67,6 +67,15 @@ def posts(request: HttpRequest, number: int) -> HttpResponse:
         found = found.filter(pk__lt=before)
     page = page_by(found, "pk", 30)
     return list_page(request, list_, "list", "lists/posts.html", {"posts": page.rows, "next": page.next, "chosen": state, "states": _states() if Right.MODERATE in rights else []})
+
+
+@login_required
+def by_address(request: HttpRequest, address: str, rest: str) -> HttpResponse:
+    """Letters name a list's pages by its address: on to where they live."""
+    found = lists_for(person_of(request), Right.SEE).filter(address=address.lower()).first()
+    if found is None:
+        raise Http404
+    return redirect(f"/lists/{found.pk}/{rest.strip('/')}")
 
 
 def _states() -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from colporteur.store.rights import Right, lists_for
 from colporteur.web.frame import page_by, whole
 from colporteur.web.guard import person_of
 from colporteur.web.journal import told
+from colporteur.web.templatetags.look import decimal
 
 OPEN = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
 COPIES = 50
@@ -72,7 +73,7 @@ def _progress(mailing: Mailing) -> dict[str, Any]:
         "mailing": mailing, "totals": totals, "open": mailing.state in OPEN, "moving": mailing.state in (MailingState.PLANNED, MailingState.RUNNING),
         "percent": 100 * done // totals.total if totals.total else 0,
         "per_minute": round(totals.rate_per_s * 60),
-        "refused": f"{100 * totals.failed / tried:.1f}" if tried else "0",
+        "refused": decimal(100 * totals.failed / tried) if tried else "0",
         "lasted": (mailing.finished - mailing.started).total_seconds() if mailing.finished and mailing.started else None,
         "entries": told(JournalEntry.objects.filter(mailing_id=mailing.pk).order_by("-pk")[:50]),
     }  # fmt: skip

@@ -148,7 +148,8 @@ def thousands(number: int | None) -> str:
     return f"{number or 0:,}".replace(",", "\u202f" if (get_language() or "").startswith("fr") else ",")
 
 
-def _decimal(number: float) -> str:
+def decimal(number: float) -> str:
+    """A number with at most one decimal, as people of the language write it."""
     text = f"{number:.1f}".removesuffix(".0")
     return text.replace(".", ",") if (get_language() or "").startswith("fr") else text
 
@@ -163,7 +164,7 @@ def octets(size: int | None) -> str:
         amount /= 1024
         if amount < 1000 or unit == gettext("GB"):
             break
-    return f"{_decimal(amount)}\u202f{unit}"
+    return f"{decimal(amount)}\u202f{unit}"
 
 
 def clock(moment: datetime) -> str:
