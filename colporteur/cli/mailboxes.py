@@ -9,9 +9,9 @@ import click
 from colporteur.adapters import probes
 from colporteur.adapters.probes import Checked
 from colporteur.cli.output import BY, complain, json_option, now, page, paged, plainly, print_one, print_rows, tell
-from colporteur.daemons import collect as collecting
+from colporteur.daemons.collect import collect_once
 from colporteur.domain.mailboxes import FORM, read_url
-from colporteur.flow import lists, mailboxes, transports
+from colporteur.flow import collecting, lists, mailboxes, transports
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.sealed import SealBroken
@@ -81,16 +81,16 @@ def collect(address: str | None, as_json: bool) -> None:
     """Look once, now, in one mailbox or in all of them; status 1 when one is in trouble."""
     if address:
         _find(address)
-    due = mailboxes.due(now(), lists.find(address).address if address else "")
+    due = collecting.due(now(), lists.find(address).address if address else "")
     if address and not due:
         raise click.ClickException(f"the mailbox of {address}, its list or its domain is switched off: nothing is collected")
     rows = []
     for one in due:
-        if not mailboxes.claim(one.id):
+        if not collecting.claim(one.id):
             rows.append({"address": one.address, "messages": 0, "error": "a collector is at it already"})
             continue
-        taken, failure = asyncio.run(collecting.collect_once(one))
-        mailboxes.release(one.id)
+        taken, failure = asyncio.run(collect_once(one))
+        collecting.release(one.id)
         rows.append({"address": one.address, "messages": taken, "error": failure.shown() if failure else ""})
     print_rows(rows, ("address", "messages", "error"), as_json)
     if any(row["error"] for row in rows):

@@ -22,8 +22,9 @@ from django.conf import settings
 from colporteur.adapters.sources import BATCH_COUNT, IDLE_SECONDS, Listed, Source, Trouble, batches
 from colporteur.adapters.sources.kinds import connect
 from colporteur.daemons.threads import in_thread
-from colporteur.flow import mailboxes
-from colporteur.flow.mailboxes import Due, Failure, Wanted
+from colporteur.flow import collecting, mailboxes
+from colporteur.flow.collecting import Due, Wanted
+from colporteur.flow.mailboxes import Failure
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -50,7 +51,7 @@ class Collectors:
     def __init__(self) -> None:
         self.running: dict[int, tuple[Due, Collector, asyncio.Task[Failure | None]]] = {}
         self.claimed: set[int] = set()
-        # The locks of ``mailboxes.claim`` live as long as one database connection: this thread's.
+        # The locks of ``collecting.claim`` live as long as one database connection: this thread's.
         self.watcher = ThreadPoolExecutor(1, thread_name_prefix="watch")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -71,7 +72,7 @@ class Collectors:
 
     async def _step(self) -> None:
         """Start, restart and stop tasks as the rows say."""
-        rows = {row.id: row for row in await self._watching(mailboxes.due, _now())}
+        rows = {row.id: row for row in await self._watching(collecting.due, _now())}
         for key, (row, collector, task) in list(self.running.items()):
             if task.done():
                 del self.running[key]
@@ -79,13 +80,13 @@ class Collectors:
             elif key not in rows or rows[key].account != row.account:
                 collector.stop()
         for key in self.claimed - rows.keys() - self.running.keys():
-            await self._watching(mailboxes.release, key)
+            await self._watching(collecting.release, key)
         self.claimed &= rows.keys() | self.running.keys()
         for key, row in rows.items():
             if key in self.running or not row.ready:
                 continue
             if key not in self.claimed:
-                if not await self._watching(mailboxes.claim, key):
+                if not await self._watching(collecting.claim, key):
                     continue  # another collector has it
                 self.claimed.add(key)
             collector = Collector(row)
@@ -153,7 +154,7 @@ class Collector:
     async def _look(self, source: Source) -> None:
         """Take everything that is new."""
         listing = await in_own_thread(source.listing)
-        wanted = await in_thread(mailboxes.wanted, self.due.id, listing.validity, [message.uid for message in listing.messages], _now())
+        wanted = await in_thread(collecting.wanted, self.due.id, listing.validity, [message.uid for message in listing.messages], _now())
         await in_thread(mailboxes.worked, self.due.id, _now())
         by_uid = {message.uid: message for message in listing.messages}
         removed: list[str] = []
@@ -172,7 +173,7 @@ class Collector:
                     raise
                 stuck = error
         await in_own_thread(source.finish)
-        await in_thread(mailboxes.removed, self.due.id, listing.validity, removed)
+        await in_thread(collecting.removed, self.due.id, listing.validity, removed)
         if stuck:
             raise stuck
 
@@ -181,8 +182,8 @@ class Collector:
         limit = settings.MAX_MESSAGE_SIZE
         for uid in wanted.new:
             if by_uid[uid].size > limit:
-                text = mailboxes.TOO_LARGE.format(size=by_uid[uid].size, limit=limit)
-                await in_thread(mailboxes.leave, self.due.id, validity, uid, text, _now(), for_good=True)
+                text = collecting.TOO_LARGE.format(size=by_uid[uid].size, limit=limit)
+                await in_thread(collecting.leave, self.due.id, validity, uid, text, _now(), for_good=True)
         return [by_uid[uid] for uid in (*wanted.new, *wanted.taken) if by_uid[uid].size <= limit]
 
     async def _take(self, source: Source, validity: int, batch: Sequence[Listed]) -> list[str]:
@@ -195,7 +196,7 @@ class Collector:
             raise
         if (count := _shrunk.pop(self.due.id, BATCH_COUNT) * 2) < BATCH_COUNT:
             _shrunk[self.due.id] = count
-        done = await in_thread(mailboxes.take, self.due.id, validity, fetched, _now())
+        done = await in_thread(collecting.take, self.due.id, validity, fetched, _now())
         self.taken += len(done)
         return done
 
@@ -203,7 +204,7 @@ class Collector:
         """Smaller batches next time; a single message that breaks the connection goes to the end of the queue."""
         _shrunk[self.due.id] = max(1, len(batch) // 4)
         if len(batch) == 1:
-            await in_thread(mailboxes.leave, self.due.id, validity, batch[0].uid, mailboxes.NOT_READ.format(error=error), _now())
+            await in_thread(collecting.leave, self.due.id, validity, batch[0].uid, collecting.NOT_READ.format(error=error), _now())
 
     async def _readable(self, sock: socket.socket) -> None:
         """Wait until the server says something, at most ``IDLE_SECONDS``, or until we are to stop."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from colporteur.domain.mailboxes import Account
-from colporteur.flow import intake, mailboxes
+from colporteur.flow import collecting, intake, mailboxes
 from colporteur.flow.mailboxes import Failure
 from colporteur.store.arrivals import Arrival, Errand
 from colporteur.store.journal import JournalEntry
@@ -68,7 +68,7 @@ def test_a_url_sets_a_mailbox_and_a_wrong_one_says_what_to_write(list_: List) ->
 
 
 def test_another_account_begins_afresh(list_: List, mailbox: Mailbox) -> None:
-    mailboxes.take(mailbox.id, 7, [("1", raw(1))], NOW)
+    collecting.take(mailbox.id, 7, [("1", raw(1))], NOW)
     mailboxes.learn(mailbox, {"plus_part": True}, NOW)
     mailboxes.trouble(mailbox.id, GONE, NOW)
     made = mailboxes.set_mailbox(list_, Account("imap", "imap.other.example", 993, "gardeners@shared.example", "x"), NOW, by="test")
@@ -76,36 +76,36 @@ def test_another_account_begins_afresh(list_: List, mailbox: Mailbox) -> None:
 
 
 def test_a_mailbox_is_due_while_its_list_and_domain_are_on(list_: List, mailbox: Mailbox) -> None:
-    assert [(one.id, one.ready, one.account and one.account.password) for one in mailboxes.due(NOW)] == [(mailbox.id, True, "geheim")]
+    assert [(one.id, one.ready, one.account and one.account.password) for one in collecting.due(NOW)] == [(mailbox.id, True, "geheim")]
     List.objects.update(state=ListState.OFF)
-    assert mailboxes.due(NOW) == []
+    assert collecting.due(NOW) == []
     List.objects.update(state=ListState.ACTIVE)
     mailboxes.switch(mailbox, False, NOW, by="test")
-    assert mailboxes.due(NOW) == []
+    assert collecting.due(NOW) == []
 
 
 def test_a_broken_seal_is_one_mailboxs_trouble_only(mailbox: Mailbox) -> None:
     other = a_list("other@shared.example", on_domain=False, template="mailbox")
     mailboxes.set_mailbox(other, ACCOUNT, NOW, by="test")
     Mailbox.objects.filter(pk=mailbox.pk).update(password_sealed="gAAAAAB-nonsense")
-    assert [one.account is None for one in mailboxes.due(NOW)] == [True, False]
+    assert [one.account is None for one in collecting.due(NOW)] == [True, False]
 
 
 # ---- the ledger -------------------------------------------------------------------------------------------------
 
 
 def test_messages_are_taken_once_and_may_then_be_removed(mailbox: Mailbox) -> None:
-    assert mailboxes.wanted(mailbox.id, 7, ["1", "2"], NOW).new == ("1", "2")
-    assert mailboxes.take(mailbox.id, 7, [("1", raw(1)), ("2", raw(2))], NOW) == ["1", "2"]
+    assert collecting.wanted(mailbox.id, 7, ["1", "2"], NOW).new == ("1", "2")
+    assert collecting.take(mailbox.id, 7, [("1", raw(1)), ("2", raw(2))], NOW) == ["1", "2"]
     assert Post.objects.count() == 2
-    assert mailboxes.wanted(mailbox.id, 7, ["1", "2", "3"], NOW) == mailboxes.Wanted(("3",), ("1", "2"))
-    assert mailboxes.take(mailbox.id, 7, [("1", raw(1)), ("2", raw(2))], NOW) == ["1", "2"]  # killed before the removal: removed now, not posted again
+    assert collecting.wanted(mailbox.id, 7, ["1", "2", "3"], NOW) == collecting.Wanted(("3",), ("1", "2"))
+    assert collecting.take(mailbox.id, 7, [("1", raw(1)), ("2", raw(2))], NOW) == ["1", "2"]  # killed before the removal: removed now, not posted again
     assert Post.objects.count() == 2
 
 
 def test_the_envelope_is_what_the_host_wrote_on_top(mailbox: Mailbox) -> None:
     top = b"Return-Path: <Anna@Members.example>\r\nX-Original-To: gardeners+abc@shared.example\r\nDelivered-To: <gardeners@shared.example>\r\nReceived: from x\r\n"
-    mailboxes.take(mailbox.id, 7, [("1", top + raw(1)), ("2", b"Return-Path: <>\r\n" + raw(2)), ("3", raw(3)), ("4", b"\x00\xff\r\n")], NOW)
+    collecting.take(mailbox.id, 7, [("1", top + raw(1)), ("2", b"Return-Path: <>\r\n" + raw(2)), ("3", raw(3)), ("4", b"\x00\xff\r\n")], NOW)
     found = [(one.mail_from, one.recipients) for one in Arrival.objects.order_by("id")]
     plain = ["gardeners@shared.example"]
     assert found == [("anna@members.example", ["gardeners+abc@shared.example", *plain]), ("", plain), ("anna@members.example", plain), ("", plain)]
@@ -113,48 +113,48 @@ def test_the_envelope_is_what_the_host_wrote_on_top(mailbox: Mailbox) -> None:
 
 def test_a_new_uidvalidity_does_not_post_again(mailbox: Mailbox) -> None:
     bare = b"Subject: neither Message-ID nor Date\r\n\r\nx\r\n"
-    mailboxes.take(mailbox.id, 7, [("1", raw(1)), ("2", bare)], NOW)
+    collecting.take(mailbox.id, 7, [("1", raw(1)), ("2", bare)], NOW)
     later = NOW + timedelta(days=30)  # beyond the seven days of the search for duplicates
-    assert mailboxes.wanted(mailbox.id, 8, ["101", "102"], later).new == ("101", "102")
-    assert mailboxes.take(mailbox.id, 8, [("101", raw(1)), ("102", bare)], later) == ["101", "102"]
+    assert collecting.wanted(mailbox.id, 8, ["101", "102"], later).new == ("101", "102")
+    assert collecting.take(mailbox.id, 8, [("101", raw(1)), ("102", bare)], later) == ["101", "102"]
     assert Post.objects.count() == 2
-    assert mailboxes.wanted(mailbox.id, 8, [], later) == mailboxes.Wanted((), ())
-    assert mailboxes.take(mailbox.id, 9, [("1", bare)], later) == ["1"]  # written anew by somebody: a message of its own
+    assert collecting.wanted(mailbox.id, 8, [], later) == collecting.Wanted((), ())
+    assert collecting.take(mailbox.id, 9, [("1", bare)], later) == ["1"]  # written anew by somebody: a message of its own
     assert Post.objects.count() == 3
 
 
 def test_a_name_used_again_is_another_message(mailbox: Mailbox) -> None:
-    mailboxes.take(mailbox.id, 0, [("1", raw(1))], NOW)
-    mailboxes.removed(mailbox.id, 0, ["1"])
-    assert mailboxes.wanted(mailbox.id, 0, ["1"], NOW).new == ("1",)
-    assert mailboxes.take(mailbox.id, 0, [("1", raw(2))], NOW) == ["1"]
-    assert mailboxes.take(mailbox.id, 0, [("1", raw(3))], NOW) == ["1"]  # even when the removal was never written down
+    collecting.take(mailbox.id, 0, [("1", raw(1))], NOW)
+    collecting.removed(mailbox.id, 0, ["1"])
+    assert collecting.wanted(mailbox.id, 0, ["1"], NOW).new == ("1",)
+    assert collecting.take(mailbox.id, 0, [("1", raw(2))], NOW) == ["1"]
+    assert collecting.take(mailbox.id, 0, [("1", raw(3))], NOW) == ["1"]  # even when the removal was never written down
     assert [post.message_id for post in Post.objects.order_by("id")] == [f"<{number}@members.example>" for number in (1, 2, 3)]
 
 
 def test_a_duplicate_is_dropped_and_removed(mailbox: Mailbox) -> None:
-    assert mailboxes.take(mailbox.id, 7, [("1", raw(1)), ("2", raw(1))], NOW) == ["1", "2"]
+    assert collecting.take(mailbox.id, 7, [("1", raw(1)), ("2", raw(1))], NOW) == ["1", "2"]
     assert Post.objects.count() == 1
 
 
 def test_a_message_without_content_stays_and_does_not_stand_in_the_way(mailbox: Mailbox) -> None:
-    assert mailboxes.take(mailbox.id, 7, [("1", None), ("2", raw(2))], NOW) == ["2"]
-    assert mailboxes.wanted(mailbox.id, 7, ["1"], NOW).new == ()
+    assert collecting.take(mailbox.id, 7, [("1", None), ("2", raw(2))], NOW) == ["2"]
+    assert collecting.wanted(mailbox.id, 7, ["1"], NOW).new == ()
     later = NOW + timedelta(minutes=2)
-    assert mailboxes.wanted(mailbox.id, 7, ["1", "3"], later).new == ("3", "1")
-    assert mailboxes.take(mailbox.id, 7, [("1", raw(1))], later) == ["1"]
+    assert collecting.wanted(mailbox.id, 7, ["1", "3"], later).new == ("3", "1")
+    assert collecting.take(mailbox.id, 7, [("1", raw(1))], later) == ["1"]
     assert not LeftBehind.objects.exists()
 
 
 def test_a_message_that_is_never_taken_is_left_for_good_and_owners_are_told(mailbox: Mailbox) -> None:
     at = NOW
     for _ in range(5):
-        mailboxes.take(mailbox.id, 7, [("1", None)], at)
+        collecting.take(mailbox.id, 7, [("1", None)], at)
         at += timedelta(hours=2)
-    assert mailboxes.wanted(mailbox.id, 7, ["1"], at + timedelta(days=9)).new == ()
+    assert collecting.wanted(mailbox.id, 7, ["1"], at + timedelta(days=9)).new == ()
     assert len(letters("trouble")) == 1
     assert JournalEntry.objects.filter(event="mailbox.left").count() == 1
-    mailboxes.wanted(mailbox.id, 7, [], at)
+    collecting.wanted(mailbox.id, 7, [], at)
     assert not LeftBehind.objects.exists()  # somebody took it away
 
 
@@ -167,23 +167,23 @@ def test_one_poison_message_does_not_block_the_others(mailbox: Mailbox, monkeypa
         return whole(incoming, now)
 
     monkeypatch.setattr(intake, "_receive", picky)
-    assert mailboxes.take(mailbox.id, 7, [(str(number), raw(number)) for number in (1, 2, 3)], NOW) == ["1", "3"]
+    assert collecting.take(mailbox.id, 7, [(str(number), raw(number)) for number in (1, 2, 3)], NOW) == ["1", "3"]
     assert LeftBehind.objects.get().uid == "2"
     monkeypatch.undo()
-    assert mailboxes.wanted(mailbox.id, 7, ["2"], NOW + timedelta(minutes=2)).new == ("2",)
-    assert mailboxes.take(mailbox.id, 7, [("2", raw(2))], NOW) == ["2"]
+    assert collecting.wanted(mailbox.id, 7, ["2"], NOW + timedelta(minutes=2)).new == ("2",)
+    assert collecting.take(mailbox.id, 7, [("2", raw(2))], NOW) == ["2"]
 
 
 def test_a_list_that_is_switched_off_leaves_its_mail_where_it_is(mailbox: Mailbox) -> None:
     List.objects.update(state=ListState.OFF)
-    assert mailboxes.take(mailbox.id, 7, [("1", raw(1))], NOW) == []
+    assert collecting.take(mailbox.id, 7, [("1", raw(1))], NOW) == []
     List.objects.update(state=ListState.ACTIVE)
-    assert mailboxes.take(mailbox.id, 7, [("1", raw(1))], NOW + timedelta(hours=1)) == ["1"]
+    assert collecting.take(mailbox.id, 7, [("1", raw(1))], NOW + timedelta(hours=1)) == ["1"]
 
 
 def test_reports_and_service_mail_make_errands_not_posts(mailbox: Mailbox) -> None:
     report = b"From: MAILER-DAEMON@x.example\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n\r\nno\r\n--b--\r\n"
-    mailboxes.take(mailbox.id, 7, [("1", b"Return-Path: <>\r\n" + report)], NOW)
+    collecting.take(mailbox.id, 7, [("1", b"Return-Path: <>\r\n" + report)], NOW)
     assert (Post.objects.count(), Errand.objects.get().service) == (0, "bounces")
 
 
@@ -191,16 +191,16 @@ def test_messages_of_a_live_test_are_left_to_it_then_swept_up(mailbox: Mailbox) 
     probe = f"X-Colporteur-Probe: {mailboxes.probe_mark(NOW)} plain\r\n".encode() + raw(1)
     report = b"Return-Path: <>\r\nSubject: Undelivered\r\n\r\n--x\r\n" + probe
     forged = b"X-Colporteur-Probe: 65e1c0c0-00000000000000000000 plain\r\n" + raw(2)
-    assert sorted(mailboxes.take(mailbox.id, 7, [("1", probe), ("2", forged), ("3", report)], NOW)) == ["2", "3"]
+    assert sorted(collecting.take(mailbox.id, 7, [("1", probe), ("2", forged), ("3", report)], NOW)) == ["2", "3"]
     assert Post.objects.count() == 1
-    assert mailboxes.take(mailbox.id, 7, [("1", probe)], NOW + timedelta(hours=1)) == ["1"]
+    assert collecting.take(mailbox.id, 7, [("1", probe)], NOW + timedelta(hours=1)) == ["1"]
     assert Post.objects.count() == 1
 
 
 def test_a_mailbox_taken_away_meanwhile_is_told(mailbox: Mailbox) -> None:
     number = mailbox.id
     mailboxes.remove_mailbox(mailbox, NOW, by="test")
-    for act in (lambda: mailboxes.take(number, 7, [("1", raw(1))], NOW), lambda: mailboxes.wanted(number, 7, [], NOW), lambda: mailboxes.trouble(number, GONE, NOW)):
+    for act in (lambda: collecting.take(number, 7, [("1", raw(1))], NOW), lambda: collecting.wanted(number, 7, [], NOW), lambda: mailboxes.trouble(number, GONE, NOW)):
         with pytest.raises(mailboxes.MailboxGone):
             act()
 
@@ -212,7 +212,7 @@ def test_a_wrong_password_is_told_once_and_tried_less_and_less_often(mailbox: Ma
     at, waits = NOW, []
     for _ in range(8):
         again = mailboxes.trouble(mailbox.id, PASSWORD, at)
-        assert [one.ready for one in mailboxes.due(at)] == [False]
+        assert [one.ready for one in collecting.due(at)] == [False]
         waits.append((again - at).total_seconds())
         at = again
     assert waits == [10, 30, 90, 270, 810, 1800, 1800, 1800]
@@ -241,3 +241,12 @@ def test_traits_of_a_live_test_are_kept_beside_those_it_did_not_test(mailbox: Ma
     assert Mailbox.objects.get().traits == {"plus_part": True, "from_address": True}
     with pytest.raises(ValueError, match="unknown trait"):
         mailboxes.learn(mailbox, {"colour": True}, NOW)
+
+
+def test_another_folder_of_the_account_has_a_ledger_of_its_own_and_the_same_traits(list_: List, mailbox: Mailbox) -> None:
+    mailboxes.learn(mailbox, {"plus_part": True}, NOW)
+    collecting.take(mailbox.id, 7, [("1", raw(1))], NOW)
+    made = mailboxes.set_mailbox(list_, Account("imap", "imap.shared.example", 993, "gardeners@shared.example", "", folder="Lists"), NOW, by="test")
+    assert made.traits == {"plus_part": True}
+    assert collecting.take(made.id, 7, [("1", raw(2))], NOW) == ["1"]
+    assert Post.objects.count() == 2

@@ -16,7 +16,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from colporteur.flow import intake, mailboxes
+from colporteur.flow import collecting, intake, mailboxes
 from colporteur.flow.intake import Incoming
 from colporteur.mail import headers
 from colporteur.store.arrivals import Arrival, Errand
@@ -137,8 +137,8 @@ def test_a_collector_follows_the_table_and_ends_when_the_database_is_lost(doveco
 
 def free_to_claim(mailbox: int) -> bool:
     """Whether no collector has it."""
-    if mailboxes.claim(mailbox):
-        mailboxes.release(mailbox)
+    if collecting.claim(mailbox):
+        collecting.release(mailbox)
         return True
     return False
 
@@ -208,12 +208,12 @@ django.setup()
 from django.utils import timezone
 from colporteur.daemons.collect import collect_once
 from colporteur.daemons.threads import in_thread
-from colporteur.flow import mailboxes
+from colporteur.flow import collecting
 from colporteur.store.mailboxes import LeftBehind
 
 def due():
     LeftBehind.objects.update(next_try=timezone.now(), attempts=1)  # its minute has passed
-    return mailboxes.due(timezone.now())[0]
+    return collecting.due(timezone.now())[0]
 
 async def main():
     for _ in range(500):
