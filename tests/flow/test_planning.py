@@ -1,0 +1,162 @@
+"""What a mailing freezes when it is planned: audience, rewriting, envelope sender."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from colporteur.flow import mailings, senders
+from colporteur.mail.render import Rewriting
+from colporteur.store.copies import SLICE
+from colporteur.store.lists import List
+from colporteur.store.mailboxes import Mailbox
+from colporteur.store.mailings import Copy, Mailing, Slice
+from colporteur.store.memberships import Membership
+from colporteur.store.people import Address, Person
+from tests.daemons.delivering import a_mailing, a_post
+from tests.story.scenes import a_list, a_transport, join, message
+
+pytestmark = pytest.mark.django_db
+
+
+def rewriting(mailing: Mailing) -> Rewriting:
+    return Rewriting.from_json(mailing.rewriting)
+
+
+def audience(mailing: Mailing) -> set[str]:
+    return set(Copy.objects.filter(mailing=mailing).values_list("address__email", flat=True))
+
+
+def test_copies_and_slices_agree_and_the_first_2000_are_committed_apart() -> None:
+    list_ = a_list(members=5300)
+    now = timezone.now()
+    mailing = mailings.create_for_post(a_post(list_), now)
+    assert mailings.plan_due(now) == 1
+    mailing.refresh_from_db()
+    assert (mailing.state, mailing.planned, Copy.objects.count()) == ("running", False, 2000)
+    assert mailings.plan_due(now) == 1 and mailings.plan_due(now) == 0
+    mailing.refresh_from_db()
+    assert mailing.planned and mailings.totals(mailing.id).counts == {"queued": 5300, "sent": 0, "deferred": 0, "failed": 0, "cancelled": 0}
+    for slice_ in Slice.objects.all():
+        assert slice_.size == Copy.objects.filter(slice=slice_.number).count() <= SLICE
+
+
+def test_the_audience_is_the_moment_of_acceptance() -> None:
+    list_ = a_list(members=["a@x.example", "b@x.example", "c@x.example", "d@x.example"])
+    accepted = timezone.now()
+    mailing = mailings.create_for_post(a_post(list_), accepted)
+    join(list_, ["late@x.example"], since=accepted + timedelta(seconds=1))
+    Membership.objects.filter(address__email="a@x.example").update(until=accepted + timedelta(seconds=1))
+    Membership.objects.filter(address__email="b@x.example").update(until=accepted - timedelta(seconds=1))
+    Membership.objects.filter(address__email="c@x.example").update(delivery="none")
+    mailings.plan_due(accepted + timedelta(minutes=1))
+    assert audience(mailing) == {"a@x.example", "d@x.example"}
+
+
+def test_a_membership_that_ended_and_began_again_makes_one_copy() -> None:
+    list_ = a_list(members=["a@x.example"])
+    Membership.objects.update(until=timezone.now() + timedelta(hours=1))
+    join(list_, ["a@x.example"])
+    assert Copy.objects.filter(mailing=a_mailing(list_)).count() == 1
+
+
+def test_authors_and_people_already_addressed_are_left_out_by_policy() -> None:
+    list_ = a_list(members=["anna@members.example", "anna2@members.example", "to@x.example", "cc@x.example", "z@x.example"], own_copy=False, skip_addressed=True)
+    person = Person.objects.create()
+    Address.objects.filter(email__startswith="anna").update(person=person)
+    raw = message("anna@members.example", "to@x.example", headers=["Cc: Somebody <CC@x.example>, amis@lists.example"])
+    assert audience(a_mailing(list_, raw)) == {"z@x.example"}
+    list_.policy = {}
+    list_.save()
+    assert len(audience(a_mailing(list_, raw))) == 5
+
+
+def test_nobody_to_send_to_is_done_at_once() -> None:
+    mailing = a_mailing(a_list())
+    assert mailing.state == "done" and mailing.finished
+
+
+def test_a_post_sent_again_spares_those_who_have_it() -> None:
+    list_ = a_list(members=5)
+    first = a_mailing(list_)
+    Copy.objects.filter(mailing=first, address__email="member-000001@members.example").update(state=2)
+    again = mailings.create_for_post(first.post, timezone.now())
+    mailings.plan_due(timezone.now())
+    assert len(audience(again)) == 4
+
+
+@pytest.mark.parametrize(("policy", "wanted"), [
+    ({"reply_to": "sender"}, {"reply_to": ()}), ({"reply_to": "list"}, {"reply_to": ("amis@lists.example",)}), ({"reply_to": "both"}, {"reply_to": ("anna@members.example", "amis@lists.example")}),
+    ({"reply_to": "address", "reply_address": "office@x.example"}, {"reply_to": ("office@x.example",)}), ({"prefix": "[x]", "footer": "f"}, {"prefix": "[x]", "footer": "f"}),
+    ({"from_form": "list"}, {"from_list": True}), ({"from_form": "author"}, {"from_list": False}), ({"leaving": "closed"}, {"unsubscribe_mailto": "", "unsubscribe_url": ""}),
+    ({"leaving": "free"}, {"unsubscribe_mailto": "amis-unsubscribe+{token}@lists.example", "unsubscribe_url": ""}), ({"posting": "nobody", "stranger": "reject"}, {"post": "NO"}),
+    ({"posting": "nobody"}, {"post": "amis@lists.example"}), ({}, {"owner": "amis-owner@lists.example", "help": "amis-request@lists.example", "list_id": "amis.lists.example"}),
+])  # fmt: skip
+def test_policy_becomes_rewriting(policy: dict[str, Any], wanted: dict[str, Any]) -> None:
+    found = rewriting(a_mailing(a_list(members=1, **policy)))
+    assert {name: getattr(found, name) for name in wanted} == wanted
+
+
+def test_one_click_links_only_with_a_public_https_address(settings: Any) -> None:
+    settings.PUBLIC_HTTPS, settings.BASE_URL = True, "https://lists.example"
+    assert rewriting(a_mailing(a_list(members=1))).unsubscribe_url == "https://lists.example/u/{token}"
+
+
+def test_what_was_frozen_stays_when_the_policy_changes() -> None:
+    list_ = a_list(members=2500, prefix="[old]")
+    mailing = mailings.create_for_post(a_post(list_), timezone.now())
+    mailings.plan_due(timezone.now())
+    List.objects.update(policy={"prefix": "[new]"})
+    mailings.plan_due(timezone.now())
+    mailing.refresh_from_db()
+    assert mailing.planned and rewriting(mailing).prefix == "[old]"
+
+
+@pytest.mark.parametrize(("name", "sender"), [("amis", "amis-bounces+{token}@lists.example"), ("a" * 31, "a" * 31 + "-bounces+{token}@lists.example"), ("a" * 32, "b+{token}@lists.example")])
+def test_the_envelope_sender_names_the_copy_within_64_octets(name: str, sender: str) -> None:
+    assert a_mailing(a_list(f"{name}@lists.example", members=1)).envelope_sender == sender
+
+
+def test_a_transport_that_takes_one_sender_only_gets_the_plain_one() -> None:
+    a_transport("smtp://127.0.0.1:25", envelope_sender=False)
+    assert a_mailing(a_list(members=1)).envelope_sender == "amis@lists.example"
+
+
+@pytest.mark.parametrize(("traits", "sender", "from_list"), [
+    ({}, "amap@host.example", False), ({"envelope_sender": False, "plus_part": True, "from_address": False}, "amap@host.example", True),
+    ({"envelope_sender": True, "plus_part": True, "from_address": True}, "amap+{token}@host.example", False), ({"envelope_sender": True, "plus_part": False}, "amap@host.example", False),
+])  # fmt: skip
+def test_a_shared_host_gets_what_it_lets_pass(traits: dict[str, bool], sender: str, from_list: bool) -> None:
+    list_ = a_list("amap@host.example", members=1, on_domain=False)
+    Mailbox.objects.create(list=list_, kind="imap", host="h", port=1, user="amap@host.example", password_sealed="", traits=traits)
+    mailing = a_mailing(list_)
+    assert mailing.envelope_sender == sender and rewriting(mailing).from_list == from_list
+    assert rewriting(mailing).owner == "" and "amap" in rewriting(mailing).unsubscribe_mailto
+
+
+class TestAuthorsDomains:
+    def test_a_strict_domain_means_the_list_stands_in_from(self) -> None:
+        list_, now = a_list(members=1), timezone.now()
+        mailing = mailings.create_for_post(a_post(list_, sender="anna@strict.org"), now)
+        assert senders.domains_to_look_up(now) == ["strict.org"]
+        assert mailings.plan_due(now, known_only=True) == 0, "first the DNS is asked"
+        senders.remember("strict.org", "reject", now)
+        assert senders.domains_to_look_up(now) == [] and mailings.plan_due(now, known_only=True) == 1
+        mailing.refresh_from_db()
+        assert rewriting(mailing).from_list
+
+    def test_a_dns_that_does_not_answer_holds_nothing_up_and_keeps_what_was_known(self) -> None:
+        now = timezone.now()
+        senders.remember("new.org", None, now)
+        senders.remember("strict.org", "quarantine", now - timedelta(days=2))
+        senders.remember("strict.org", None, now)
+        assert not senders.strict("new.org") and senders.strict("strict.org")
+        assert senders.known("new.org", now) and senders.known("strict.org", now) and not senders.known("new.org", now + timedelta(hours=1))
+        assert not rewriting(a_mailing(a_list(members=1), sender="anna@new.org")).from_list
+
+    @pytest.mark.parametrize("address", ["a@x.example", "a@x.test", "a@localhost", "a@b.invalid", "a@b.localhost", ""])
+    def test_names_that_are_not_in_the_dns_are_never_asked_for(self, address: str) -> None:
+        assert senders.domain_of(address) == ""
