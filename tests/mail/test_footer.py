@@ -196,7 +196,7 @@ def test_only_what_a_charset_really_holds_is_written_in_it():
     assert content(found) == "é\n\n10 €\n"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(body=st.one_of(st.binary(max_size=80), st.lists(st.sampled_from([b"=", b"=\n", b"=41", b"QUJD", b"A", b"\n", b" ", b"\t", b".", b"</body>", b"\xe9", b"==", b"=\r\n"]), max_size=12).map(b"".join)), way=WAYS, kind=st.sampled_from(["text/plain", "text/html"]))
 def test_damaged_encodings_keep_what_others_read(body, way, kind):
     raw = message(f"Content-Type: {kind}; charset=utf-8\nContent-Transfer-Encoding: {way}\n\n".encode() + body)
@@ -303,7 +303,7 @@ def tree(kind: str, children: list[bytes]) -> bytes:
     return many(kind, *children).replace(b"b:1", b"b:" + word.encode())
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=st.recursive(LEAVES, lambda inner: st.builds(tree, CONTAINERS, st.lists(inner, min_size=1, max_size=3)), max_leaves=8), name=NAMES)
 def test_any_tree_of_parts_keeps_its_shape_and_contents(body, name):
     raw = message(body)
