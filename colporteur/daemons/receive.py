@@ -101,7 +101,10 @@ class Desk:
 
     async def take(self, raw: bytes, mail_from: str, recipients: Sequence[str]) -> Sequence[Answer]:
         """Commit one message; one answer per recipient."""
-        return await self._taken.ask(Incoming(raw, mail_from, tuple(recipients), "lmtp"))
+        replies = await self._taken.ask(Incoming(raw, mail_from, tuple(recipients), "lmtp"))
+        if any(reply.code != intake.TAKEN.code for reply in replies):
+            self._yes.clear()  # something changed, or we are in trouble: ask anew
+        return replies
 
 
 async def main() -> None:
