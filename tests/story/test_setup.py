@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from colporteur.daemons.binaries import ROOT_PLACE
-from colporteur.daemons.database import place
+from colporteur.daemons.database import owned, place
 from tests.servers.installation import Installation, another_user, code_for, processes_of
 from tests.servers.ports import wait_until
 
@@ -223,6 +223,22 @@ def test_a_part_waits_while_the_schema_is_behind_and_refuses_when_it_is_ahead(he
         done = here.command(*words)
         assert done.returncode != 0
         assert "newer release" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_parts_one_by_one_on_a_database_of_ones_own(here: Installation, log: Path) -> None:
+    with owned(here.data.parent / "elsewhere") as server:
+        here.environment |= {"DATABASE_URL": f"postgresql:///colporteur?host={server.sockets}&user=colporteur"}
+        refused = here.command("migrate")
+        assert refused.returncode != 0 and "COLPORTEUR_SECRET_KEY must be set" in refused.stderr
+        here.environment["COLPORTEUR_SECRET_KEY"] = "the same key for every part of this one"
+        here.start("web", log=log)
+        wait_until(lambda: log.exists() and "the schema is behind" in log.read_text(), what="the part waits for the schema")
+        assert here.command("migrate").returncode == 0
+        wait_until(lambda: (here.ready() or {}).get("down") == ["receive", "collect", "worker"], what="the web server is alone and says so")
+        other = here.command("worker", COLPORTEUR_SECRET_KEY="another key, as long as a key ought to be")
+        assert other.returncode == 1 and "is not the key this database was made with" in other.stderr
+        assert not (here.data / "postgres").exists()
+        assert here.stop() == 0
 
 
 def test_ready_is_503_while_the_database_is_away(here: Installation, log: Path) -> None:
