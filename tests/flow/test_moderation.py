@@ -504,3 +504,10 @@ def test_one_line_of_the_mail_journal_tells_the_verdict(amis: List, caplog: pyte
     with caplog.at_level("INFO", "colporteur.mail"):
         post = judged(amis, message(STRANGER))
     assert f"held post={post.pk} list=amis@lists.example sender={STRANGER} rules=posting:hold" in caplog.text
+
+
+def test_a_message_with_two_borders_waits_even_of_a_moderator(amis: List) -> None:
+    raw = f"From: Claire <{MODERATOR}>\r\nSubject: x\r\nContent-Type: multipart/mixed; boundary=a; boundary=b\r\n\r\n--a\r\n\r\none\r\n--a--\r\n--b\r\n\r\ntwo\r\n--b--\r\n"
+    post = judged(amis, raw.encode())
+    assert post.state == PostState.HELD
+    assert "ambiguous" in post.findings.values_list("rule", flat=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from colporteur.domain.moderation.ambiguous import ambiguous
 from colporteur.domain.moderation.automatic import automatic
 from colporteur.domain.moderation.blocked import blocked
 from colporteur.domain.moderation.facts import Action, Facts, Finding, Value, Verdict
@@ -18,7 +19,7 @@ from colporteur.domain.moderation.unreadable import unreadable
 
 Rule = Callable[[Facts], tuple[Finding, ...]]
 
-RULES: tuple[Rule, ...] = (loop, automatic, blocked, unreadable, size, posting)
+RULES: tuple[Rule, ...] = (loop, automatic, blocked, unreadable, ambiguous, size, posting)
 
 _STRENGTH = list(Action)
 

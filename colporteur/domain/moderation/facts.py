@@ -33,6 +33,7 @@ class Facts:
     automatic_evidence: str = ""
     list_ids: tuple[str, ...] = ()  # of the message, lower case, without brackets
     returned: bool = False  # carries our signed trace of a copy that this list sent, or was already posted here and went through a list of ours
+    ambiguous: tuple[str, ...] = ()  # codes of the defects that let two programs read the message differently
     hops: int = 0  # Received fields
     member: bool = False
     known: bool = False  # holds a membership or a role anywhere in the organisation

@@ -14,6 +14,7 @@ from colporteur.domain.moderation import Facts
 from colporteur.domain.moderation.automatic import PASSED_ON
 from colporteur.domain.policy import Policy
 from colporteur.mail import headers, reports
+from colporteur.mail.defects import AMBIGUOUS
 from colporteur.mail.parse import Skim, skim
 from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.mailings import Mailing
@@ -137,6 +138,7 @@ def _facts(case: Case, known: Known, sent_by: Mapping[int, int | None], before: 
         automatic_evidence="" if passed_on else case.evidence,
         list_ids=tuple(value.rpartition("<")[2].partition(">")[0].strip().lower() for value in case.skim.fields.get("list-id", ())),
         returned=list_.pk in through or first != case.post,
+        ambiguous=tuple(code for code in case.skim.defects if code in AMBIGUOUS),
         hops=len(case.skim.fields.get("received", ())),
         member=known.member(sender, list_),
         known=known.known(sender, list_.organisation_id),

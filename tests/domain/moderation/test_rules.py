@@ -9,6 +9,7 @@ import pytest
 
 from colporteur.domain import moderation
 from colporteur.domain.moderation import RULES, Action, Facts, judge
+from colporteur.domain.moderation.ambiguous import ambiguous
 from colporteur.domain.moderation.automatic import automatic
 from colporteur.domain.moderation.blocked import blocked
 from colporteur.domain.moderation.loop import HOPS, loop
@@ -34,7 +35,7 @@ def test_every_file_is_a_rule_and_stands_in_the_order() -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_finding_names_its_rule_and_fills_its_sentence(rule: moderation.Rule) -> None:
     """Each rule is driven into every finding it has by facts that trip everything."""
-    worst = replace(MARC, list_ids=(MARC.list_id,), automatic="report", size=10**9, policy=Policy(blocked="@courriel.example"))
+    worst = replace(MARC, list_ids=(MARC.list_id,), automatic="report", size=10**9, ambiguous=("repeated-parameter",), policy=Policy(blocked="@courriel.example"))
     for facts in (worst, replace(worst, list_ids=(), hops=99, automatic="bulk", sender="", authors=()), MARC):
         for finding in rule(facts):
             assert finding.rule == rule.__name__
@@ -159,3 +160,9 @@ def test_what_passed_is_remarked() -> None:
 def test_an_author_without_a_name_is_called_by_the_address() -> None:
     (finding,) = posting(replace(MARC, sender_name=""))
     assert finding.reason.format_map(finding.values).startswith("marc@courriel.example is not a member")
+
+
+def test_a_message_two_programs_read_differently_waits_whoever_wrote_it() -> None:
+    assert ambiguous(MARC) == ()
+    (finding,) = ambiguous(replace(MARC, ambiguous=("repeated-parameter",), moderator=True))
+    assert (finding.action, finding.evidence) == (Action.HOLD, "repeated-parameter")
