@@ -30,9 +30,10 @@ class Delivery:
         """Wake the lanes of transports with due copies and open those that are missing; 0, nothing is left to call again for."""
         for way in await in_thread(copies.ways_due, timezone.now()):
             await self._wake(way)
-        for _, _, task in list(self._lanes.values()):
-            if task.done() and (error := task.exception()):
-                raise error
+        for transport, (_, _, task) in list(self._lanes.items()):
+            if task.done():
+                del self._lanes[transport]
+                task.result()
         return 0
 
     async def _wake(self, way: Way) -> None:

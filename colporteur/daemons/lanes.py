@@ -262,6 +262,7 @@ class Lane:
     def wake(self) -> None:
         """There may be something to claim."""
         self._woken.set()
+        self._hungry.set()
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """A part of the lane whose failure ends the lane."""
@@ -301,18 +302,19 @@ class Lane:
     async def _claim_all(self) -> None:
         idle_since = time.monotonic()
         while not self.closed:
-            await self._hungry.wait()
+            full = self._left >= AHEAD
+            self._hungry.clear()
             began = time.monotonic()
-            works = await in_thread(copies.claim, self.transport_id, timezone.now(), settings.LEASE)
+            works = await in_thread(copies.claim, self.transport_id, timezone.now(), settings.LEASE, letters_only=full)
             if works:
-                await self._take_in(works, began + settings.LEASE * 0.9)
-                if self._left >= AHEAD:
-                    self._hungry.clear()
+                await self._take_in(works, began + settings.LEASE * 0.9, first=full)
             if works or self._held:
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > IDLE_SECONDS:
                 self.stop()
-            if not works:
+            if full or self._left >= AHEAD:
+                await self._wait(self._hungry, settings.SWEEP)  # letters do not wait behind a slow transport's copies
+            elif not works:
                 await self._wait(self._woken, settings.SWEEP)
                 self._woken.clear()
 
@@ -322,7 +324,8 @@ class Lane:
             async with asyncio.timeout(seconds):
                 await event.wait()
 
-    async def _take_in(self, works: Sequence[Work], deadline: float) -> None:
+    async def _take_in(self, works: Sequence[Work], deadline: float, *, first: bool) -> None:
+        """Make slices ready to be sent, before all others when ``first``."""
         wanted = {work.slice.mailing for work in works}
         for mailing in [known for known in self._messages if known not in wanted and not any(held.claimed.mailing == known for held in self._held.values())]:
             del self._messages[mailing]
@@ -338,7 +341,10 @@ class Lane:
             if message := self._messages.get(work.slice.mailing):
                 held = Held(work.slice, work.copies, message, deadline)
                 self._held[work.slice.mailing, work.slice.number] = held
-                self._ready.append(held)
+                if first:
+                    self._ready.appendleft(held)
+                else:
+                    self._ready.append(held)
                 self._left += len(work.copies)
         self.changed.set()
 

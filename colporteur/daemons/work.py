@@ -22,7 +22,7 @@ from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
 from colporteur.flow import errands, mailings, moderation, senders
-from colporteur.store.jobs import Wake
+from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
 
@@ -52,7 +52,7 @@ async def run(stop: asyncio.Event) -> None:
         Wake.ERRANDS: Round(Wake.ERRANDS, _now(errands.do_due)),
         Wake.DELIVER: Round(Wake.DELIVER, delivery.look),
     }
-    rounds = [*woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS)]
+    rounds = [*woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS)]
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))
     log.info("working")
@@ -79,6 +79,11 @@ async def _plan() -> int:
     for domain, policy in await dns.policies(await in_thread(senders.domains_to_look_up, timezone.now())):
         await in_thread(senders.remember, domain, policy, timezone.now())
     return await in_thread(mailings.plan_due, timezone.now(), known_only=True)
+
+
+async def _forget() -> int:
+    await in_thread(forget_dead)
+    return 0
 
 
 async def _listen(rounds: dict[Wake, Round]) -> None:

@@ -12,14 +12,14 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
 
-from colporteur.domain.mailings import MailingKind, MailingState, next_attempt
+from colporteur.domain.mailings import MailingKind, MailingState, Priority, next_attempt
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings, moderation
+from colporteur.flow import mailings, moderation, trouble
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.store import copies, journal
 from colporteur.store.copies import Claimed, Due, Standing
 from colporteur.store.mailings import Mailing
-from colporteur.store.sealed import unseal
+from colporteur.store.sealed import SealBroken, unseal
 
 log = logging.getLogger("colporteur.mail")
 R = TypeVar("R")
@@ -66,14 +66,20 @@ def ways_due(now: datetime) -> list[Way]:
     """Transports with due copies, after giving mailings without a transport one and letting rested ones go on."""
     mailings.assign_transports()
     mailings.resume_due(now)
-    return [Way(transport, unseal(sealed), most or settings.CONNECTIONS) for transport, sealed, most in copies.transports_due(now)]
+    found = []
+    for transport, sealed, most in copies.transports_due(now):
+        try:
+            found.append(Way(transport, unseal(sealed), most or settings.CONNECTIONS))
+        except SealBroken as error:  # one transport nobody can open does not stop the others
+            trouble.stop_transport(transport, str(error), now, lasting=True)
+    return found
 
 
-def claim(transport_id: int, now: datetime, lease: float) -> list[Work]:
+def claim(transport_id: int, now: datetime, lease: float, *, letters_only: bool = False) -> list[Work]:
     """Own about one slice's worth of due copies for ``lease`` seconds; copies of members who left or paused since are
     cancelled. Empty: nothing is due."""
     with transaction.atomic():
-        slices = copies.claim(transport_id, now, lease)
+        slices = copies.claim(transport_id, now, lease, Priority.LETTER if letters_only else max(Priority))
         if not slices:
             return []
         open_: dict[tuple[int, int], list[Due]] = {(s.mailing, s.number): [] for s in slices}

@@ -121,7 +121,7 @@ WITH due AS (
       FROM slice s JOIN mailing m ON m.id = s.mailing_id
       LEFT JOIN list l ON l.id = m.list_id LEFT JOIN domain d ON d.id = l.domain_id
      WHERE NOT s.done AND s.due_at <= %(now)s AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())
-       AND m.state = 'running' AND m.transport_id = %(transport)s
+       AND m.state = 'running' AND m.transport_id = %(transport)s AND s.priority <= %(least)s
        AND (l.id IS NULL OR (l.state = 'active' AND coalesce(d.enabled, true)))
      ORDER BY s.priority, s.number, s.due_at, s.mailing_id
      LIMIT 50 FOR UPDATE OF s SKIP LOCKED
@@ -134,9 +134,9 @@ RETURNING s.mailing_id, s.number, s.generation
 """
 
 
-def claim(transport: int, now: datetime, lease: float, copies: int = SLICE) -> list[Claimed]:
-    """Own due slices of a transport for ``lease`` seconds of the database's clock."""
-    return [Claimed(*row) for row in _run(_CLAIM, {"transport": transport, "now": now, "lease": float(lease), "copies": copies})]
+def claim(transport: int, now: datetime, lease: float, least: int) -> list[Claimed]:
+    """Own due slices of a transport for ``lease`` seconds of the database's clock. ``least``: the least priority taken."""
+    return [Claimed(*row) for row in _run(_CLAIM, {"transport": transport, "now": now, "lease": float(lease), "copies": SLICE, "least": least})]
 
 
 class Due(NamedTuple):

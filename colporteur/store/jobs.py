@@ -47,3 +47,12 @@ def forget_stalled() -> None:
         cursor.execute("DELETE FROM procrastinate_workers")
     for name in Wake:
         wake(name)
+
+
+def forget_dead() -> None:
+    """Delete the wake-ups of workers that died at them: nobody will end them, and the sweep has looked meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM procrastinate_jobs j WHERE j.status = 'doing' AND NOT EXISTS "
+            "(SELECT 1 FROM procrastinate_workers w WHERE w.id = j.worker_id AND w.last_heartbeat > now() - interval '2 minutes')"
+        )

@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from colporteur.domain.mailings import CopyState, MailingState
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings
+from colporteur.flow import copies, mailings
+from colporteur.flow.copies import Refused
 from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
 from colporteur.store.memberships import Membership
+from colporteur.store.people import Address
 from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
 from tests.daemons.delivering import a_mailing, deliver_until, is_in, sound
@@ -197,8 +200,6 @@ def test_draining_in_the_middle_repeats_and_loses_nothing(sink: Sink) -> None:
 
 
 def test_a_message_that_cannot_be_prepared_is_quarantined_and_others_flow(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    from colporteur.flow import copies
-
     prepare = copies.prepare
 
     def failing(raw: bytes, rewriting: Any) -> Any:
@@ -252,3 +253,55 @@ def test_a_small_mailing_does_not_wait_for_a_large_one(sink: Sink) -> None:
 
 def test_states_are_the_numbers_the_statements_use() -> None:
     assert [state.value for state in (CopyState.QUEUED, CopyState.DEFERRED, CopyState.SENT, CopyState.FAILED, CopyState.CANCELLED)] == [0, 1, 2, 3, 4]
+
+
+def test_a_letter_passes_the_copies_of_a_slow_transport(sink: Sink) -> None:
+    Transport.objects.update(connections=1)
+    sent_before: list[int] = []
+
+    def script(event: str, argument: str, session: Session) -> None:
+        if event == "BODY" and "zoe@members.example" in session.recipients:
+            sent_before.append(len(sink.taken))
+
+    sink.script = script
+    mailing = a_mailing(a_list(members=3000))
+    letters: list[Mailing] = []
+
+    def write() -> bool:
+        if len(sink.taken) > 20 and not letters:
+            with transaction.atomic():
+                zoe, _ = Address.objects.get_or_create(email="zoe@members.example")
+                letters.append(mailings.create_letter(message(), zoe, timezone.now(), letter="signin", subject="s", list_=None, language="en"))
+        return bool(letters) and is_in(letters[0], "done")()
+
+    deliver_until(write)
+    assert sent_before and mailings.totals(mailing.id).queued > 1500
+    assert [one.sender for one in sink.taken if one.recipient == "zoe@members.example"] == [""]
+
+
+def test_a_transport_nobody_can_unseal_does_not_stop_the_others(sink: Sink) -> None:
+    broken = Transport.objects.create(name="broken", kind="smtp", url_sealed="nonsense")
+    stuck, fine = a_mailing(a_list("stuck@lists.example", members=3, transport=broken)), a_mailing(a_list(members=3))
+    deliver_until(lambda: is_in(fine, "done")() and is_in(stuck, "paused")())
+    stuck.refresh_from_db()
+    assert "COLPORTEUR_SECRET_KEY" in stuck.pause_reason and counts(stuck) == {"queued": 3}
+
+
+def test_a_recorded_acceptance_wins_over_whatever_happened_to_the_copy_meanwhile() -> None:
+    """A late worker may not fail or put off a copy, but what it knows to have arrived is recorded."""
+    a_transport("smtp://127.0.0.1:1")
+    mailing = a_mailing(a_list(members=6))
+    now = timezone.now()
+    first = copies.claim(mailing.transport_id, now, 0.0)[0]
+    second = copies.claim(mailing.transport_id, now, 60.0)[0]
+    a, b, c, d, e, f = [due.address for due in second.copies]
+    late = [Refused(a, 550, "5.1.1 No", final=True), Refused(b, 450, "4.2.0 Later")]
+    assert not copies.refused(first.slice, late, now, lambda: 0.0), "it does not own the slice any more"
+    assert copies.refused(second.slice, [Refused(c, 550, "5.7.1 No", final=True), Refused(d, 450, "4.2.0 Later")], now, lambda: 0.0)
+    copies.accepted(first.slice, [a, c, d], 60.0, now)
+    assert counts(mailing) == {"sent": 3, "queued": 3}
+    copies.accepted(second.slice, [a, b], 60.0, now)
+    mailings.cancel(mailing.id, now, "somebody")
+    copies.accepted(second.slice, [e], 60.0, now)
+    assert counts(mailing) == {"sent": 5, "cancelled": 1} and Copy.objects.get(mailing=mailing, address_id=f).state == CopyState.CANCELLED
+    sound(mailing)
