@@ -46,9 +46,11 @@ def link(world: World, held: Post) -> str:
 
 def test_a_link_scanner_changes_nothing_and_the_button_acts(world: World, held: Post, link: str) -> None:
     scanner = signed_in(None)
-    for _time in range(3):
-        assert scanner.get(link).status_code == 200
-        scanner.head(link)
+    for wish in ("", "?do=release", "?do=reject", "?do=discard"):
+        assert scanner.get(link + wish).status_code == 200
+        scanner.head(link + wish)
+    assert "<details open>" in scanner.get(link + "?do=reject").content.decode()
+    assert "press the last button" in scanner.get(link + "?do=discard").content.decode()
     held.refresh_from_db()
     assert held.state == "held"
     browser = signed_in(None)

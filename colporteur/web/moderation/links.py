@@ -46,7 +46,7 @@ def one(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "moderation/decided.html", _closing(post, decided), status=200 if decided is None or decided.won else 409)
     if link.expired:
         return render(request, "moderation/decided.html", {"post": post, "list": post.list, "title": _("This link no longer works"), "sentence": _("It was good until the message expired.")}, status=410)
-    context = reading(post, reverse("moderate", args=[token]) + "/") | {"audience": audience_count(post.list), "email": link.address.email}
+    context = reading(post, reverse("moderate", args=[token]) + "/") | {"audience": audience_count(post.list), "email": link.address.email, "wish": request.GET.get("do", "")}
     return render(request, "moderation/link.html", context)
 
 
