@@ -18,7 +18,8 @@ from colporteur.adapters.transports import Outcome, Outgoing, Result, Stage, Tro
 from colporteur.adapters.transports.smtp.options import Options, Timeouts
 
 _ADDRESS = re.compile(rb"[^\x00-\x20\x7f<>]{0,320}")  # nothing that could end a command or an argument
-_WELL = [b"250 ", b"250 ", b"250 ", b"354 ", b""]
+_ACCEPTED, _WELCOME = [b"250 ", b""], [b"250 ", b"250 ", b"354 ", b""]
+_ALL = [b"250 ", *_WELCOME]
 _MOST_REPLY = 64 * 1024  # octets of one reply; more is no mail server
 _MOST_TEXT = 1000  # characters of a reply that are kept
 
@@ -338,15 +339,25 @@ class Connection(asyncio.Protocol):
         self._feed(data)
 
     def _all_is_well(self, data: bytes) -> bool:
-        """The usual answer to one write: data accepted, next sender, recipient and data welcome, in one piece. Hot."""
-        if self._sent is None or self._copy is None or self._lines or len(self._awaited) != 4:
+        """The usual answers to one write, taken in at one glance: data accepted; next sender, recipient and data welcome.
+        They come in one portion or in these two. False: nothing was done, read the replies one by one. Hot."""
+        if self._copy is None or self._lines or self._refusal is not None or self._talking:
             return False
-        lines = data.split(b"\r\n")
-        if len(lines) != 5 or lines[4] or [line[:4] for line in lines] != _WELL:
+        codes = [line[:4] for line in data.split(b"\r\n")]
+        awaited = len(self._awaited)
+        if self._sent is not None:
+            if awaited != 4 or (codes != _ALL and codes != _ACCEPTED):
+                return False
+            sent, self._sent = self._sent, None
+            self.accepted += 1
+            self._awaited.popleft()
+            self.deadline = self.loop.time() + self.owner.timeouts.command
+            self.owner.settle(Outcome(sent.key, Result.SENT, 250, ""))
+            if codes == _ACCEPTED:
+                return True
+        elif awaited != 3 or codes != _WELCOME:
             return False
         self._awaited.clear()
-        self.accepted += 1
-        self.owner.settle(Outcome(self._sent.key, Result.SENT, 250, ""))
         self._send_data()
         return True
 
