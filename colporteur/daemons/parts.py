@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -22,6 +23,7 @@ from colporteur.store import schema
 from colporteur.store.health import ended
 
 logger = logging.getLogger("colporteur.parts")
+_LAST_SECONDS = 5.0
 Main = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -96,6 +98,10 @@ async def _beside(name: str, main: Main) -> None:
     done = await asyncio.gather(work, signs, return_exceptions=True)
     with contextlib.suppress(Error):
         await in_thread(ended, health.HOST, os.getpid())
+    # What is left are clean-ups of libraries; without a database one of them may try again for long.
+    last = threading.Timer(_LAST_SECONDS, os._exit, [1])
+    last.daemon = True
+    last.start()
     for outcome in done:
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome

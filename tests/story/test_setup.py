@@ -207,7 +207,10 @@ def test_parts_die_with_the_one_that_runs_them(here: Installation, log: Path) ->
     assert here.process
     os.kill(here.process.pid, signal.SIGKILL)
     here.process.wait()
-    wait_until(lambda: not processes_of(here.data), what="every part and the database end")
+    try:
+        wait_until(lambda: not processes_of(here.data), 60)
+    except TimeoutError:
+        pytest.fail(f"still there: {processes_of(here.data)}; they said:\n{log.read_text()}")
     _database_log_ends_cleanly(here.data)
 
 
