@@ -40,7 +40,8 @@ class ErrandState(models.TextChoices):
 
     RECEIVED = "received"
     DONE = "done"
-    QUARANTINED = "quarantined"
+    QUARANTINED = "quarantined"  # could not be processed; kept until somebody has it tried again or throws it away
+    DISCARDED = "discarded"
 
 
 class Errand(models.Model):

@@ -55,6 +55,8 @@ EVENTS: dict[str, str] = {
     "mailbox.left": _("A message stays in the mailbox: {error}"),
     "errand.owner": _("A message to the owners was passed on"),
     "errand.quarantined": _("A message to {recipient} could not be processed: {error}"),
+    "errand.retried": _("A message to {recipient} is processed again at the wish of {by}"),
+    "errand.discarded": _("A message to {recipient} was thrown away by {by}"),
     "errand.unmatched": _("A report to {recipient} names no copy of ours"),
 }
 """What can happen, with its sentence; the only place that names events."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis.strategies import lists
 from hypothesis.strategies import text as text_of
 
 from colporteur.domain import tokens
+from colporteur.domain.addresses import Service
 from colporteur.domain.posts import Decision
 from colporteur.domain.tokens import Purpose
-from colporteur.flow import errands, moderation
+from colporteur.flow import errands, moderation, people
 from colporteur.flow.errands import work
 from colporteur.flow.errands.moderate import command
 from colporteur.store.arrivals import Errand
@@ -362,3 +364,91 @@ def test_a_poison_errand_is_set_aside_after_five_attempts_and_blocks_nobody(amis
 def test_no_reply_can_break_the_reading_of_its_verb(lines: list[str]) -> None:
     found = command(lines)
     assert found is None or lines[next(i for i, line in enumerate(lines) if line.strip())].strip()
+
+
+# --- set aside ----------------------------------------------------------------------------------------------------
+
+
+def set_aside(errand: Errand) -> Errand:
+    """After as many attempts as there are."""
+    for hours in range(work.ATTEMPTS):
+        done(errand, NOW + timedelta(hours=hours))
+    return errand
+
+
+def breaks(_message: object) -> None:
+    raise RuntimeError("it broke")
+
+
+def test_owners_are_told_once_of_what_could_not_be_processed(amis: List, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(work.ERRANDS, Service.OWNER, breaks)
+    errand = set_aside(asked(amis, "owner", message(STRANGER, subject="Une question")))
+    done(errand, NOW + timedelta(days=2))
+    assert errand.state == "quarantined"
+    ((_name, to, letter),) = letters("quarantined")
+    assert (to, letter["Subject"]) == (OWNER, "Could not be processed: Une question")
+    for shown in (STRANGER, "amis-owner@lists.example", "RuntimeError: it broke", f"/lists/{amis.pk}/activity"):
+        assert shown in text(letter)
+
+
+def test_a_poison_message_cannot_hide_itself(amis: List, monkeypatch: pytest.MonkeyPatch) -> None:
+    def poison(raw: bytes) -> None:
+        raise RecursionError("poison")
+
+    monkeypatch.setattr("colporteur.flow.errands.message.skim", poison)
+    monkeypatch.setattr("colporteur.flow.errands.aside.skim", poison)
+    assert set_aside(asked(amis, "owner", message(STRANGER))).state == "quarantined"
+    ((_name, to, letter),) = letters("quarantined")
+    assert to == OWNER
+    assert "anybody@envelope.example" in text(letter)
+
+
+def test_an_errand_of_a_whole_domain_is_the_administrators(amis: List, monkeypatch: pytest.MonkeyPatch) -> None:
+    people.add("chief@members.example", admin=True, now=NOW)
+    monkeypatch.setitem(work.ERRANDS, Service.REQUEST, breaks)
+    set_aside(to_the_domain(amis))
+    ((_name, to, letter),) = letters("quarantined")
+    assert to == "chief@members.example"
+    assert "/errands/" in text(letter)
+
+
+@pytest.mark.parametrize(("wish", "ends", "event"), [(errands.retry, "done", "errand.retried"), (errands.discard, "discarded", "errand.discarded")])
+def test_what_was_set_aside_is_tried_again_or_thrown_away_once(amis: List, monkeypatch: pytest.MonkeyPatch, wish: Callable[..., bool], ends: str, event: str) -> None:
+    with monkeypatch.context() as broken:
+        broken.setitem(work.ERRANDS, Service.OWNER, breaks)
+        errand = set_aside(asked(amis, "owner", message(STRANGER)))
+    assert wish(errand.pk, NOW, "Olga")
+    assert not wish(errand.pk, NOW, "Olga")
+    assert done(errand).state == ends
+    assert JournalEntry.objects.get(event=event, list_id=amis.pk).values == {"by": "Olga", "recipient": "amis-owner@lists.example"}
+    assert not errands.retry(errand.pk, NOW, "Olga")
+    assert not errands.discard(errand.pk, NOW, "Olga")
+
+
+# --- help about a whole domain ------------------------------------------------------------------------------------
+
+
+def to_the_domain(amis: List, sender: str = STRANGER, **more: object) -> Errand:
+    """Mail to lists@domain."""
+    errand = asked(amis, "request", message(sender, **more))  # type: ignore[arg-type]
+    Errand.objects.filter(pk=errand.pk).update(list=None, recipient="lists@lists.example")
+    return errand
+
+
+def test_a_whole_domain_answers_with_help_once_a_day(amis: List) -> None:
+    for moment in (NOW, NOW + timedelta(hours=1), NOW + timedelta(days=2)):
+        assert done(to_the_domain(amis), moment).state == "done"
+    first, _second = letters("help")
+    assert first[1] == STRANGER
+    for shown in ("name-owner@lists.example", "name-unsubscribe@lists.example"):
+        assert shown in text(first[2])
+    assert amis.address not in text(first[2])
+
+
+def test_a_whole_domain_answers_no_program_and_no_list(amis: List) -> None:
+    done(to_the_domain(amis, headers=["Auto-Submitted: auto-replied"]))
+    done(to_the_domain(amis, "mailer-daemon@elsewhere.example", headers=["Precedence: bulk"]))
+    done(to_the_domain(amis, amis.address))
+    done(to_the_domain(amis, "lists@lists.example"))
+    done(to_the_domain(amis, "colporteur-owner@other.example"))
+    assert not letters("help")

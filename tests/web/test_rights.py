@@ -13,6 +13,7 @@ from colporteur.domain import tokens
 from colporteur.flow import mailboxes, transports
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
+from colporteur.store.arrivals import Arrival, Errand, keep
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
@@ -33,13 +34,13 @@ MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ADMIN)),
     **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon"), (OWNER, ADMIN)),
     "sending": (STRANGER, OWNER, ADMIN),  # an owner of any list: the rows are his or her own
-    **dict.fromkeys(("list-new", "people", "person", "person-add", "settings", "site-policy", "organisation-policy", "domain-policy", "domain-add"), (ADMIN,)),
+    **dict.fromkeys(("list-new", "people", "person", "person-add", "settings", "site-policy", "organisation-policy", "domain-policy", "domain-add", "errands"), (ADMIN,)),
     **dict.fromkeys(("transport", "transport-add", "try", "try-post", "try-state", "outbox", "outbox-message", "outbox-html"), (ADMIN,)),
 }
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ADMIN), "list-switch": (OWNER, ADMIN), "mailbox-do": (OWNER, ADMIN), "mailing-move": (OWNER, ADMIN),
-    "post-quarantine": (OWNER, ADMIN), "domain-switch": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
+    "post-quarantine": (OWNER, ADMIN), "errand-do": (OWNER, ADMIN), "domain-switch": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
 }  # fmt: skip
 
 
@@ -70,13 +71,15 @@ def arguments(world: World) -> dict[str, list[object]]:
     folder.mkdir(exist_ok=True)
     (folder / "one.eml").write_bytes(b"From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>y</p>\r\n")
     assert transports.url_of(transport) == f"folder://{folder}"
+    arrival = Arrival.objects.create(blob_id=keep(b"Subject: x\r\n\r\ny\r\n"), door="lmtp", received_at=timezone.now())
+    errand = Errand.objects.create(arrival=arrival, list=world.list, service="owner", recipient="amapiens-owner@paniersdusaule.example", state="quarantined", received_at=timezone.now())
     post, list_, one = [held.pk], [world.list.pk], [mailing.pk]
     by_noun: dict[str, list[object]] = {
         **dict.fromkeys(("list", "list-switch", "list-about", "list-delete", "roles", "list-transport", "activity", "members", "members-add", "members-change", "members-csv", "list-settings", "mailbox", "mailbox-do"), list_),
         **dict.fromkeys(("waiting-post", "post", "post-html", "post-original", "post-quarantine", "try-post", "try-state"), post), "post-attachment": [held.pk, 0],
         **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-move", "mailing-abandon"), one),
         "person": [world.owner.pk], "list-by-address": [world.list.address, "members"], "organisation-policy": [world.list.organisation_id], "domain-policy": [world.list.domain_id], "domain-switch": [world.list.domain_id],
-        **{key: [transport.pk] for key in ("transport", "transport-do")}, "my-membership": [anna.pk],
+        **{key: [transport.pk] for key in ("transport", "transport-do")}, "my-membership": [anna.pk], "errand-do": [errand.pk],
         **{key: [transport.pk, "one.eml"] for key in ("outbox-message", "outbox-html")},
     }  # fmt: skip
     return by_noun

@@ -10,17 +10,16 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 
 from colporteur.domain.addresses import Service
+from colporteur.flow.errands import aside
 from colporteur.flow.errands.leaving import confirm, unsubscribe
 from colporteur.flow.errands.message import Message, message_of
 from colporteur.flow.errands.moderate import moderate
 from colporteur.flow.errands.owner import owner
 from colporteur.flow.errands.report import report
 from colporteur.flow.errands.request import request
-from colporteur.store import journal
 from colporteur.store.arrivals import Errand, ErrandState
 
 log = logging.getLogger("colporteur.errands")
-mail = logging.getLogger("colporteur.mail")
 
 ERRANDS: dict[Service, Callable[[Message], None]] = {
     Service.OWNER: owner,
@@ -77,17 +76,12 @@ def _do(id_: int, now: datetime) -> None:
         _failed(id_, error, now)
 
 
-@transaction.atomic
 def _failed(id_: int, error: Exception, now: datetime) -> None:
     """Try again later, or set the errand aside after the last attempt."""
     log.warning("errand failed id=%s", id_, exc_info=error)
-    errand = Errand.objects.select_for_update(of=("self",)).select_related("list").get(pk=id_)
-    errand.error = f"{type(error).__name__}: {error}".replace("\x00", "")[:500]
-    if errand.attempts >= ATTEMPTS:
-        errand.state, errand.next_try = ErrandState.QUARANTINED, None
-        organisation = errand.list.organisation_id if errand.list else None
-        journal.write("errand.quarantined", now, organisation=organisation, list=errand.list_id, recipient=errand.recipient, error=errand.error)
-        mail.error("errand quarantined id=%s recipient=%s error=%s", id_, errand.recipient, errand.error)
+    text = f"{type(error).__name__}: {error}".replace("\x00", "")[:500]
+    attempts = Errand.objects.values_list("attempts", flat=True).get(pk=id_)
+    if attempts >= ATTEMPTS:
+        aside.quarantine(id_, text, now)
     else:
-        errand.next_try = now + WAITS[errand.attempts - 1]
-    errand.save(update_fields=["error", "state", "next_try"])
+        Errand.objects.filter(pk=id_, state=ErrandState.RECEIVED).update(error=text, next_try=now + WAITS[attempts - 1])

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.posts import PostState
 from colporteur.flow.mailings import totals_of
+from colporteur.store.arrivals import Errand, ErrandState
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Person
@@ -93,6 +94,13 @@ def _troubles(person: Person) -> list[Trouble]:
         found.append(Trouble(
             _("A message to %(list)s could not be processed") % {"list": post.list.name},
             _("It is kept in quarantine, exactly as it arrived."), post.error, reverse("post", args=[post.pk]), _("Look at the message"),
+        ))  # fmt: skip
+    own = Q(list__in=managed) | Q(list__isnull=True) if person.is_admin else Q(list__in=managed)
+    for errand in Errand.objects.filter(own, state=ErrandState.QUARANTINED).order_by("-id")[:5]:
+        found.append(Trouble(
+            _("A message to %(list)s could not be processed") % {"list": errand.recipient},
+            _("It is kept in quarantine, exactly as it arrived."), errand.error,
+            reverse("activity", args=[errand.list_id]) if errand.list_id else reverse("errands"), _("Look at the message"),
         ))  # fmt: skip
     return found
 

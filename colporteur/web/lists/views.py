@@ -12,10 +12,12 @@ from django.views.decorators.http import require_POST
 
 from colporteur.domain.posts import PostState
 from colporteur.flow import lists, roles, transports
+from colporteur.store.arrivals import Errand
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState, RoleKind
 from colporteur.store.posts import Post
 from colporteur.store.rights import Right, lists_for, rights_on
+from colporteur.web.errands.stuck import stuck
 from colporteur.web.frame import list_page, members_count, page_by, rows_of_lists, whole
 from colporteur.web.guard import admin_only, list_or_404, person_of
 from colporteur.web.journal import told
@@ -180,9 +182,10 @@ def activity(request: HttpRequest, number: int) -> HttpResponse:
     """The list's journal."""
     list_ = list_or_404(request, number, Right.MODERATE)
     found = JournalEntry.objects.filter(list_id=list_.pk).order_by("-pk")
-    if Right.MANAGE not in rights_on(person_of(request), list_):
+    manages = Right.MANAGE in rights_on(person_of(request), list_)
+    if not manages:
         found = found.exclude(event__startswith="membership")
     if before := whole(request.GET.get("before")):
         found = found.filter(pk__lt=before)
     page = page_by(found, "pk")
-    return list_page(request, list_, "activity", "lists/activity.html", {"entries": told(page.rows), "next": page.next})
+    return list_page(request, list_, "activity", "lists/activity.html", {"entries": told(page.rows), "next": page.next, "stuck": stuck(Errand.objects.filter(list=list_)) if manages else []})
