@@ -13,6 +13,7 @@ from colporteur.cli.output import BY, complain, json_option, now, page, paged, p
 from colporteur.domain.addresses import normal
 from colporteur.domain.posts import Decision, PostState
 from colporteur.flow import lists, moderation
+from colporteur.mail.defects import DEFECTS
 from colporteur.store.journal import JournalEntry
 from colporteur.store.posts import Post
 from colporteur.web.journal import sentence
@@ -54,7 +55,7 @@ def show(number: str, as_json: bool) -> None:
             "size": found.size,
             "door": found.arrival.door,
             "mail_from": found.arrival.mail_from,
-            "defects": found.defects,
+            "defects": found.defects if as_json else [DEFECTS.get(code, code) for code in found.defects],
             "error": found.error,
             "expires": stamp(found.expires_at),
             "decided_by": moderation.decided_by(found),

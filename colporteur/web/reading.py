@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from colporteur.flow.moderation import parts
 from colporteur.mail import parse
+from colporteur.mail.defects import DEFECTS
 from colporteur.store.posts import Finding, Post
 from colporteur.web.guard import FOREIGN_POLICY
 
@@ -80,7 +81,7 @@ def reading(post: Post, place: str) -> dict[str, Any]:
     found = parse.readable(raw_of(post))
     return {
         "post": post, "list": post.list, "findings": why(post), "blocks": blocks(found.text), "has_html": bool(found.html),
-        "attachments": list(enumerate(found.attachments)), "place": place, "defects": [_(defect) for defect in post.defects],
+        "attachments": list(enumerate(found.attachments)), "place": place, "defects": [_(DEFECTS[code]) if code in DEFECTS else code for code in post.defects],
         "first_name": (post.sender_name or post.sender.partition("@")[0]).split(" ")[0] if post.sender_name or post.sender else "",
     }  # fmt: skip
 

@@ -46,6 +46,10 @@ def test_one_post_with_its_journal(run: Run, ask, held: Post) -> None:
     assert (shown["door"], shown["message_id"].strip("<>")) == ("lmtp", "1@courriel.example")
     assert shown["expires"] and [entry["event"] for entry in shown["journal"]] == ["post.held"]
     assert "{" not in run("post", "show", held.pk).stdout
+    Post.objects.filter(pk=held.pk).update(defects=["several-from", "of-a-later-version"])
+    assert ask("post", "show", held.pk)["defects"] == ["several-from", "of-a-later-version"]
+    said = run("post", "show", held.pk).stdout
+    assert "There is more than one From field." in said and "of-a-later-version" in said and "several-from" not in said
 
 
 def test_releasing_makes_a_mailing_once(run: Run, ask, held: Post) -> None:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.html import conditional_escape
 
 from colporteur.domain.posts import Decision
 from colporteur.flow.moderation import decide, moderation_token
+from colporteur.mail.defects import DEFECTS
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
 from colporteur.store.posts import Post
 from tests.web.conftest import World, signed_in, write_to
 
 HOSTILE = '<p onclick="steal()">Bonjour</p><script>steal()</script><img src="https://pisteur.example/p.gif"><a href="javascript:steal()">là</a>'
+
+
+def gettext_in(language: str, sentence: str) -> str:
+    with translation.override(language):
+        found = translation.gettext(sentence)
+    assert found != sentence
+    return conditional_escape(found)
 
 
 def test_a_decision_leads_to_the_next_message(world: World, held: Post) -> None:
@@ -96,3 +105,9 @@ def test_quarantine_says_why_and_lets_an_owner_out(world: World, held: Post) -> 
     browser.post(reverse("post-quarantine", args=[held.pk]), {"wish": "release"})
     held.refresh_from_db()
     assert held.state == "accepted"
+
+
+def test_what_is_wrong_with_a_message_is_said_in_the_readers_language(world: World, held: Post) -> None:
+    Post.objects.filter(pk=held.pk).update(defects=["several-from", "of-a-later-version"])
+    page = signed_in(world.moderator, "fr").get(reverse("waiting-post", args=[held.pk])).content.decode()
+    assert "several-from" not in page and gettext_in("fr", DEFECTS["several-from"]) in page and "<li>of-a-later-version</li>" in page
