@@ -1,8 +1,8 @@
 """A delivery lane: the copies of one transport on their way out.
 
 Slices are claimed ahead of need, copies are completed in the moment the transport takes them, and outcomes are settled
-in batches on a thread while sending goes on. What ``kill -9`` can repeat is bounded by the worker's ``Gate``: at most
-``MOST_UNSETTLED`` accepted copies are not settled yet, and each connection has at most one more in its dialogue.
+in batches on a thread while sending goes on. What ``kill -9`` can repeat is bounded by the worker's ``Gate``: copies with
+a transport and accepted ones that are not settled yet are together at most ``MOST_UNSETTLED`` and one for each connection.
 """
 
 from __future__ import annotations
@@ -43,16 +43,32 @@ _SETTLE_SECONDS = 30.0  # how long outcomes wait for a database that went away
 
 
 class Gate:
-    """Worker-wide count of accepted copies that are not settled. ``lanes`` are stirred when it opens."""
+    """Worker-wide count of copies a transport has, or accepted and we have not settled. ``lanes`` are stirred when it opens.
+
+    Copies under way count too: a connection that pipelines has taken its next copy before the last one is answered, and
+    sends it whatever else was accepted meanwhile.
+    """
 
     def __init__(self) -> None:
-        self.unsettled = 0
+        self.outstanding = 0
+        self.limit = MOST_UNSETTLED
         self.lanes: set[Lane] = set()
 
+    def enter(self, lane: Lane) -> None:
+        """A lane begins; its connections widen the gate."""
+        self.lanes.add(lane)
+        self.limit += lane.connections
+
+    def leave(self, lane: Lane) -> None:
+        """A lane ended."""
+        if lane in self.lanes:
+            self.lanes.remove(lane)
+            self.limit -= lane.connections
+
     def settled(self, number: int) -> None:
-        """So many acceptances were committed."""
-        was_shut = self.unsettled >= MOST_UNSETTLED
-        self.unsettled -= number
+        """So many copies are no longer outstanding."""
+        was_shut = self.outstanding >= self.limit
+        self.outstanding -= number
         if was_shut:
             for lane in self.lanes:
                 lane.changed.set()
@@ -91,8 +107,8 @@ class Lane:
     """One transport's lane; a ``Feed`` for it. ``run`` returns when there was nothing to do for a while, when told to
     ``stop``, or after a trouble of the whole transport."""
 
-    def __init__(self, transport_id: int, transport: Transport, gate: Gate) -> None:
-        self.transport_id, self.transport, self.gate = transport_id, transport, gate
+    def __init__(self, transport_id: int, transport: Transport, connections: int, gate: Gate) -> None:
+        self.transport_id, self.transport, self.connections, self.gate = transport_id, transport, connections, gate
         self.closed = False
         self.changed = asyncio.Event()
         self._hungry, self._woken, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -115,7 +131,7 @@ class Lane:
 
     def take(self) -> Outgoing | None:
         """The next copy, completed; None when there is none, or enough is unsettled."""
-        if self.gate.unsettled >= MOST_UNSETTLED or (self._bytes > MOST_BYTES and self._under_way):
+        if self.gate.outstanding >= self.gate.limit or (self._bytes > MOST_BYTES and self._under_way):
             return None
         while self._ready:
             held = self._ready[0]
@@ -148,6 +164,7 @@ class Lane:
         key = (due.mailing, due.address)
         self._under_way[key] = UnderWay(held, due, len(wire), self._taken)
         self._taken += 1
+        self.gate.outstanding += 1
         self._bytes += len(wire)
         held.under_way += 1
         return Outgoing(key, sender, recipient, wire, message.prepared.needs_utf8)
@@ -159,10 +176,11 @@ class Lane:
         self._bytes -= found.size
         if self._bytes <= MOST_BYTES < self._bytes + found.size:
             self.changed.set()
+        if outcome.result is not Result.SENT:
+            self.gate.settled(1)
         if outcome.result is Result.SENT:
             held.under_way -= 1
             held.accepted.append(found.due.address)
-            self.gate.unsettled += 1
             self._waiting += 1
             if self._row.length and found.number >= self._row_began:  # what was under way when the refusals began says nothing
                 self._end_row()
@@ -236,7 +254,7 @@ class Lane:
 
     async def run(self) -> None:
         """Claim, send and settle until idle, stopped or in trouble. Raises what made it fail, after settling."""
-        self.gate.lanes.add(self)
+        self.gate.enter(self)
         tasks = [asyncio.create_task(self._guard(work)) for work in (self._claim_all, self._settle_all, self._keep_leases)]
         try:
             while not self.closed:
@@ -273,7 +291,6 @@ class Lane:
             self.stop()
 
     async def _close(self) -> None:
-        self.gate.lanes.discard(self)
         await self.transport.close()
         if self._timer:
             self._timer.cancel()
@@ -285,6 +302,7 @@ class Lane:
             await in_thread(copies.release, [held.claimed for held in self._held.values()])
         except Error as error:
             self._failure = self._failure or error
+        self.gate.leave(self)
 
     async def _in_trouble(self, found: Trouble) -> None:
         now = timezone.now()
