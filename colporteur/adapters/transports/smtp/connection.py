@@ -292,7 +292,7 @@ class Connection(asyncio.Protocol):
         kind = code // 100
         if kind == 2:
             self.accepted += 1
-            self.owner.settle(Outcome(copy.key, Result.SENT, code, ""))
+            self.owner.settle(Outcome(copy.key, Result.SENT, code, _text(lines)))
         else:
             self.owner.settle(Outcome(copy.key, Result.FAILED if kind == 5 else Result.DEFERRED, code, _text(lines)))
         if code == 421:
