@@ -10,7 +10,7 @@ from colporteur.adapters import probes
 from colporteur.adapters.probes import Checked
 from colporteur.cli.output import BY, complain, json_option, now, page, paged, plainly, print_one, print_rows, tell
 from colporteur.daemons.collect import collect_once
-from colporteur.domain.mailboxes import FORM, read_url
+from colporteur.domain.mailboxes import CODES, FORM, SIGNS, read_url
 from colporteur.flow import collecting, lists, mailboxes, transports
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
@@ -24,7 +24,7 @@ def mailbox() -> None:
     """Accounts lists are run from."""
 
 
-@mailbox.command(help=f"Run a list from an IMAP or POP3 account. URL: {FORM}; ?tls=none, &self_signed=1, &move=Folder, &every=60 may follow.")
+@mailbox.command(help=f"Run a list from an IMAP or POP3 account. URL: {FORM} (signs like {SIGNS} in user or password are written {CODES}); ?tls=none, &self_signed=1, &move=Folder, &every=60 may follow.")
 @click.argument("address")
 @click.argument("url")
 @click.option("--no-test", is_flag=True, help="Do not try the account first.")

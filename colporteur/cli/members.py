@@ -14,6 +14,7 @@ from colporteur.domain.addresses import normal
 from colporteur.flow import lists, memberships
 from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.memberships import Membership
+from colporteur.web.saying import said
 
 COLUMNS = ("address", "name", "state", "delivery", "role", "source", "since")
 
@@ -45,7 +46,7 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
     with progress(len(read.taken), "Adding members") as tell_progress:
         added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress)
     for line in added.refused:
-        complain(f"line {line.line}: {line.reason}")
+        complain(f"line {line.line}: {said(line.reason)}")
     if added.left:
         complain(f"{len(added.left)} left the list by themselves and stay away (--bring-back adds them): {', '.join(added.left[:10])}{' ...' if len(added.left) > 10 else ''}")
     if as_json:

@@ -15,6 +15,8 @@ import click
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
+from colporteur.web.saying import said
+
 BY = "command line"
 """Who did it, in the journal, when it was done by a command."""
 
@@ -39,7 +41,7 @@ def plainly(command: Command) -> Command:
         try:
             return command(*args, **kwargs)
         except ValueError as error:
-            raise click.ClickException(_printable(str(error))) from error
+            raise click.ClickException(_printable(said(error))) from error
 
     return wrapped  # type: ignore[return-value]
 

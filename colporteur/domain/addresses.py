@@ -9,6 +9,9 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from colporteur.domain.words import Invalid
+from colporteur.domain.words import gettext_noop as _
+
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]"
 _ADDRESS = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*@(?=.{{1,253}}$)[^\s@.\[\]<>()\",;:\\\x00-\x20\x7f]+(?:\.[^\s@.\[\]<>()\",;:\\\x00-\x20\x7f]+)*")
 _LIST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
@@ -60,19 +63,19 @@ class Reading:
 def normal(text: str) -> str:
     """Normal form of one address: trimmed, lower case, domain in its ASCII form (IDNA).
 
-    Raises ``ValueError`` with a sentence when the text is not an address we can send to.
+    Raises ``Invalid`` when the text is not an address we can send to.
     """
     address = text.strip()
     if len(address) > 320 or not address.isprintable() or not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{text.strip()[:80]!r} is not an e-mail address: write name@example.org")
-    local, _, domain = address.rpartition("@")
+        raise Invalid(_("%(text)r is not an e-mail address: write name@example.org"), text=text.strip()[:80])
+    local, _at, domain = address.rpartition("@")
     if len(local.encode()) > 64:
-        raise ValueError(f"the part before @ is longer than 64 octets: {local[:40]!r}...")
+        raise Invalid(_("the part before @ is longer than 64 octets: %(local)r..."), local=local[:40])
     if not domain.isascii():
         try:
             domain = domain.encode("idna").decode("ascii")
         except UnicodeError:
-            raise ValueError(f"{domain!r} is not a valid domain name") from None
+            raise Invalid(_("%(domain)r is not a valid domain name"), domain=domain) from None
     return f"{local.lower()}@{domain.lower()}"
 
 
@@ -86,17 +89,17 @@ def is_address(text: str) -> bool:
 
 
 def list_name(text: str) -> str:
-    """Checked local part for a new list. Raises ``ValueError`` saying what is wrong and what to write."""
+    """Checked local part for a new list. Raises ``Invalid`` saying what is wrong and what to write."""
     name = text.strip().lower()
     if not _LIST_NAME.fullmatch(name) or ".." in name:
-        raise ValueError(f"{text!r} cannot be a list's name: use letters, digits, dots, hyphens and underscores")
+        raise Invalid(_("%(text)r cannot be a list's name: use letters, digits, dots, hyphens and underscores"), text=text[:80])
     if len(name) > 40:
-        raise ValueError(f"{name!r} is longer than 40 characters: choose a shorter name")
+        raise Invalid(_("%(name)r is longer than 40 characters: choose a shorter name"), name=name[:80])
     if name in RESERVED_NAMES:
-        raise ValueError(f"{name!r} is kept for the mail system: choose another name")
+        raise Invalid(_("%(name)r is kept for the mail system: choose another name"), name=name)
     for suffix in SUFFIXES:
         if name.endswith(suffix):
-            raise ValueError(f"a list's name may not end in {suffix!r}: {name!r} would be a service address of another list")
+            raise Invalid(_("a list's name may not end in %(suffix)r: %(name)r would be a service address of another list"), suffix=suffix, name=name)
     return name
 
 
@@ -106,7 +109,7 @@ def readings(recipient: str) -> tuple[Reading, ...]:
     ``b+TOKEN@domain`` (bounces of long names) reads as ``Reading("@domain", BOUNCES, token)``; ``lists@domain`` and
     ``sympa@domain`` as ``Reading("@domain", REQUEST)``.
     """
-    local, _, domain = recipient.strip().lower().rpartition("@")
+    local, _at, domain = recipient.strip().lower().rpartition("@")
     base, plus, token = local.partition("+")
     found = []
     if base == "b" and plus:

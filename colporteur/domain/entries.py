@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from colporteur.domain.addresses import normal
+from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 
 NAME_LENGTH = 200
@@ -35,7 +36,7 @@ class Entry(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """One line that cannot: its number (from 1), the reason in words, and the line's beginning."""
+    """One line that cannot: its number (from 1), the reason in words (a ``Sentence`` where it has values), and the line's beginning."""
 
     line: int
     reason: str
@@ -157,5 +158,5 @@ def _column(head: list[str], names: Iterable[str]) -> int | None:
 def _sort(answer: Entries, number: int, email: str, name: str, text: str) -> None:
     try:
         answer.taken.append(Entry(number, normal(email), display_name(name)))
-    except ValueError as error:
-        answer.refused.append(Refused(number, str(error) if email.strip() else _("there is no address on this line"), text[:80]))
+    except Invalid as error:
+        answer.refused.append(Refused(number, error.sentences[0] if email.strip() else _("there is no address on this line"), text[:80]))

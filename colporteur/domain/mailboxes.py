@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from colporteur.domain.words import Invalid
+from colporteur.domain.words import gettext_noop as _
+
 KINDS = ("imap", "pop3")
 TLS = ("ssl", "starttls", "none")
 _PORTS = {("imap", "ssl"): 993, ("pop3", "ssl"): 995, ("imap", "starttls"): 143, ("imap", "none"): 143, ("pop3", "starttls"): 110, ("pop3", "none"): 110}
 _SCHEMES = {"imap": ("imap", ""), "imaps": ("imap", "ssl"), "pop3": ("pop3", ""), "pop3s": ("pop3", "ssl"), "pop": ("pop3", ""), "pops": ("pop3", "ssl")}
 _OPTIONS = ("tls", "self_signed", "move", "every")
-FORM = "imaps://user:password@imap.example.org/INBOX (signs like @ : / ? # in user or password are written %40 %3A %2F %3F %23)"
+FORM, SIGNS, CODES = "imaps://user:password@imap.example.org/INBOX", "@ : / ? #", "%40 %3A %2F %3F %23"
 PATIENCE = 5
 """Failures in a row after which owners are told of a trouble that may pass by itself."""
 SERVER_KEEPS_TRYING = timedelta(minutes=30)
@@ -44,22 +47,22 @@ def read_url(url: str) -> Account:
     """Account of a URL; ``?tls=none|starttls&self_signed=1&move=Taken&every=60`` may follow.
 
     ``imap://`` and ``pop3://`` mean STARTTLS, except on a loopback address, where there is nothing to overhear. Raises
-    ``ValueError`` with a sentence that says what to write; the password is never part of it.
+    ``Invalid`` with a sentence that says what to write; the password is never part of it.
     """
     try:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError:
-        raise ValueError(f"this is not the URL of a mailbox: write {FORM}") from None
+        raise _not_a_url() from None
     if parts.scheme not in _SCHEMES or not parts.hostname or not parts.username or parts.password is None or parts.fragment:
-        raise ValueError(f"this is not the URL of a mailbox: write {FORM}")
+        raise _not_a_url()
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if unknown := sorted(set(options) - set(_OPTIONS)):
-        raise ValueError(f"unknown option {unknown[0]!r} in the URL of a mailbox: use {', '.join(_OPTIONS)}")
+        raise Invalid(_("unknown option %(option)r in the URL of a mailbox: use %(known)s"), option=unknown[0], known=", ".join(_OPTIONS))
     kind, tls = _SCHEMES[parts.scheme]
     tls = options.get("tls") or tls or ("none" if _loopback(parts.hostname) else "starttls")
     if tls not in TLS:
-        raise ValueError(f"tls={tls} is not known: use {', '.join(TLS)}")
+        raise Invalid(_("tls=%(tls)s is not known: use %(known)s"), tls=tls, known=", ".join(TLS))
     every = options.get("every", "60")
     return checked(
         Account(
@@ -70,6 +73,10 @@ def read_url(url: str) -> Account:
     )  # fmt: skip
 
 
+def _not_a_url() -> Invalid:
+    return Invalid(_("this is not the URL of a mailbox: write %(form)s (signs like %(signs)s in user or password are written %(codes)s)"), form=FORM, signs=SIGNS, codes=CODES)
+
+
 def _loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -78,29 +85,29 @@ def _loopback(host: str) -> bool:
 
 
 def checked(account: Account) -> Account:
-    """The account itself when it can be used. Raises ``ValueError`` with a sentence.
+    """The account itself when it can be used. Raises ``Invalid`` with a sentence.
 
     No field may hold a control character: they would end a command and begin another one (CVE-2025-15366, -15367).
     """
     for name in ("host", "user", "password", "folder", "move_to"):
         if any(ord(sign) < 32 or ord(sign) == 127 for sign in getattr(account, name)):
-            raise ValueError(f"{name} holds a line break or another control character: write it again")
+            raise Invalid(_("%(name)s holds a line break or another control character: write it again"), name=name)
     if account.kind not in KINDS:
-        raise ValueError(f"{account.kind!r} is not a kind of mailbox: use {' or '.join(KINDS)}")
+        raise Invalid(_("%(kind)r is not a kind of mailbox: use %(known)s"), kind=account.kind, known=", ".join(KINDS))
     if account.tls not in TLS:
-        raise ValueError(f"{account.tls!r} is not a way to encrypt: use {', '.join(TLS)}")
+        raise Invalid(_("%(tls)r is not a way to encrypt: use %(known)s"), tls=account.tls, known=", ".join(TLS))
     if not account.host or len(account.host) > 253 or any(sign.isspace() or sign in "/@" for sign in account.host):
-        raise ValueError("the server needs a name, like imap.example.org")
+        raise Invalid(_("the server needs a name, like imap.example.org"))
     if not 0 < account.port < 65536:
-        raise ValueError("the port is a number between 1 and 65535")
+        raise Invalid(_("the port is a number between 1 and 65535"))
     if not account.user:
-        raise ValueError("the user name is missing")
+        raise Invalid(_("the user name is missing"))
     if not 5 <= account.every <= 86400:
-        raise ValueError("the delay between two looks is a number of seconds between 5 and 86400")
+        raise Invalid(_("the delay between two looks is a number of seconds between 5 and 86400"))
     if account.kind == "imap" and account.move_to.casefold() == account.folder.casefold():
-        raise ValueError("messages cannot be moved to the folder they are taken from: choose another one, or none to delete them")
+        raise Invalid(_("messages cannot be moved to the folder they are taken from: choose another one, or none to delete them"))
     if account.kind == "pop3" and account.move_to:
-        raise ValueError("POP3 knows no folders: leave the folder empty, messages are deleted when they are taken")
+        raise Invalid(_("POP3 knows no folders: leave the folder empty, messages are deleted when they are taken"))
     return account
 
 

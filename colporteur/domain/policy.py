@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from colporteur.domain.addresses import normal
+from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 
 
@@ -145,11 +146,11 @@ _DEFAULTS = Policy()
 def parse(name: str, text: Any) -> Any:
     """Typed value of the option ``name`` from form text, CLI text or JSON; ``None`` stays None.
 
-    Raises ``ValueError`` with a sentence that says what to write.
+    Raises ``Invalid`` with a sentence that says what to write.
     """
     option = OPTIONS.get(name)
     if option is None:
-        raise ValueError(f"there is no setting called {name!r}; known: {', '.join(OPTIONS)}")
+        raise Invalid(_("there is no setting called %(text)r; known: %(known)s"), text=name, known=", ".join(OPTIONS))
     default = getattr(_DEFAULTS, name)
     if text is None:
         return None
@@ -157,11 +158,11 @@ def parse(name: str, text: Any) -> Any:
         try:
             return type(default)(str(text).strip())
         except ValueError:
-            raise ValueError(f"{name} must be one of: {', '.join(type(default))}") from None
+            raise Invalid(_("%(name)s must be one of: %(known)s"), name=name, known=", ".join(type(default))) from None
     if isinstance(default, bool):
         word = str(text).strip().lower()
         if word not in _BOOL:
-            raise ValueError(f"{name} must be yes or no")
+            raise Invalid(_("%(name)s must be yes or no"), name=name)
         return _BOOL[word]
     if isinstance(default, int):
         return _number(name, text, option.metadata["least"], option.metadata["most"])
@@ -170,14 +171,14 @@ def parse(name: str, text: Any) -> Any:
 
 def _text(name: str, value: str) -> str:
     if len(value) > 20_000:
-        raise ValueError(f"{name} is longer than 20,000 characters")
+        raise Invalid(_("%(name)s is longer than 20,000 characters"), name=name)
     if name == "blocked":
         return "\n".join(_blocked(entry) for entry in re.split(r"[\s,;]+", value) if entry)
     if name not in ("prefix", "reply_address"):
         return value
     value = value.strip()
     if not value.isprintable():
-        raise ValueError(f"{name} must be one line")
+        raise Invalid(_("%(name)s must be one line"), name=name)
     return normal(value) if name == "reply_address" and value else value
 
 
@@ -185,22 +186,22 @@ def _blocked(entry: str) -> str:
     try:
         return normal(f"x{entry}")[1:] if entry.startswith("@") else normal(entry)
     except ValueError:
-        raise ValueError(f"blocked: {entry[:80]!r} is neither an address nor a domain: write anna@example.org or @example.org") from None
+        raise Invalid(_("%(name)s: %(entry)r is neither an address nor a domain: write anna@example.org or @example.org"), name="blocked", entry=entry[:80]) from None
 
 
 def changed(held: Mapping[str, Any], values: Mapping[str, str | None]) -> tuple[dict[str, Any], dict[str, tuple[Any, Any]]]:
     """A layer with options set from texts (None: inherit again), and what is different, option -> (old, new).
 
-    Raises ``ValueError`` with a sentence for every wrong one.
+    Raises ``Invalid`` with a sentence for every wrong one.
     """
     parsed, wrong = {}, []
     for name, text in values.items():
         try:
             parsed[name] = parse(name, text)
-        except ValueError as error:
-            wrong.append(str(error))
+        except Invalid as error:
+            wrong.append(error)
     if wrong:
-        raise ValueError("; ".join(wrong))
+        raise Invalid.all_of(wrong)
     layer = {name: value for name, value in held.items() if parsed.get(name, value) is not None}
     layer |= {name: value for name, value in parsed.items() if value is not None}
     return layer, {name: (held.get(name), value) for name, value in parsed.items() if (name in held) != (value is not None) or held.get(name) != value}
@@ -216,9 +217,9 @@ def _number(name: str, text: Any, least: int | None, most: int | None) -> int:
     try:
         number = int(word.removesuffix(unit) if unit else word) * _UNITS[unit]
     except ValueError:
-        raise ValueError(f"{name} must be a whole number") from None
+        raise Invalid(_("%(name)s must be a whole number"), name=name) from None
     if (least is not None and number < least) or (most is not None and number > most):
-        raise ValueError(f"{name} must be between {least} and {most}")
+        raise Invalid(_("%(name)s must be between %(least)s and %(most)s"), name=name, least=least, most=most)
     return number
 
 

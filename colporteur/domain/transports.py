@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from colporteur.domain.words import Invalid
+from colporteur.domain.words import gettext_noop as _
+
 KINDS = ("smtp", "folder")
 """URL schemes; each is a file or folder in ``adapters/transports``, which reads the whole of its own URLs."""
 TLS = ("starttls", "ssl", "none")
@@ -20,27 +23,27 @@ class Way(NamedTuple):
 def read_url(url: str) -> Way:
     """Kind and harmless form of a transport's URL.
 
-    Raises ``ValueError`` with a sentence that says what to write.
+    Raises ``Invalid`` with a sentence that says what to write.
     """
     try:
         parts = urlsplit(url.strip())
         port = parts.port
     except ValueError:
-        raise ValueError("this is not a transport's URL: write smtp://user:password@host:587?tls=starttls or folder:///path") from None
+        raise Invalid(_("this is not a transport's URL: write smtp://user:password@host:587?tls=starttls or folder:///path")) from None
     kind = parts.scheme
     if kind not in KINDS:
-        raise ValueError(f"{parts.scheme!r} is no kind of transport; known: smtp://user:password@host:587?tls=starttls , folder:///path")
+        raise Invalid(_("%(kind)r is no kind of transport; known: smtp://user:password@host:587?tls=starttls , folder:///path"), kind=parts.scheme)
     if kind == "folder":
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
-            raise ValueError("a folder transport needs an absolute path: write folder:///var/spool/outbox")
+            raise Invalid(_("a folder transport needs an absolute path: write folder:///var/spool/outbox"))
         return Way(kind, f"folder://{parts.path}")
     if not parts.hostname or (port is not None and port < 1):
-        raise ValueError("an SMTP transport needs a host: write smtp://user:password@host:587?tls=starttls")
+        raise Invalid(_("an SMTP transport needs a host: write smtp://user:password@host:587?tls=starttls"))
     tls = parse_qs(parts.query).get("tls", [""])[0]
     if tls and tls not in TLS:
-        raise ValueError(f"tls must be one of: {', '.join(TLS)}")
+        raise Invalid(_("tls must be one of: %(known)s"), known=", ".join(TLS))
     if any(character in unquote(parts.netloc) for character in "\r\n\0"):
-        raise ValueError("the URL of a transport is one line")
+        raise Invalid(_("the URL of a transport is one line"))
     user = f"{parts.username}@" if parts.username else ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return Way(kind, f"{parts.scheme}://{user}{host}{f':{port}' if port else ''}{f'?tls={tls}' if tls else ''}")

@@ -192,7 +192,7 @@ def tell(letter: str, mailbox: Mailbox, now: datetime, **fields: Any) -> None:
 
 def _checked_traits(old: dict[str, Any], new: dict[str, bool]) -> dict[str, Any]:
     if unknown := set(new) - set(TRAITS):
-        raise ValueError(f"unknown trait {sorted(unknown)[0]!r}: use {', '.join(TRAITS)}")
+        raise ValueError(gettext("unknown trait %(trait)r: use %(known)s") % {"trait": sorted(unknown)[0], "known": ", ".join(TRAITS)})
     return {**old, **{name: bool(value) for name, value in new.items()}}
 
 

@@ -22,6 +22,7 @@ from colporteur.web.frame import list_page, members_count, page_by, rows_of_list
 from colporteur.web.guard import admin_only, list_or_404, person_of
 from colporteur.web.journal import told
 from colporteur.web.lists.forms import About, Give, New, Way
+from colporteur.web.saying import said
 
 
 @login_required
@@ -47,7 +48,7 @@ def new(request: HttpRequest) -> HttpResponse:
         try:
             made = lists.create(values["address"], values["template"], values["owner"], timezone.now(), title=values["title"], by=person_of(request))
         except ValueError as error:
-            form.add_error("address", str(error))
+            form.add_error("address", said(error))
         else:
             messages.success(request, _("The list %(address)s is made. Add its members next.") % {"address": made.address})
             return redirect("mailbox" if made.domain_id is None else "members", made.pk)
@@ -96,7 +97,7 @@ def about(request: HttpRequest, number: int) -> HttpResponse:
         try:
             lists.change(list_, timezone.now(), by=person_of(request), **form.cleaned_data)
         except ValueError as error:
-            form.add_error(None, str(error))
+            form.add_error(None, said(error))
         else:
             messages.success(request, _("Saved."))
             return redirect("list-about", list_.pk)
@@ -155,7 +156,7 @@ def _take(request: HttpRequest, list_: List) -> HttpResponse:
         if kind in RoleKind and roles.take(list_, email, RoleKind(kind), timezone.now(), by=person_of(request)):
             messages.success(request, _("The role is taken away."))
     except ValueError as error:
-        messages.error(request, str(error))
+        messages.error(request, said(error))
     still = lists_for(person_of(request), Right.MANAGE).filter(pk=list_.pk).exists()  # not when the role was one's own
     return redirect("roles", list_.pk) if still else redirect("lists")
 
@@ -169,7 +170,7 @@ def transport(request: HttpRequest, number: int) -> HttpResponse:
         try:
             lists.change(list_, timezone.now(), by=person_of(request), transport=form.cleaned_data["transport"])
         except ValueError as error:
-            form.add_error("transport", str(error))
+            form.add_error("transport", said(error))
         else:
             messages.success(request, _("Saved."))
             return redirect("list-transport", list_.pk)

@@ -24,6 +24,7 @@ from colporteur.store.rights import Right
 from colporteur.store.sealed import SealBroken
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
+from colporteur.web.saying import said
 
 ROUND_TRIP = 30  # seconds the round trip may take; the page waits for it
 
@@ -77,7 +78,7 @@ def mailbox(request: HttpRequest, number: int) -> HttpResponse:
             try:
                 found = mailboxes.set_mailbox(list_, account, timezone.now(), by=person_of(request))
             except ValueError as error:
-                form.add_error(None, _(str(error)))
+                form.add_error(None, said(error))
             else:
                 _test(request, found)
                 return redirect("mailbox", list_.pk)

@@ -25,6 +25,7 @@ from colporteur.store.rights import Right
 from colporteur.web.frame import list_page, page_by
 from colporteur.web.guard import list_or_404, person_of
 from colporteur.web.memberships.forms import Add
+from colporteur.web.saying import said
 
 STATES = {"receive": Q(paused=False, delivery=DeliveryMode.EACH), "paused": Q(paused=True), "silent": Q(paused=False, delivery=DeliveryMode.NONE)}
 
@@ -74,7 +75,7 @@ def add(request: HttpRequest, number: int) -> HttpResponse:
         text += "\n" * bool(text) + entries.decode(file.read())
     added = memberships.add(list_, entries.read(text), timezone.now(), by=person_of(request), bring_back=form.cleaned_data["bring_back"])
     if added.refused or added.left:
-        return list_page(request, list_, "members", "memberships/added.html", {"added": added, "refused": [(line, _(reason), shown) for line, reason, shown in added.refused[:500]]})
+        return list_page(request, list_, "members", "memberships/added.html", {"added": added, "refused": [(line, said(reason), shown) for line, reason, shown in added.refused[:500]]})
     messages.success(request, _said(added))
     return redirect("members", list_.pk)
 

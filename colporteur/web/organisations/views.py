@@ -19,6 +19,7 @@ from colporteur.store.lists import List, ListState
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.web.frame import page_by
 from colporteur.web.guard import admin_only, person_of
+from colporteur.web.saying import said
 
 
 class AddDomain(forms.Form):
@@ -55,7 +56,7 @@ def add_domain(request: HttpRequest) -> HttpResponse:
             organisation = organisations.organisation_called(values["new"]) if values["new"].strip() else Organisation.objects.filter(pk=values["organisation"] or 0).first()
             domain = organisations.add_domain(values["name"], organisation, now, by=person_of(request))
         except ValueError as error:
-            form.add_error("name", str(error))
+            form.add_error("name", said(error))
         else:
             messages.success(request, _("The domain %(name)s is added.") % {"name": domain.name})
             return redirect("settings")

@@ -24,6 +24,7 @@ from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
 from colporteur.web.guard import admin_only, list_or_404, person_of
 from colporteur.web.policies.rows import Row, echoes, form_text, from_form, rows
+from colporteur.web.saying import said
 
 Save = Callable[[dict[str, str | None]], dict[str, Any]]
 
@@ -97,25 +98,25 @@ def _save(request: HttpRequest, found: Mapping[str, Effective], save: Save) -> t
                 values[name] = from_form(name, text)
                 parse(name, values[name])
             except ValueError as error:
-                faults[name] = _fault(name, str(error))
+                faults[name] = _fault(name, error)
     if not faults:
         try:
             changed = save(values)
         except ValueError as error:
-            messages.error(request, str(error))
+            messages.error(request, said(error))
         else:
             _say(request, changed)
         return redirect(request.get_full_path()), {}
     return None, faults
 
 
-def _fault(name: str, sentence: str) -> str:
+def _fault(name: str, error: ValueError) -> str:
     data = OPTIONS[name].metadata
     if data["unit"] == "bytes":
         return _("Write a number of megabytes between %(least)s and %(most)s.") % {"least": form_text(name, data["least"]) or "0.001", "most": form_text(name, data["most"])}
     if data["unit"] == "days":
         return _("Write a number of days between %(least)s and %(most)s.") % {"least": data["least"], "most": data["most"]}
-    return _(sentence)
+    return said(error, name=f"« {_(data['label'])} »")
 
 
 def _say(request: HttpRequest, changed: Mapping[str, Any]) -> None:

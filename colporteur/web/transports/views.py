@@ -21,6 +21,7 @@ from colporteur.store.organisations import Organisation
 from colporteur.store.sealed import SealBroken
 from colporteur.store.transports import Transport
 from colporteur.web.guard import admin_only, person_of
+from colporteur.web.saying import said
 
 
 class Smtp(forms.Form):
@@ -72,7 +73,7 @@ def add(request: HttpRequest) -> HttpResponse:
         try:
             made = transports.add(form.cleaned_data["name"], form.url(), timezone.now(), organisation, by=person_of(request))
         except ValueError as error:
-            form.add_error("name", str(error))
+            form.add_error("name", said(error))
         else:
             _test(request, made)
             return redirect("transport", made.pk)
@@ -91,7 +92,7 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
         try:
             transports.set_url(transport, form.url(password if same_account else ""), timezone.now(), by=person_of(request))
         except ValueError as error:
-            form.add_error("host", str(error))
+            form.add_error("host", said(error))
         else:
             _test(request, transport)
             return redirect("transport", transport.pk)

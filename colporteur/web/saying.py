@@ -1,0 +1,16 @@
+"""Sentences of the lower floors in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext
+
+from colporteur.domain.words import Invalid, Sentence
+
+
+def said(what: ValueError | str, **other: Any) -> str:
+    """Why something cannot be taken: an error, or a sentence marked for translation. ``other`` replaces values in it."""
+    if isinstance(what, (Invalid, Sentence)):
+        return what.into(gettext, **other)
+    return gettext(what) if isinstance(what, str) and what else str(what)
