@@ -50,7 +50,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_SWEEP", "int", 2, "seconds", "How often workers look for due rows nobody woke them for."),
     Option("COLPORTEUR_LEASE", "int", 60, "seconds", "How long a worker owns a slice of copies without renewing."),
     Option("COLPORTEUR_WEB_THREADS", "int", 8, "threads", "Requests the web server works on at once."),
-    Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-Proto itself; leave off when clients reach it directly."),
+    Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-Proto and X-Forwarded-For itself; leave off when clients reach it directly."),
 )
 
 _SHAPES = {"int": "a whole number of 1 or more", "bool": "0 or 1", "address": "host:port"}

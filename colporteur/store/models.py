@@ -8,7 +8,7 @@ from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
 from colporteur.store.memberships import Membership, Source
 from colporteur.store.organisations import Domain, Organisation, Site
-from colporteur.store.people import Address, Person, SignInLink
+from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Finding, Post
 from colporteur.store.senders import AuthorPolicy
 from colporteur.store.transports import Transport
@@ -16,5 +16,5 @@ from colporteur.store.wordings import Wording
 
 __all__ = [
     "Address", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "Mailbox", "Mailing",
-    "Membership", "Organisation", "Person", "Post", "Refusal", "Role", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
+    "Membership", "Organisation", "Person", "Post", "Refusal", "Role", "SignInAttempt", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
 ]

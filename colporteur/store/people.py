@@ -69,3 +69,14 @@ class SignInLink(models.Model):
 
     class Meta:
         db_table = "sign_in_link"
+
+
+class SignInAttempt(models.Model):
+    """A password tried and not known to be right, booked on an address and on where it came from."""
+
+    of = models.TextField()  # "address:anna@example.org", "client:192.0.2.7", "client:2001:db8:1:2::/64"
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "sign_in_attempt"
+        indexes = [models.Index(fields=["of", "at"], name="sign_in_attempt_of"), models.Index(fields=["at"], name="sign_in_attempt_at")]

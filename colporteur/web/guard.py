@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cached_property, wraps
 from typing import Any, NamedTuple, cast
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
@@ -63,6 +64,13 @@ class PersonLanguageMiddleware:
 def person_of(request: HttpRequest) -> Person:
     """The signed-in person."""
     return cast(Person, request.user)
+
+
+def client_of(request: HttpRequest) -> str:
+    """The IP address a request came from, "" when not known: behind a trusted proxy what that proxy added last."""
+    if settings.TRUSTED_PROXY:
+        return request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def list_or_404(request: HttpRequest, number: int, right: Right) -> List:

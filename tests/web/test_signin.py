@@ -11,7 +11,7 @@ from django.utils import timezone
 from colporteur.flow import people
 from colporteur.mail.parse import readable
 from colporteur.store.mailings import Mailing
-from colporteur.store.people import SignInLink
+from colporteur.store.people import SignInAttempt, SignInLink
 from tests.web.conftest import World, signed_in
 
 
@@ -99,3 +99,30 @@ def test_language_of_the_browser_then_of_the_person(world: World) -> None:
     assert '<html lang="fr"' in browser.get("/").content.decode()
     world.owner.refresh_from_db()
     assert world.owner.language == "fr"
+
+
+def test_after_too_many_passwords_known_and_unknown_wait_alike(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    right, now = "une phrase facile à retenir", timezone.now()
+    world.owner.addresses.update(verified_at=now)
+    world.owner.set_password(right)
+    world.owner.save()
+    strip = re.compile(r'name="csrfmiddlewaretoken" value="[^"]+"')
+    pages = []
+    for email in (world.owner.primary_email, "personne@nulle.example"):
+        browser = signed_in(None)
+        for _time in range(10):
+            assert browser.post("/signin/password", {"email": email, "password": "autre"}).status_code == 200
+        waits = browser.post("/signin/password", {"email": email, "password": right})
+        assert waits.status_code == 429 and "_auth_user_id" not in browser.session
+        pages.append(strip.sub("", waits.content.decode().replace(email, "X")))
+    assert pages[0] == pages[1] and "Too many attempts" in pages[0]
+    monkeypatch.setattr("colporteur.web.signin.views.timezone.now", lambda: now + timedelta(minutes=16))
+    browser = signed_in(None)
+    assert browser.post("/signin/password", {"email": world.owner.primary_email, "password": right}).status_code == 302
+
+
+@pytest.mark.parametrize(("trusted", "seen"), [(True, "198.51.100.1"), (False, "192.0.2.7")])
+def test_only_a_trusted_proxy_says_where_somebody_comes_from(world: World, monkeypatch: pytest.MonkeyPatch, trusted: bool, seen: str) -> None:
+    monkeypatch.setattr("django.conf.settings.TRUSTED_PROXY", trusted)
+    signed_in(None).post("/signin/password", {"email": "a@nulle.example", "password": "x"}, REMOTE_ADDR="192.0.2.7", headers={"x-forwarded-for": "203.0.113.9, 198.51.100.1"})
+    assert set(SignInAttempt.objects.values_list("of", flat=True)) == {"address:a@nulle.example", f"client:{seen}"}

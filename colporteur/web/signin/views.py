@@ -16,9 +16,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.addresses import normal
-from colporteur.flow import letters, people
+from colporteur.flow import attempts, letters, people
 from colporteur.store.people import Address, SignInLink
-from colporteur.web.guard import person_of
+from colporteur.web.guard import client_of, person_of
 from colporteur.web.signin.forms import Account, Ask, ByPassword, Password
 
 LIVE_LINKS = 5  # of one address at a time
@@ -58,15 +58,22 @@ def _mail_link(email: str) -> None:
 
 @sensitive_post_parameters("password")
 def by_password(request: HttpRequest) -> HttpResponse:
-    """Address and password."""
+    """Address and password; after too many attempts there is a wait, whether somebody has that address or not."""
     form = ByPassword(request.POST or None)
+    status = 200
     if request.method == "POST" and form.is_valid():
-        person = authenticate(request, email=form.cleaned_data["email"], password=form.cleaned_data["password"])
-        if person is not None:
+        attempt = attempts.begin(form.cleaned_data["email"], client_of(request), timezone.now())
+        person = authenticate(request, email=form.cleaned_data["email"], password=form.cleaned_data["password"]) if attempt else None
+        if attempt and person is not None:
+            attempts.succeeded(attempt)
             login(request, person, backend=BACKEND)
             return redirect(_onward(request))
-        form.add_error("password", _("Address and password do not go together. Ask for a link by mail if you forgot it."))
-    return render(request, "signin/password.html", {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")})
+        if attempt:
+            form.add_error("password", _("Address and password do not go together. Ask for a link by mail if you forgot it."))
+        else:
+            status = 429
+            form.add_error("password", _("Too many attempts. Wait a quarter of an hour, or ask for a link by mail."))
+    return render(request, "signin/password.html", {"form": form, "next": request.POST.get("next") or request.GET.get("next", "")}, status=status)
 
 
 def by_link(request: HttpRequest, token: str) -> HttpResponse:
