@@ -3,8 +3,6 @@ and everything important works without JavaScript."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,7 +12,7 @@ from django.conf import settings
 from django.db import connections
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from colporteur.domain import tokens
@@ -22,28 +20,22 @@ from colporteur.domain.mailings import CopyState
 from colporteur.flow import mailboxes
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
+from colporteur.store.arrivals import Arrival, Errand, keep
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Post
+from tests.servers import browser
 from tests.web.conftest import World, signed_in, write_to
 
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium. Playwright keeps an event loop in this thread, which Django would take for a mistake."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not path:
-        pytest.fail("chromium is missing: apt-get install chromium")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    """One for the whole file: starting it takes a second."""
+    with browser.chromium() as started:
+        yield started
 
 
 @pytest.fixture
@@ -62,12 +54,15 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     first = list(Copy.objects.filter(mailing=mailing).order_by("address_id").values_list("address_id", flat=True)[:4])
     for address, state in zip(first, (CopyState.SENT, CopyState.FAILED, CopyState.DEFERRED, CopyState.CANCELLED), strict=True):
         Copy.objects.filter(mailing=mailing, address_id=address).update(state=state)
+    arrival = Arrival.objects.create(blob_id=keep(b"From: a@b.example\r\nSubject: x\r\n\r\ny\r\n"), door="lmtp", received_at=now)
+    for list_, recipient in ((world.list, "amapiens-unsubscribe+aaaaaaaaaaaaaaaaaaaaaaaa@paniersdusaule.example"), (None, "lists@paniersdusaule.example")):
+        Errand.objects.create(arrival=arrival, list=list_, service="owner", recipient=recipient, state="quarantined", error="ValueError: x", received_at=now)
     mailboxes.set_mailbox(world.list, "imaps://user:secret@imap.invalid/INBOX", now, by="test", traits={"plus_part": False, "from_address": True})
     Mailbox.objects.update(failures=3, last_error="Le serveur refuse le mot de passe", next_try=now)
     odile = Address.objects.get(email="odile.perrin@courriel.example")
     names = {
         "home": [], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "list-settings": [world.list.pk],
-        "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "post": [stuck.pk],
+        "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],
         "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "transport-add": [],
         "transport": [mailing.transport_id], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],
     }  # fmt: skip
