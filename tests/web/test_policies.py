@@ -71,3 +71,8 @@ def test_the_site_speaks_for_lists_that_say_nothing(world: World) -> None:
     world.list.refresh_from_db()
     assert policy(type(world.list).objects.select_related("domain", "organisation").get(pk=world.list.pk)).expire_days == 7
     assert JournalEntry.objects.filter(event="policy.changed").count() == 3
+
+
+def test_what_is_wrong_is_said_in_french(world: World) -> None:
+    page = signed_in(world.owner, "fr").post(f"/lists/{world.list.pk}/settings", {"blocked": "n'importe"}).content.decode()
+    assert "n’est ni une adresse ni un domaine" in page and "« Expéditeurs" in page.replace("\xa0", " ").replace("\u202f", " ")
