@@ -2,7 +2,8 @@
 
 ``at=2026-11-21T11:20:00.123Z level=info part=worker log=mail event=accepted post=12 list=news@example.org``
 
-Loggers are named ``colporteur.<noun>``; a message is a word followed by ``key=%s`` pairs, or a sentence (``msg="..."``).
+Loggers are named ``colporteur.<noun>``; a message is a word (``%s`` where a state is the event) followed by
+``key=%s`` pairs, or a sentence (``msg="..."``).
 Values are quoted when they hold a space, a quote or ``=``, and control characters never pass: foreign text can neither
 end a line nor forge a pair.
 """
@@ -20,7 +21,8 @@ from typing import Any
 
 from django.conf import settings
 
-_EVENT = re.compile(r"[a-z][\w.-]*(?: [\w.]+=.*)?", re.DOTALL)
+_EVENT = re.compile(r"(?:%s|[a-z][\w.-]*)(?: [\w.]+=.*)?", re.DOTALL)
+_PLACE = re.compile(r"%[ra]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _NEEDS_QUOTES = re.compile(r'[\s"=\\]')
 _LONGEST = 2000  # characters of one value; of a longer one the middle is left out
@@ -60,7 +62,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         if _EVENT.fullmatch(template):
             args = record.args
-            filled = template % tuple(quoted(arg) for arg in args) if isinstance(args, tuple) and args else template % args if args else template
+            filled = _PLACE.sub("%s", template) % tuple(quoted(arg) for arg in args) if isinstance(args, tuple) and args else template % args if args else template
             return f"event={filled}"
         return f"msg={quoted(record.getMessage())}"
     except (TypeError, ValueError):

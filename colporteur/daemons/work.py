@@ -21,7 +21,7 @@ from colporteur.adapters import dns
 from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
-from colporteur.flow import errands, mailings, moderation, senders
+from colporteur.flow import errands, moderation, planning, senders
 from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
@@ -78,7 +78,7 @@ async def _plan() -> int:
     """Ask the DNS about authors' domains, then write the next ranges."""
     for domain, policy in await dns.policies(await in_thread(senders.domains_to_look_up, timezone.now())):
         await in_thread(senders.remember, domain, policy, timezone.now())
-    return await in_thread(mailings.plan_due, timezone.now(), known_only=True)
+    return await in_thread(planning.plan_due, timezone.now(), known_only=True)
 
 
 async def _forget() -> int:

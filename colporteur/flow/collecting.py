@@ -148,7 +148,7 @@ def leave(mailbox_id: int, validity: int, uid: str, error: str, now: datetime, *
     row.attempts = decisions.MESSAGE_ATTEMPTS if for_good else row.attempts + 1
     row.next_try, row.error, row.at = decisions.message_next_try(row.attempts, now), error.replace("\x00", "")[:1000], now
     row.save()
-    log.warning("left-behind mailbox=%s uid=%s attempts=%d error=%r", mailbox_id, uid, row.attempts, row.error)
+    log.warning("left-behind mailbox=%s uid=%s attempts=%d error=%s", mailbox_id, uid, row.attempts, row.error)
     if row.next_try is None:
         journal.write("mailbox.left", now, organisation=mailbox.list.organisation_id, list=mailbox.list_id, error=row.error)
         mailboxes.tell("trouble", mailbox, now, error=row.error, since=now)

@@ -72,7 +72,7 @@ def set_mailbox(list_: List, account: Account | str, now: datetime, *, by: Perso
         row.traits = _checked_traits(row.traits, traits)
     row.save()
     journal.write("mailbox.changed", now, actor=actor(by), organisation=list_.organisation_id, list=list_.id, by=str(by), mailbox=str(row))
-    mail_journal.info("mailbox-set list=%s mailbox=%s@%s:%d by=%s", list_.address, row.user, row.host, row.port, by)
+    mail_journal.info("mailbox-set list=%s user=%s host=%s port=%d by=%s", list_.address, row.user, row.host, row.port, by)
     return row
 
 
@@ -96,7 +96,7 @@ def learn(mailbox: Mailbox, traits: dict[str, bool], now: datetime) -> None:
         row = Mailbox.objects.select_for_update().get(pk=mailbox.pk)
         row.traits = mailbox.traits = _checked_traits(row.traits, traits)
         row.save(update_fields=["traits"])
-    mail_journal.info("mailbox-traits mailbox=%s at=%s %s", mailbox, now.isoformat(), " ".join(f"{name}={value}" for name, value in sorted(row.traits.items())))
+    mail_journal.info("mailbox-traits mailbox=%s tested=%s traits=%s", mailbox, now.isoformat(), ",".join(f"{name}={value}" for name, value in sorted(row.traits.items())))
 
 
 def account_of(mailbox: Mailbox) -> Account:
@@ -147,7 +147,7 @@ def trouble(mailbox_id: int, failure: Failure, now: datetime) -> datetime:
             tell("trouble", mailbox, now, error=lazy(failure.shown, str)(), since=mailbox.last_success or now)
         mailbox.save(update_fields=["failures", "next_try", "last_error", "told_at"])
     mail_journal.warning(
-        "mailbox-trouble mailbox=%s list=%s failures=%d next=%s error=%r", mailbox_id, mailbox.list.address, mailbox.failures, mailbox.next_try.isoformat(), mailbox.last_error
+        "mailbox-trouble mailbox=%s list=%s failures=%d next=%s error=%s", mailbox_id, mailbox.list.address, mailbox.failures, mailbox.next_try.isoformat(), mailbox.last_error
     )
     return mailbox.next_try
 

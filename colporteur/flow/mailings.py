@@ -15,8 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from colporteur.domain.mailings import MailingKind, MailingState, Priority
-from colporteur.flow.planning import plan_due
-from colporteur.flow.rewriting import only_sender
+from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
 from colporteur.store import copies, journal
 from colporteur.store.arrivals import keep
@@ -28,7 +27,7 @@ from colporteur.store.policies import policy
 from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
 
-__all__ = ["Totals", "assign_transports", "cancel", "create_for_post", "create_forward", "create_letter", "pause", "plan_due", "resume", "resume_due", "totals", "totals_of", "transport_for"]
+__all__ = ["Totals", "assign_transports", "cancel", "create_for_post", "create_forward", "create_letter", "pause", "resume", "resume_due", "totals", "totals_of", "transport_for"]
 
 log = logging.getLogger("colporteur.mail")
 
@@ -37,7 +36,7 @@ log = logging.getLogger("colporteur.mail")
 
 
 def create_for_post(post: Post, now: datetime) -> Mailing:
-    """The mailing of an accepted post: the audience is this moment; its copies are written by ``plan_due``.
+    """The mailing of an accepted post: the audience is this moment; its copies are written by ``planning.plan_due``.
 
     In the caller's transaction; the caller wakes PLAN last.
     """
@@ -57,9 +56,13 @@ def create_letter(raw: bytes, to: Address, now: datetime, *, letter: str, subjec
 
 
 def create_forward(raw: bytes, addresses: Sequence[Address], now: datetime, *, list_: List, subject: str) -> Mailing:
-    """The same bytes, untouched, to several addresses: a message to the owners. In the caller's transaction."""
+    """The same bytes, untouched, to several addresses: a message to the owners. In the caller's transaction.
+
+    The list stands in the envelope, each copy by a token of its own: reports about it come to the list and never reach the
+    author, who wrote to one address and must not learn the owners' from a report; the null sender is for mail of programs.
+    """
     language = list_.language or list_.organisation.language
-    return _few(raw, list(dict.fromkeys(a.id for a in addresses)), now, letter="owner", subject=subject, list_=list_, language=language, envelope_sender="")
+    return _few(raw, list(dict.fromkeys(a.id for a in addresses)), now, letter="owner", subject=subject, list_=list_, language=language, envelope_sender=bounces_address(list_, transport_for(list_)))
 
 
 def left_out(post: Post) -> list[int]:

@@ -26,6 +26,7 @@ from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy
 
 log = logging.getLogger("colporteur.memberships")
+mail = logging.getLogger("colporteur.mail")
 
 CHUNK = 10_000
 ONE_BY_ONE = 20  # so many changes are journaled one by one; more of them as one entry with counts
@@ -210,6 +211,8 @@ def _end(list_: List, emails: list[str], left_by: str, now: datetime, by: Person
             journal.write("memberships.left", now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, count=len(ended), by=str(by))
         else:
             _one_by_one("membership.left", list_, ended, now, by, {})
+            for _id, email in ended:
+                mail.info("left list=%s address=%s by=%s", list_.address, email, by)
     gone = {email for _id, email in ended}
     return Removed(sorted(gone), [email for email in dict.fromkeys(emails) if email not in gone])
 

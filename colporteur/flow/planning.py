@@ -3,36 +3,65 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F
 
-from colporteur.domain.mailings import MailingKind, MailingState
+from colporteur.domain.mailings import MailingState
 from colporteur.domain.policy import FromForm
-from colporteur.flow import senders
-from colporteur.flow.rewriting import envelope_sender, frozen
+from colporteur.domain.posts import PostState
+from colporteur.flow import moderation, senders
+from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal
 from colporteur.store.jobs import Wake, wake
-from colporteur.store.lists import ListState
-from colporteur.store.mailings import Mailing
+from colporteur.store.mailings import Mailing, to_plan
 from colporteur.store.policies import policy
 
 log = logging.getLogger("colporteur.mail")
+debug = logging.getLogger("colporteur.planning")
 
 FIRST_RANGE, RANGE = 2_000, 10_000
 """Copies committed together: few at first so that sending starts at once."""
+
+ATTEMPTS = 5
+WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
+"""How long after it was made a mailing is planned again that could not be, by failed attempts."""
 
 
 def plan_due(now: datetime, *, known_only: bool = False) -> int:
     """Write the next range of every mailing that is not planned yet; how many ranges were written, 0: nothing to do.
 
     ``known_only``: leave a mailing alone until the DMARC policy of its author's domain was asked for (the worker asks
-    ``senders.domains_to_look_up`` first); otherwise an unknown policy counts as none.
+    ``senders.domains_to_look_up`` first); otherwise an unknown policy counts as none. A mailing that cannot be planned is
+    tried again a few times, then its post is quarantined; the others are planned meanwhile.
     """
-    working = Q(list__state=ListState.ACTIVE) & (Q(list__domain__isnull=True) | Q(list__domain__enabled=True))
-    unplanned = Mailing.objects.filter(working, planned=False, kind=MailingKind.POST, state__in=[MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED])
-    return sum(_plan_range(id_, now, known_only) for id_ in unplanned.order_by("id").values_list("id", flat=True)[:100])
+    written = 0
+    for id_, attempts, created in to_plan().values_list("id", "attempts", "created"):
+        if attempts and now < created + WAITS[min(attempts, len(WAITS)) - 1]:
+            continue
+        try:
+            written += _plan_range(id_, now, known_only)
+        except (OperationalError, InterfaceError):
+            raise  # the database's trouble, not the mailing's
+        except Exception as error:
+            _could_not_plan(id_, error, now)
+    return written
+
+
+@transaction.atomic
+def _could_not_plan(mailing_id: int, failure: Exception, now: datetime) -> None:
+    error = f"{type(failure).__name__}: {failure}".replace("\x00", "")[:1000]
+    debug.warning("planning failed mailing=%s", mailing_id, exc_info=failure)
+    Mailing.objects.filter(id=mailing_id).update(attempts=F("attempts") + 1, error=error)
+    mailing = Mailing.objects.select_for_update().get(id=mailing_id)
+    log.error("cannot-plan mailing=%d attempts=%d error=%s", mailing_id, mailing.attempts, error)
+    if mailing.attempts < ATTEMPTS:
+        return
+    copies.cancel_open(mailing_id)
+    Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now)
+    if mailing.post_id:
+        moderation.quarantine(mailing.post_id, error, now, PostState.ACCEPTED)
 
 
 @transaction.atomic
@@ -55,7 +84,7 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
         mailing.state = MailingState.RUNNING
     if mailing.planned:
         _planned(mailing, now)
-    mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender"])
+    mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error"] if first else [])])
     wake(Wake.DELIVER)
     return 1
 
@@ -67,8 +96,8 @@ def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
     if known_only and values.from_form == FromForm.WHEN_NEEDED and mailing.post and not senders.known(senders.domain_of(mailing.post.sender), now):
         return False
     mailing.rewriting = frozen(mailing, values).to_json()
-    mailing.envelope_sender = envelope_sender(mailing)
-    mailing.started = now
+    mailing.envelope_sender = bounces_address(mailing.list, mailing.transport)
+    mailing.started, mailing.attempts, mailing.error = now, 0, ""
     return True
 
 

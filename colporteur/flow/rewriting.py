@@ -43,11 +43,10 @@ def frozen(mailing: Mailing, values: Policy) -> Rewriting:
     )
 
 
-def envelope_sender(mailing: Mailing) -> str:
-    """Where reports about copies go, ``{token}`` naming the copy (VERP); the bare address where nothing else is taken."""
-    list_ = mailing.list
-    assert list_
-    if only := only_sender(list_, mailing.transport):
+def bounces_address(list_: List, transport: Transport | None) -> str:
+    """Envelope sender: where reports about copies go, ``{token}`` naming the copy (VERP); the bare address where nothing
+    else is taken."""
+    if only := only_sender(list_, transport):
         return only
     if mailbox := _mailbox(list_):
         if not (mailbox.traits.get("plus_part", False) and _fits(f"{list_.name}+")):

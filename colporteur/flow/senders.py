@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from colporteur.domain.mailings import MailingKind
-from colporteur.store.mailings import Mailing
+from colporteur.store.mailings import to_plan
 from colporteur.store.senders import AuthorPolicy
 
 _KEEP, _KEEP_FAILURE = timedelta(hours=6), timedelta(minutes=10)
@@ -31,8 +30,8 @@ def known(domain: str, now: datetime) -> bool:
 
 def domains_to_look_up(now: datetime) -> list[str]:
     """Domains of authors whose mailings wait to be planned and whose policy is not known or too old."""
-    waiting = Mailing.objects.filter(planned=False, planned_to=0, kind=MailingKind.POST).values_list("post__sender", flat=True).distinct()[:200]
-    return _unknown({domain_of(sender or "") for sender in waiting} - {""}, now)
+    waiting = to_plan().values_list("post__sender", "planned_to")
+    return _unknown({domain_of(sender or "") for sender, planned_to in waiting if not planned_to} - {""}, now)
 
 
 def _unknown(domains: Iterable[str], now: datetime) -> list[str]:

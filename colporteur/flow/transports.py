@@ -126,7 +126,7 @@ def trouble(transport: Transport, error: str, now: datetime, *, lasting: bool = 
     if row.told_at is None and (lasting or row.failures >= PATIENCE) and _tell("trouble", row, now, error=row.last_error, since=row.last_success or now):
         row.told_at = now
     row.save(update_fields=["failures", "next_try", "last_error", "told_at"])
-    log.warning("transport-trouble transport=%s failures=%d next=%s error=%r", row.name, row.failures, row.next_try.isoformat(), row.last_error)
+    log.warning("transport-trouble transport=%s failures=%d next=%s error=%s", row.name, row.failures, row.next_try.isoformat(), row.last_error)
     return row.next_try
 
 

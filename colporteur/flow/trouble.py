@@ -66,5 +66,5 @@ def _pause(mailing: Mailing, reply: str, resume_at: datetime | None, now: dateti
     won = Mailing.objects.filter(id=mailing.id, state=MailingState.RUNNING).update(state=MailingState.PAUSED, pause_reason=reply, resume_at=resume_at)
     if won:
         journal.write("mailing.stopped", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing.id, reason=reply)
-        log.warning("stopped mailing=%d again=%s reply=%r", mailing.id, resume_at.isoformat() if resume_at else "", reply)
+        log.warning("stopped mailing=%d again=%s reply=%s", mailing.id, resume_at.isoformat() if resume_at else "", reply)
     return bool(won)

@@ -123,6 +123,14 @@ def trace_tokens(raw: bytes) -> tuple[str, ...]:
     return tuple(found.lower() for value in _values(raw, TRACE_FIELD.lower().encode()) if (found := text.header(value)) and found.isalnum() and len(found) <= 64)
 
 
+_TRACE_INSIDE = re.compile(rb"(?im)^[> \t]{0,8}" + re.escape(TRACE_FIELD.encode()) + rb":[ \t]*([a-z2-7]{24})\r?$")
+
+
+def returned_tokens(raw: bytes) -> tuple[str, ...]:
+    """Tokens of our trace fields anywhere in a report, the returned original's above all; lower case, unverified, at most 20."""
+    return tuple(found[1].decode().lower() for found, _ in zip(_TRACE_INSIDE.finditer(raw), range(20), strict=False))
+
+
 # ---- writing ----
 
 _SAFE_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")

@@ -86,6 +86,6 @@ class JournalEntry(models.Model):
 
 
 def write(event: str, now: datetime, *, actor: int | None = None, organisation: int | None = None, list: int | None = None, post: int | None = None, mailing: int | None = None, address: int | None = None, **values: Any) -> None:
-    """Append one entry within the caller's transaction. ``event`` must be in ``EVENTS``; ``values`` are JSON scalars."""
+    """Append one entry within the caller's transaction. ``event`` must be in ``EVENTS``; ``values`` are JSON."""
     assert event in EVENTS, event
     JournalEntry.objects.create(at=now, event=event, actor_id=actor, organisation_id=organisation, list_id=list, post_id=post, mailing_id=mailing, address_id=address, values=values)

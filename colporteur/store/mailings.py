@@ -6,11 +6,11 @@ import builtins
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from colporteur.domain.mailings import MailingKind, MailingState, Priority
 from colporteur.store.arrivals import Blob
-from colporteur.store.lists import List
+from colporteur.store.lists import List, ListState
 from colporteur.store.people import Address
 from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
@@ -53,6 +53,14 @@ class Mailing(models.Model):
             models.Index(fields=["id"], name="mailing_to_plan", condition=Q(planned=False)),
             models.Index(fields=["id"], name="mailing_open", condition=Q(state__in=["planned", "running", "paused"])),
         ]
+
+
+def to_plan() -> QuerySet[Mailing]:
+    """Mailings of posts whose copies are not all written, the oldest hundred; those of lists that are switched off wait
+    and take no place."""
+    working = Q(list__state=ListState.ACTIVE) & (Q(list__domain__isnull=True) | Q(list__domain__enabled=True))
+    still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
+    return Mailing.objects.filter(working, planned=False, kind=MailingKind.POST, state__in=still).order_by("id")[:100]
 
 
 class Slice(models.Model):

@@ -67,16 +67,16 @@ def lists_for(person: Person, right: Right) -> QuerySet[List]:
 def addresses_of(list_: List, kind: RoleKind) -> list[Address]:
     """Addresses mail to the holders of a role goes to, each once, oldest role first.
 
-    A person gets it at the oldest verified address. A list without moderators is moderated by its owners, so they are
+    A person gets it once, at the address the oldest role was given to, else at the oldest verified one. A list without moderators is moderated by its owners, so they are
     answered for ``MODERATOR`` then.
     """
-    found: dict[int, Address] = {}
+    found: dict[tuple[str, int], Address] = {}
     roles = Role.objects.filter(list=list_, kind=kind).select_related("person", "address__person").prefetch_related("person__addresses").order_by("id")
     for role in roles:
         address = role.address or _best(role.person)
         holder = role.person or (role.address.person if role.address else None)
         if address and not (holder and not holder.is_active):
-            found.setdefault(address.id, address)
+            found.setdefault(("person", holder.pk) if holder else ("address", address.pk), address)
     if not found and kind == RoleKind.MODERATOR:
         return addresses_of(list_, RoleKind.OWNER)
     return list(found.values())

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from colporteur.domain.moderation import Action, Finding
+from colporteur.flow import moderation
 from colporteur.store.journal import EVENTS, JournalEntry
 
 
@@ -37,10 +39,19 @@ def _word(value: Any) -> str:
 def sentence(entry: JournalEntry) -> str:
     """The event in the active language."""
     text = _(EVENTS.get(entry.event, entry.event))
+    if why := _why(entry):
+        return f"{text}: {why}"
     try:
         return text.format_map(_Values({name: _word(value) for name, value in entry.values.items()}))
     except (ValueError, IndexError, AttributeError):
         return text
+
+
+def _why(entry: JournalEntry) -> str:
+    """The verdict's reasons, in the words of the waiting list, the notice and the command line."""
+    found = entry.values.get("findings", [])
+    said = moderation.reasons(Finding(one["rule"], Action(one["action"]), one["reason"], one["values"]) for one in found) if found else entry.values.get("reasons", "")
+    return " ".join(str(said).split("\n"))
 
 
 def told(entries: Iterable[JournalEntry]) -> list[Told]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings
+from colporteur.flow import mailings, planning
 from colporteur.store.arrivals import Arrival, keep
 from colporteur.store.lists import List
 from colporteur.store.mailings import Copy, Mailing, Slice
@@ -36,7 +36,7 @@ def a_mailing(list_: List, raw: bytes = b"", *, now: datetime | None = None, sen
     now = now or timezone.now()
     with transaction.atomic():
         mailing = mailings.create_for_post(a_post(list_, raw, sender=sender), now)
-    while mailings.plan_due(now):
+    while planning.plan_due(now):
         pass
     mailing.refresh_from_db()
     return mailing

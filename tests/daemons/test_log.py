@@ -38,6 +38,10 @@ def test_an_event_is_logfmt() -> None:
     )
 
 
+def test_a_state_may_be_the_event_and_every_value_is_quoted_the_same_way() -> None:
+    assert line("%s mailing=%d reply=%r error=%s", "failed", 7, "550 5.1.1 No such user", "").endswith('event=failed mailing=7 reply="550 5.1.1 No such user" error=""')
+
+
 def test_a_sentence_becomes_one_value() -> None:
     assert line("could not look up %s", "example.org", name="django.request").endswith('log=django.request msg="could not look up example.org"')
 

@@ -20,7 +20,7 @@ from colporteur.flow.errands import work
 from colporteur.flow.errands.moderate import command
 from colporteur.store.arrivals import Errand
 from colporteur.store.journal import JournalEntry
-from colporteur.store.lists import List, RoleKind
+from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
@@ -160,6 +160,26 @@ def test_a_reply_with_the_null_sender_never_decides(held: tuple[Post, str]) -> N
     post, token = held
     done(asked(post.list, "moderate", reply("distribute"), token, mail_from=""))
     assert state(post) == "held"
+
+
+def test_a_reply_collected_where_nobody_writes_the_envelope_down_decides(held: tuple[Post, str]) -> None:
+    post, token = held
+    errand = asked(post.list, "moderate", message(MODERATOR, body="distribute\r\n"), token, mail_from="")
+    errand.arrival.door = "pop3"
+    errand.arrival.save()
+    done(errand)
+    assert state(post) == "accepted"
+
+
+def test_an_administrator_answers_from_any_of_their_addresses(amis: List) -> None:
+    chief = a_person("chief@members.example", admin=True)
+    Address.objects.create(email="chief@home.example", person=chief)
+    Role.objects.all().delete()
+    post = arrives(amis, message(f"Marc <{STRANGER}>", subject="Covoiturage"))
+    moderation.judge_due(NOW)
+    token = moderation.moderation_token(post.pk, Address.objects.get(email="chief@members.example").pk)
+    done(asked(amis, "moderate", message("chief@home.example", subject=f"Re: [#{token}] To decide", body="distribute\r\n")))
+    assert state(post) == "accepted"
 
 
 def test_a_reply_without_a_verb_is_asked_again(held: tuple[Post, str]) -> None:
@@ -332,6 +352,18 @@ def test_forged_and_expired_reports_change_nothing(amis: List) -> None:
     done(asked(amis, "bounces", REPORT, token, mail_from="", now=late), late)
     assert reports() == []
     assert JournalEntry.objects.filter(event="errand.unmatched").count() == 7
+
+
+def test_a_report_to_an_address_without_token_is_matched_by_the_original_it_returns(amis: List) -> None:
+    token, other = copy_token(amis, "bea@members.example"), copy_token(amis, MEMBER)
+    returned = b"Content-Type: message/rfc822\r\n\r\nSubject: Hello\r\nX-Colporteur-Trace: %s\r\n\r\nHello\r\n\r\n--x--"
+    done(asked(amis, "bounces", REPORT.replace(b"--x--", returned % token.encode()), mail_from=""))
+    assert reports() == ["bea@members.example"]
+    forged = tokens.sign(b"another key", Purpose.COPY, Mailing.objects.latest("id").pk, Address.objects.get(email=MEMBER).pk)
+    done(asked(amis, "bounces", REPORT.replace(b"--x--", returned % forged.encode()), mail_from=""))
+    both = b"X-Colporteur-Trace: %s\r\n\r\n" % other.encode()
+    done(asked(amis, "bounces", REPORT.replace(b"--x--", (returned % token.encode()).replace(b"\r\n\r\nHello", b"\r\n\r\n" + both + b"Hello")), mail_from=""))
+    assert reports() == ["bea@members.example"], "never guessed"
 
 
 def test_a_flood_of_reports_about_one_copy_is_bounded(amis: List) -> None:

@@ -14,13 +14,14 @@ from django.utils import translation
 from colporteur.domain import tokens
 from colporteur.domain.posts import Decision, PostState
 from colporteur.flow import moderation
-from colporteur.flow.moderation import facts, judging
+from colporteur.flow.moderation import facts, judging, telling
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Finding, Post
 from colporteur.store.wordings import Wording
+from colporteur.web.journal import sentence as sentence_of
 from tests.flow.posts import NOW, arrives, html, letters, text
 from tests.story.scenes import a_list, a_person, give_role, join, message
 
@@ -405,6 +406,34 @@ def test_a_post_nobody_decided_about_expires_and_its_author_is_told_once(amis: L
     assert [to for _name, to, _letter in letters("expired")] == [STRANGER]
     late = moderation.decide(post.pk, Decision.RELEASE, NOW + timedelta(days=15), address=MODERATOR)
     assert (late.won, late.state, late.by) == (False, PostState.EXPIRED, "")
+
+
+def test_one_that_cannot_be_told_expires_all_the_same_and_holds_no_other_up(amis: List, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = judged(amis, message(STRANGER, subject="first")), judged(amis, message(STRANGER, subject="second"))
+    real = telling.tell_author
+    monkeypatch.setattr(telling, "tell_author", lambda letter, post, *more, **fields: 1 // 0 if post.pk == first.pk else real(letter, post, *more, **fields))
+    assert moderation.expire_due(NOW + timedelta(days=14)) == 2
+    assert (state(first), state(second)) == ("expired", "expired")
+    assert [str(letter["Subject"]) for _name, _to, letter in letters("expired") if "second" in str(letter["Subject"])] != []
+
+
+def test_a_moderator_with_two_addresses_gets_one_notice(amis: List) -> None:
+    claire = Address.objects.get(email=MODERATOR)
+    second = Address.objects.create(email="claire@work.example", person=claire.person)
+    Role.objects.create(list=amis, kind=RoleKind.MODERATOR, address=second)
+    judged(amis, message(STRANGER))
+    assert [to for _name, to, _letter in letters("held")].count(MODERATOR) == 1
+    assert "claire@work.example" not in {to for _name, to, _letter in letters("held")}
+
+
+def test_the_journal_says_why_in_the_same_words_in_every_language(amis: List) -> None:
+    post = judged(amis, message(f"Marc <{STRANGER}>"))
+    entry = JournalEntry.objects.get(event="post.held", post_id=post.pk)
+    for language in ("en", "fr"):
+        with translation.override(language):
+            why = " ".join(moderation.sentence(found) for found in post.findings.all())
+            assert why in sentence_of(entry)
+    assert why.startswith("Marc n’")
 
 
 def test_a_moderation_link_is_for_one_post_and_one_moderator(amis: List) -> None:

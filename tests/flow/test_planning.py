@@ -6,15 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
-from colporteur.flow import mailings, senders
+from colporteur.flow import mailings, planning, senders
 from colporteur.mail.render import Rewriting
 from colporteur.store.copies import SLICE
+from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.memberships import Membership
+from colporteur.store.organisations import Domain
 from colporteur.store.people import Address, Person
 from tests.daemons.delivering import a_mailing, a_post
 from tests.story.scenes import a_list, a_transport, join, message
@@ -34,10 +37,10 @@ def test_copies_and_slices_agree_and_the_first_2000_are_committed_apart() -> Non
     list_ = a_list(members=5300)
     now = timezone.now()
     mailing = mailings.create_for_post(a_post(list_), now)
-    assert mailings.plan_due(now) == 1
+    assert planning.plan_due(now) == 1
     mailing.refresh_from_db()
     assert (mailing.state, mailing.planned, Copy.objects.count()) == ("running", False, 2000)
-    assert mailings.plan_due(now) == 1 and mailings.plan_due(now) == 0
+    assert planning.plan_due(now) == 1 and planning.plan_due(now) == 0
     mailing.refresh_from_db()
     assert mailing.planned and mailings.totals(mailing.id).counts == {"queued": 5300, "sent": 0, "deferred": 0, "failed": 0, "cancelled": 0}
     for slice_ in Slice.objects.all():
@@ -52,7 +55,7 @@ def test_the_audience_is_the_moment_of_acceptance() -> None:
     Membership.objects.filter(address__email="a@x.example").update(until=accepted + timedelta(seconds=1))
     Membership.objects.filter(address__email="b@x.example").update(until=accepted - timedelta(seconds=1))
     Membership.objects.filter(address__email="c@x.example").update(delivery="none")
-    mailings.plan_due(accepted + timedelta(minutes=1))
+    planning.plan_due(accepted + timedelta(minutes=1))
     assert audience(mailing) == {"a@x.example", "d@x.example"}
 
 
@@ -84,7 +87,7 @@ def test_a_post_sent_again_spares_those_who_have_it() -> None:
     first = a_mailing(list_)
     Copy.objects.filter(mailing=first, address__email="member-000001@members.example").update(state=2)
     again = mailings.create_for_post(first.post, timezone.now())
-    mailings.plan_due(timezone.now())
+    planning.plan_due(timezone.now())
     assert len(audience(again)) == 4
 
 
@@ -108,9 +111,9 @@ def test_one_click_links_only_with_a_public_https_address(settings: Any) -> None
 def test_what_was_frozen_stays_when_the_policy_changes() -> None:
     list_ = a_list(members=2500, prefix="[old]")
     mailing = mailings.create_for_post(a_post(list_), timezone.now())
-    mailings.plan_due(timezone.now())
+    planning.plan_due(timezone.now())
     List.objects.update(policy={"prefix": "[new]"})
-    mailings.plan_due(timezone.now())
+    planning.plan_due(timezone.now())
     mailing.refresh_from_db()
     assert mailing.planned and rewriting(mailing).prefix == "[old]"
 
@@ -142,9 +145,9 @@ class TestAuthorsDomains:
         list_, now = a_list(members=1), timezone.now()
         mailing = mailings.create_for_post(a_post(list_, sender="anna@strict.org"), now)
         assert senders.domains_to_look_up(now) == ["strict.org"]
-        assert mailings.plan_due(now, known_only=True) == 0, "first the DNS is asked"
+        assert planning.plan_due(now, known_only=True) == 0, "first the DNS is asked"
         senders.remember("strict.org", "reject", now)
-        assert senders.domains_to_look_up(now) == [] and mailings.plan_due(now, known_only=True) == 1
+        assert senders.domains_to_look_up(now) == [] and planning.plan_due(now, known_only=True) == 1
         mailing.refresh_from_db()
         assert rewriting(mailing).from_list
 
@@ -160,3 +163,63 @@ class TestAuthorsDomains:
     @pytest.mark.parametrize("address", ["a@x.example", "a@x.test", "a@localhost", "a@b.invalid", "a@b.localhost", ""])
     def test_names_that_are_not_in_the_dns_are_never_asked_for(self, address: str) -> None:
         assert senders.domain_of(address) == ""
+
+
+class TestAMailingThatCannotBePlanned:
+    @pytest.fixture
+    def poison(self, monkeypatch: pytest.MonkeyPatch) -> Mailing:
+        """A mailing whose planning raises; it stands before all others."""
+        mailing = mailings.create_for_post(a_post(a_list("poison@lists.example", members=3)), timezone.now())
+        real = planning.frozen
+        monkeypatch.setattr(planning, "frozen", lambda one, values: 1 // 0 if one.id == mailing.id else real(one, values))
+        return mailing
+
+    def test_the_others_are_planned_meanwhile(self, poison: Mailing) -> None:
+        assert len(audience(a_mailing(a_list(members=4)))) == 4
+        poison.refresh_from_db()
+        assert (poison.state, poison.attempts, poison.error) == ("planned", 1, "ZeroDivisionError: integer division or modulo by zero")
+
+    def test_it_is_tried_again_with_growing_waits_then_its_post_is_set_aside(self, poison: Mailing) -> None:
+        begin = poison.created
+        for seconds in (0, 1, 11, 12, 61, 62, 301, 302, 1801, 1802):
+            planning.plan_due(begin + timedelta(seconds=seconds))
+        poison.refresh_from_db()
+        assert (poison.state, poison.planned, poison.attempts, poison.post.state) == ("cancelled", True, 5, "quarantined")
+        assert "ZeroDivisionError" in poison.post.error
+        assert JournalEntry.objects.filter(event="post.quarantined", post_id=poison.post_id).count() == 1
+
+    def test_once_the_trouble_is_over_nothing_is_left_of_it(self, poison: Mailing, monkeypatch: pytest.MonkeyPatch) -> None:
+        planning.plan_due(poison.created)
+        monkeypatch.undo()
+        planning.plan_due(poison.created + timedelta(minutes=1))
+        poison.refresh_from_db()
+        assert (poison.state, poison.attempts, poison.error, len(audience(poison))) == ("running", 0, "", 3)
+
+    def test_a_database_that_went_away_is_nobodys_fault(self, poison: Mailing, monkeypatch: pytest.MonkeyPatch) -> None:
+        def gone(*_: object) -> None:
+            raise OperationalError("the connection is lost")
+
+        monkeypatch.setattr(planning, "frozen", gone)
+        with pytest.raises(OperationalError):
+            planning.plan_due(timezone.now())
+        poison.refresh_from_db()
+        assert poison.attempts == 0
+
+
+def test_lists_that_are_switched_off_take_nobodys_turn_at_the_dns() -> None:
+    off, now = a_list("off@off.example", members=1), timezone.now()
+    Domain.objects.filter(name="off.example").update(enabled=False)
+    for number in range(120):
+        mailings.create_for_post(a_post(off, sender=f"anna@domain{number}.org"), now)
+    mailing = mailings.create_for_post(a_post(a_list(members=2), sender="anna@strict.org"), now)
+    assert senders.domains_to_look_up(now) == ["strict.org"]
+    senders.remember("strict.org", "reject", now)
+    assert planning.plan_due(now, known_only=True) == 1 and len(audience(mailing)) == 2
+
+
+def test_mail_passed_on_to_owners_has_an_envelope_sender_of_the_list() -> None:
+    owner = Address.objects.create(email="olga@members.example")
+    forward = mailings.create_forward(message("marc@x.example"), [owner], timezone.now(), list_=a_list(), subject="Question")
+    assert forward.envelope_sender == "amis-bounces+{token}@lists.example"
+    a_transport("smtp://127.0.0.1:25", envelope_sender=False)
+    assert mailings.create_forward(message("marc@x.example"), [owner], timezone.now(), list_=a_list("b@lists.example"), subject="Question").envelope_sender == "b@lists.example"

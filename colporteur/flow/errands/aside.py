@@ -28,7 +28,7 @@ def quarantine(id_: int, error: str, now: datetime) -> bool:
             return False
         errand = Errand.objects.select_related("arrival", "list__organisation", "list__domain").get(pk=id_)
         _write("errand.quarantined", errand, now, error=error)
-        mail.error("errand quarantined id=%s recipient=%s error=%s", id_, errand.recipient, error)
+        mail.error("errand-quarantined errand=%s recipient=%s error=%s", id_, errand.recipient, error)
     try:
         with transaction.atomic():
             _tell(errand, now)

@@ -6,7 +6,6 @@ answer carries a token that names this errand and is good for a week.
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
 from django.conf import settings
@@ -27,8 +26,6 @@ from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from colporteur.store.policies import policy
-
-mail = logging.getLogger("colporteur.mail")
 
 GOOD_FOR = timedelta(days=7)
 REPORTS = (Automatic.REPORT, Automatic.COMPLAINT, Automatic.RECEIPT, Automatic.AUTO_REPLY)
@@ -60,7 +57,6 @@ def confirm(message: Message) -> None:
     if asked is None or address is None or message.list is None or policy(message.list).leaving is not Leaving.FREE:
         return
     if memberships.leave(message.list, address, message.now, by=address.email):
-        mail.info("left list=%s address=%s by=mail", message.list.address, address.email)
         _told_left(message.list, address, message)
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from colporteur.domain import tokens
 from colporteur.domain.tokens import Purpose
+from colporteur.flow.moderation.facts import envelope_sender
 from colporteur.mail import reports
 from colporteur.mail.parse import Skim, skim
 from colporteur.store.arrivals import Errand
@@ -57,5 +58,5 @@ def message_of(errand: Errand, now: datetime) -> Message:
     """Read the errand's message."""
     raw = bytes(errand.arrival.blob.raw)
     skimmed = skim(raw)
-    kind, evidence = reports.automatic(skimmed, errand.arrival.mail_from)
+    kind, evidence = reports.automatic(skimmed, envelope_sender(skimmed, errand.arrival.mail_from, errand.arrival.door))
     return Message(errand, errand.list, raw, skimmed, kind, evidence, now)

@@ -70,7 +70,7 @@ def moderate(message: Message) -> None:
     """Decide as the reply says. A program's reply, a token that is not ours or a moderator who no longer is one changes nothing."""
     link = read_moderation_token(message.token, message.now)
     if not message.by_a_person or link is None or link.post.list_id != message.errand.list_id or _leaked(message, link):
-        mail.info("moderation ignored errand=%s recipient=%s automatic=%s", message.errand.pk, message.errand.recipient, message.automatic.value)
+        mail.info("moderation-ignored errand=%s recipient=%s automatic=%s", message.errand.pk, message.errand.recipient, message.automatic.value)
         return
     asked = command(first_lines(message.raw))
     if asked is None:

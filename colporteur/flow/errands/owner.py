@@ -23,7 +23,7 @@ def owner(message: Message) -> None:
     if list_ is None:
         return
     if message.automatic not in (Automatic.NONE, Automatic.BULK, Automatic.LIST) or len(message.skim.fields.get("received", ())) >= HOPS:
-        mail.info("owner-mail dropped errand=%s list=%s reason=%s", message.errand.pk, list_.address, message.automatic.value)
+        mail.info("owner-mail-dropped errand=%s list=%s reason=%s", message.errand.pk, list_.address, message.automatic.value)
         return
     reached = _outside(owners(list_))
     if reached:

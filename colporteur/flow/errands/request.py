@@ -29,7 +29,7 @@ def _tell_domain(message: Message) -> None:
         return
     to = message.author()
     if any(reading.service is not Service.POST for reading in readings(to.email)) or _one_of_ours(to.email) or letters.today("help", to, None, message.now):
-        mail.info("request to a whole domain not answered errand=%s recipient=%s", message.errand.pk, message.errand.recipient)
+        mail.info("request-unanswered errand=%s recipient=%s", message.errand.pk, message.errand.recipient)
         return
     domain = message.errand.recipient.rpartition("@")[2]
     name = {"en": "name", "fr": "nom"}[letters.language_of(to, None)]

@@ -86,12 +86,15 @@ class Known:
         return self._same.get(self.address.get(email, 0), set())
 
 
+def envelope_sender(skimmed: Skim, mail_from: str | None, door: str) -> str | None:
+    """Envelope sender as far as the door could tell: None, not the null sender, where a mailbox does not write it down."""
+    return None if mail_from == "" and door in _MAILBOXES and "return-path" not in skimmed.fields else mail_from
+
+
 def read(list_: List, raw: bytes, mail_from: str | None, post: int = 0, door: str = "") -> Case:
     """What the bytes of one message say. ``mail_from``: envelope sender, "" the null sender, None unknown."""
     skimmed = skim(raw)
-    if mail_from == "" and door in _MAILBOXES and "return-path" not in skimmed.fields:
-        mail_from = None  # nobody wrote it down, and From names no one author either
-    kind, evidence = reports.automatic(skimmed, mail_from)
+    kind, evidence = reports.automatic(skimmed, envelope_sender(skimmed, mail_from, door))
     claimed = (tokens.read(settings.TOKEN_KEY, tokens.Purpose.COPY, token) for token in headers.trace_tokens(raw)[:20])
     return Case(
         list_=list_,

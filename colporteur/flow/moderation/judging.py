@@ -120,9 +120,9 @@ def _record(post: Post, case: Case, facts: Facts, verdict: Verdict, now: datetim
         Finding(post=post, position=position, rule=finding.rule, action=finding.action, reason=finding.reason, values=dict(finding.values), evidence=finding.evidence[:1000])
         for position, finding in enumerate(verdict.findings)
     )
-    with translation.override("en"):  # the journal keeps one language; screens show the findings in the reader's
+    with translation.override("en"):  # what was said stays readable whatever becomes of the rules; screens show the findings in the reader's language
         why = reasons(verdict.findings)
-    journal.write(f"post.{state}", now, organisation=post.list.organisation_id, list=post.list_id, post=post.pk, reasons=why)
+    journal.write(f"post.{state}", now, organisation=post.list.organisation_id, list=post.list_id, post=post.pk, reasons=why, findings=[{"rule": f.rule, "action": f.action, "reason": f.reason, "values": dict(f.values)} for f in verdict.findings])
     _act(post, facts, verdict, now)
     mail.info("%s post=%s list=%s sender=%s rules=%s", state, post.pk, post.list.address, facts.sender or "-", ",".join(f"{f.rule}:{f.action}" for f in verdict.findings) or "-")
 
