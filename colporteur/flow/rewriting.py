@@ -64,7 +64,9 @@ def only_sender(list_: List, transport: Transport | None) -> str:
 
 
 def _from_list(form: FromForm, post: Post) -> bool:
-    return form == FromForm.LIST or (form == FromForm.WHEN_NEEDED and senders.strict(senders.domain_of(post.sender)))
+    """Whether the list stands in From. An author nobody can name has no domain to ask about, and receivers refuse such a
+    From of a strict domain, or any: the list answers for what a moderator let through."""
+    return form == FromForm.LIST or (form == FromForm.WHEN_NEEDED and (not post.sender or senders.strict(senders.domain_of(post.sender))))
 
 
 def _reply_to(list_: List, post: Post, values: Policy) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ _DROPPED_STARTS = (b"list-", b"x-colporteur-", b"content-")
 _ONCE = frozenset(b"from sender subject date message-id in-reply-to references reply-to author".split())
 _PEOPLE = frozenset(b"from to cc reply-to sender author mail-followup-to resent-from resent-to resent-cc".split())
 _AS_THEY_ARE = frozenset(b"message-id in-reply-to references received date".split())
+_MOST_AUTHORS = 5  # of a From with several, who get the replies
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -109,8 +110,8 @@ def _answer(skim: Skim, rewriting: Rewriting, from_list: bool) -> list[str]:
     """Addresses of our Reply-To; [] keeps the author's own."""
     if rewriting.reply_to:
         return [mailbox("", address) for address in rewriting.reply_to]
-    if from_list and skim.sender and not skim.reply_to:
-        return [mailbox(skim.sender.name, skim.sender.email)]
+    if from_list and not skim.reply_to:
+        return [mailbox(author.name, author.email) for author in ([skim.sender] if skim.sender else skim.authors[:_MOST_AUTHORS]) if author.email]
     return []
 
 

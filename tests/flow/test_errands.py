@@ -215,10 +215,12 @@ def test_whoever_comes_late_by_mail_is_told_who_was_first(held: tuple[Post, str]
     assert "rejected silently" in text(letter)
 
 
-def test_a_reply_after_the_time_is_over_is_told_so(held: tuple[Post, str]) -> None:
+@pytest.mark.parametrize("noticed", [True, False])
+def test_a_reply_after_the_time_is_over_is_told_so(held: tuple[Post, str], noticed: bool) -> None:
     post, token = held
     later = NOW + timedelta(days=15)
-    moderation.expire_due(later)
+    if noticed:  # a worker has already ended the waiting
+        moderation.expire_due(later)
     done(asked(post.list, "moderate", reply("distribute"), token, now=later), later)
     assert state(post) == "expired"
     ((_name, _to, letter),) = letters("late")

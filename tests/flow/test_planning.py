@@ -151,6 +151,10 @@ class TestAuthorsDomains:
         mailing.refresh_from_db()
         assert rewriting(mailing).from_list
 
+    def test_an_author_nobody_can_name_is_not_shown_in_from(self) -> None:
+        assert rewriting(a_mailing(a_list(members=1), sender="")).from_list
+        assert not rewriting(a_mailing(a_list("b@lists.example", members=1, from_form="author"), sender="")).from_list
+
     def test_a_dns_that_does_not_answer_holds_nothing_up_and_keeps_what_was_known(self) -> None:
         now = timezone.now()
         senders.remember("new.org", None, now)

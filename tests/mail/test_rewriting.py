@@ -99,6 +99,12 @@ def test_from_becomes_the_list_and_a_reply_still_reaches_the_author():
     assert found["cc"] == "e@example.org" and found["from"] == '"e via Les Paniers, é" <amap@list.example>'
 
 
+def test_replies_reach_all_of_several_authors_when_the_list_stands_in_from():
+    found = sent(RAW.replace(b"=?utf-8?q?=C3=89lodie?= <e@example.org>", b"Ann <ann@strict.example>, bob@other.example"), changed(from_list=True))
+    assert found["from"] == '"Les Paniers, é" <amap@list.example>' and found["reply-to"] == "Ann <ann@strict.example>, bob@other.example"
+    assert found["author"] == "Ann <ann@strict.example>, bob@other.example"
+
+
 def test_a_message_without_sender_or_identifier_gets_them_from_the_list():
     first, second = (prepare(b"Subject: x\n\ny\n", FULL).copy_for(who, "", "t") for who in ("a@b.example", "c@d.example"))
     found = email.message_from_bytes(first, policy=email.policy.default)

@@ -113,7 +113,7 @@ def test_deciding_and_expiring_at_once_does_one_of_the_two(amis: List) -> None:
     late = NOW + timedelta(days=15)
     for number in range(5):
         post = waiting(amis, f"Round {number}")
-        together(lambda post=post: moderation.decide(post.pk, Decision.RELEASE, late, address=CLAIRE), lambda: moderation.expire_due(late))
+        together(lambda post=post: moderation.decide(post.pk, Decision.RELEASE, NOW, address=CLAIRE), lambda: moderation.expire_due(late))
         post.refresh_from_db()
         assert Mailing.objects.filter(post=post).count() == (1 if post.state == "accepted" else 0)
         assert len([1 for _n, _t, letter in letters("expired") if f"Round {number}" in str(letter["Subject"])]) == (1 if post.state == "expired" else 0)

@@ -77,9 +77,11 @@ def decide(post_id: int, decision: Decision, now: datetime, *, person: int | Non
         holder = Person.objects.filter(pk=person).first() if person else Person.objects.filter(addresses__email=address).first()
         words = reason.replace("\x00", "").strip()[:4000]
         movable = [state for state in (PostState.HELD, PostState.QUARANTINED) if target in MOVES[state]]
-        moved = Post.objects.filter(pk=post_id, state__in=movable).update(
+        moved = Post.objects.filter(pk=post_id, state__in=movable).exclude(state=PostState.HELD, expires_at__lte=now).update(
             state=target, decided_at=now, decided_by=holder, decided_by_address=address, decision_reason=words, expires_at=None, error=""
         )
+        if not moved:
+            _expire(post_id, now)  # the time is over, though no worker has come by yet: the same whichever way the decision came
         post = Post.objects.select_related("list__organisation", "list__domain", "arrival", "decided_by").get(pk=post_id)
         outcome = Decided(bool(moved), PostState(post.state), decided_by(post), post.decided_at)
         if moved:
