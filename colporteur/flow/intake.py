@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -129,6 +129,8 @@ def _receive(incoming: Sequence[Incoming], now: datetime) -> list[tuple[Reply, .
     repeated = _drop_duplicates(taken, now)
     kept = [one for one in taken if one.lists or one.errands]
     arrivals.keep_all([one.incoming.raw for one in kept])
+    _drop_asked_before(kept, now)
+    kept = [one for one in kept if one.lists or one.errands]
     _arrive(kept, now)
     mailboxes.tie([(*_key(one.incoming), one.arrival.id) for one in kept if one.arrival and one.incoming.mailbox is not None])
     made, asked = _posts(kept, now), _errands(kept, now)
@@ -180,6 +182,25 @@ def _drop_duplicates(taken: Sequence[_Taken], now: datetime) -> list[_Repeated]:
             elif identity in wanted:
                 there[identity] = None  # its post gets a number soon
     return repeated
+
+
+def _drop_asked_before(kept: Sequence[_Taken], now: datetime) -> None:
+    """Forget errands that are there already, byte for byte: a sender that did not see our 250 sends the message again.
+
+    Their blobs are kept before, so that of two receivers with one new message the second waits and then sees the first's.
+    """
+    able = [one for one in kept if one.errands and (one.message_id or posts.dated(one.incoming.raw))]
+    there = arrivals.asked({arrivals.name_of(one.incoming.raw) for one in able}, now - timedelta(days=posts.DUPLICATE_DAYS)) if able else {}
+    for one in able:
+        fresh = []
+        for place in one.errands:
+            identity = (arrivals.name_of(one.incoming.raw), place.list.id if place.list else None, place.service.value, _text(place.token))
+            if identity not in there:
+                there[identity] = None  # earlier in this batch
+                fresh.append(place)
+                continue
+            journal.info("duplicate errand=%s service=%s to=%s from=%s door=%s", there[identity] or "new", identity[2], place.recipient, one.incoming.mail_from, one.incoming.door)
+        one.errands = fresh
 
 
 def _tell_of(repeated: Sequence[_Repeated], made: Sequence[Post], now: datetime) -> None:

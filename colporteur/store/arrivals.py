@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
 import psycopg
 from django.db import connection, models
@@ -85,3 +86,14 @@ def keep_all(raws: Iterable[bytes]) -> None:
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:
         cursor.executemany("INSERT INTO blob (sha256, size, raw) VALUES (%b, %b, %b) ON CONFLICT DO NOTHING", [(digest, Int8(len(raw)), raw) for digest, raw in named])
+
+
+Asked = tuple[bytes, int | None, str, str]
+"""(blob, list, service, token): what makes two errands the same."""
+
+
+def asked(blobs: Collection[bytes], since: datetime) -> dict[Asked, int | None]:
+    """The errands these blobs made since then, oldest first. Discarded ones do not count."""
+    found = Errand.objects.filter(arrival__blob__in=blobs, received_at__gt=since).exclude(state=ErrandState.DISCARDED).order_by("-id")
+    rows = found.values_list("id", "arrival__blob_id", "list_id", "service", "token")
+    return {(bytes(blob), list_, service, token): id_ for id_, blob, list_, service, token in rows}

@@ -198,6 +198,26 @@ def test_without_message_id_and_date_nothing_is_a_duplicate(amis: List) -> None:
     assert Post.objects.count() == 3
 
 
+def test_an_errand_sent_again_byte_for_byte_is_taken_once(amis: List) -> None:
+    mine, recipients = message(message_id="<1@x.example>"), ("amis-owner@lists.example", "amis-request@lists.example")
+    for batch in ([lmtp(mine, *recipients)], [lmtp(mine, *recipients), lmtp(mine, *recipients)]):
+        assert {reply.code for replies in receive(batch, NOW) for reply in replies} == {250}
+    assert sorted(Errand.objects.values_list("service", flat=True)) == ["owner", "request"] and Arrival.objects.count() == 1
+    codes(lmtp(mine, "amis-bounces+AAAA@lists.example"))
+    codes(lmtp(mine + b"PS\r\n", "amis-owner@lists.example"))
+    codes(lmtp(mine, "amis-owner@lists.example"), NOW + timedelta(days=8))
+    assert Errand.objects.count() == 5
+    Errand.objects.update(state="discarded")
+    codes(lmtp(mine, "amis-owner@lists.example"))
+    assert Errand.objects.count() == 6
+
+
+def test_errands_without_message_id_and_date_are_never_the_same(amis: List) -> None:
+    for _ in range(2):
+        codes(lmtp(b"Subject: help\r\n\r\n", "amis-request@lists.example"))
+    assert Errand.objects.count() == 2
+
+
 ODD = {
     "nothing": b"", "no headers": b"just words\r\n", "NUL": b"Subject: a\x00b\r\nMessage-ID: <\x00@x>\r\n\r\n\x00\r\n", "eight bits": b"Subject: \xff\xfe\r\nMessage-ID: <\xe9@\xff>\r\n\r\n\x80\r\n",
     "bare CR and LF": b"Subject: x\rMessage-ID: <a@b>\n\nx\r.\r", "long Message-ID": b"Message-ID: <" + b"x" * 100_000 + b"@x>\r\n\r\n", "many recipients": b"To: " + b"a@b.example, " * 10_000 + b"\r\n\r\n",
