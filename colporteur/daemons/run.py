@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import psycopg
+
 from colporteur.daemons.binaries import DatabaseError, die_with_parent
 from colporteur.daemons.health import HOST
 from colporteur.daemons.postgresql import Server
@@ -82,15 +84,19 @@ class Supervisor:
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _keep_server(self) -> None:
+        pause = _FIRST_PAUSE
         while self.server and self.server.process:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self.server.process.poll() is not None:
-                log.error("ended part=database status=%s", self.server.process.returncode)
-                try:
-                    self.server.start()  # on this thread: the kernel ends the server when the thread that started it ends
-                except DatabaseError:
-                    self.stop()
-                    raise
+            if self.server.process.poll() is None:
+                pause = _FIRST_PAUSE
+                continue
+            log.error("ended part=database status=%s", self.server.process.returncode)
+            try:
+                self.server.start()  # on this thread: the kernel ends the server when the thread that started it ends
+            except (DatabaseError, psycopg.Error, OSError) as error:  # a full disk, for one: it may have room again
+                log.error("refused part=database again_in_s=%s reason=%s", pause, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _forget(self, pid: int) -> None:
         try:
