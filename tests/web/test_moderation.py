@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from html import unescape
+
 import pytest
+from click.testing import CliRunner
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.html import conditional_escape
 
+from colporteur.cli import colporteur as program
+from colporteur.cli import installation
 from colporteur.domain.posts import Decision
-from colporteur.flow.moderation import decide, moderation_token
+from colporteur.flow import lists
+from colporteur.flow.moderation import decide, moderation_token, parts, sentence
 from colporteur.mail.defects import DEFECTS
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
 from colporteur.store.posts import Post
+from tests.flow.posts import letters, text
 from tests.web.conftest import World, signed_in, write_to
 
 HOSTILE = '<p onclick="steal()">Bonjour</p><script>steal()</script><img src="https://pisteur.example/p.gif"><a href="javascript:steal()">là</a>'
@@ -37,6 +46,31 @@ def test_a_decision_leads_to_the_next_message(world: World, held: Post) -> None:
     assert "its author is told" in answer.content.decode()
     browser.post(reverse("waiting-post", args=[older.pk]), {"decision": "release"})
     assert Mailing.objects.filter(post=older).exists()
+
+
+def test_nobody_is_said_to_be_told_who_is_not(world: World, held: Post) -> None:
+    lists.set_policy(world.list, {"tell_rejected": "no"}, "test", timezone.now())
+    answer = signed_in(world.moderator).post(reverse("waiting-post", args=[held.pk]), {"decision": "reject"}, follow=True)
+    assert "its author is not told" in answer.content.decode()
+    assert not Mailing.objects.filter(letter="rejected").exists()
+
+
+def test_why_a_message_waits_is_said_in_the_same_words_everywhere(world: World, held: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installation, "installation", contextlib.nullcontext)  # the database runs already
+    (finding,) = [one for one in held.findings.all() if one.action == "hold"]
+    with translation.override("en"):
+        said, both = sentence(finding), parts(finding)
+    page = unescape(signed_in(world.moderator).get(reverse("waiting-post", args=[held.pk])).content.decode())
+    assert all(part in page for part in both)
+    link = moderation_token(held.pk, Address.objects.get(email="odile.perrin@courriel.example").pk)
+    assert all(part in unescape(signed_in(None).get(reverse("moderate", args=[link])).content.decode()) for part in both)
+    shown = json.loads(CliRunner().invoke(program, ["post", "show", str(held.pk), "--json"]).output)
+    assert said in [one["reason"] for one in shown["findings"]]
+    assert [one["text"] for one in shown["journal"] if one["event"] == "post.held"] == [f"Waits for a moderator: {said}"]
+    for _letter, to, notice in letters("held"):
+        language = "fr" if Address.objects.get(email=to).person.language == "fr" else "en"  # type: ignore[union-attr]
+        with translation.override(language):
+            assert sentence(finding) in " ".join(text(notice).split()), to
 
 
 def test_the_late_one_is_told_who_decided(world: World, held: Post) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.conf import settings
@@ -29,12 +29,16 @@ EXPIRED_A_DAY = 5
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What became of a decision: ``won``, or who was first (``by``, "" when nobody decided in time) and when."""
+    """What became of a decision: ``won``, or who was first (``by``, "" when nobody decided in time) and when.
+
+    ``author_told``: this decision wrote a letter to the author.
+    """
 
     won: bool
     state: PostState
     by: str
     at: datetime | None
+    author_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +91,21 @@ def decide(post_id: int, decision: Decision, now: datetime, *, person: int | Non
         if moved:
             journal.write("post.decided", now, actor=post.decided_by_id, organisation=post.list.organisation_id, list=post.list_id, post=post.pk, by=outcome.by, decision=decision.value, reason=words)
             mail.info("decided post=%s list=%s decision=%s by=%s", post.pk, post.list.address, decision, outcome.by)
-            _act(post, decision, now)
+            outcome = replace(outcome, author_told=_act(post, decision, now))
     return outcome
 
 
-def _act(post: Post, decision: Decision, now: datetime) -> None:
+def _act(post: Post, decision: Decision, now: datetime) -> bool:
+    """What follows from a decision; whether the author is told."""
     rules = policy(post.list)
-    if decision is Decision.RELEASE:
-        mailings.create_for_post(post, now)
-        if rules.tell_distributed:
-            telling.tell_author("distributed", post, now)
-        jobs.wake(jobs.Wake.PLAN)
-    elif decision is Decision.REJECT:
-        telling.tell_rejected(post, rules, post.decision_reason, now)
+    if decision is Decision.REJECT:
+        return telling.tell_rejected(post, rules, post.decision_reason, now)
+    if decision is Decision.DISCARD:
+        return False
+    mailings.create_for_post(post, now)
+    told = rules.tell_distributed and telling.tell_author("distributed", post, now)
+    jobs.wake(jobs.Wake.PLAN)
+    return told
 
 
 def decided_by(post: Post) -> str:

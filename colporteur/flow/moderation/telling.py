@@ -136,10 +136,9 @@ def tell_held(post: Post, policy: Policy, known: bool, findings: Sequence[Reason
         tell_author("waiting", post, now, a_day=0 if known else 1, reasons=lambda: reasons(findings), expires=expires)
 
 
-def tell_rejected(post: Post, policy: Policy, reason: object, now: datetime, *, a_day: int = 0) -> None:
-    """The author of a rejected post, with the moderator's words or the rule's reason."""
-    if policy.tell_rejected:
-        tell_author("rejected", post, now, a_day=a_day, reason=reason, owner=owner_address(post.list))
+def tell_rejected(post: Post, policy: Policy, reason: object, now: datetime, *, a_day: int = 0) -> bool:
+    """The author of a rejected post, with the moderator's words or the rule's reason. Whether it was written."""
+    return policy.tell_rejected and tell_author("rejected", post, now, a_day=a_day, reason=reason, owner=owner_address(post.list))
 
 
 def tell_owners_quarantined(post: Post, now: datetime) -> None:

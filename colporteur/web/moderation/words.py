@@ -25,7 +25,7 @@ def told(decided: Decided, subject: str) -> str:
     if decided.won:
         sentences = {
             PostState.ACCEPTED: _("“%(subject)s” is distributed."),
-            PostState.REJECTED: _("“%(subject)s” is rejected; its author is told."),
+            PostState.REJECTED: _("“%(subject)s” is rejected; its author is told.") if decided.author_told else _("“%(subject)s” is rejected; its author is not told."),
             PostState.DISCARDED: _("“%(subject)s” is rejected; nobody is told."),
         }
         return sentences.get(decided.state, "%(subject)s") % {"subject": subject}
