@@ -20,6 +20,7 @@ MAX_BYTES = 256 * 1024  # of a header block; the rest is left out of everything
 _FIELD = re.compile(rb"([!-9;-~]++)([ \t]*+):([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)(?:\r\n|\Z)")
 _OTHERS = re.compile(rb"(?:(?!--)[!-9;-~]++[ \t]*+:[^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+\r\n)*+")
 _FROM_LINE = re.compile(rb">?From (?![ \t]*+:)[^\r\n]*+\r\n")
+_EMPTY_LINES = b"\r\n" * 4096
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _TRACE = frozenset(
     b"received return-path delivered-to x-original-to envelope-to x-envelope-to x-envelope-from x-delivered-to x-rcpt-to authentication-results "
@@ -94,6 +95,8 @@ def content_key(raw: bytes) -> bytes:
         if field.name not in _TRACE and not field.name.startswith(_TRACE_STARTS):
             digest.update(field.name + b":" + b" ".join(data[field.value : field.stop].split()) + b"\r\n")
     end = len(data)
+    while data.endswith(_EMPTY_LINES, body, end):
+        end -= len(_EMPTY_LINES)
     while end - 2 >= body and data[end - 2 : end] == b"\r\n":
         end -= 2
     digest.update(b"\r\n")

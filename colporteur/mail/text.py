@@ -82,7 +82,7 @@ def unbase64(data: bytes) -> bytes:
     letters = data.translate(None, _NOT_BASE64)
     head = letters.partition(b"=")[0]
     if letters.rstrip(b"=") != head:  # padding in the middle: several encodings put one after the other
-        return b"".join(unbase64(piece + b"=") for piece in letters.split(b"=")[:1000] if piece)
+        return b"".join(unbase64(piece + b"=") for piece in letters.split(b"=", 1000)[:1000] if piece)
     usable = head[: len(head) - 1] if len(head) % 4 == 1 else head
     return base64.b64decode(usable + b"=" * (-len(usable) % 4))
 

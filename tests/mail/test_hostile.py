@@ -154,6 +154,19 @@ def test_a_message_of_25_megabytes_is_quick():
     assert found.attachments[0].size == 330_000 * 57
 
 
+@pytest.mark.parametrize("unit", [b"\r", b"\n", b"\r\r\n", b"QQ==\r\n"])
+def test_fifty_megabytes_of_the_worst_kind_take_neither_seconds_nor_memory(unit):
+    """What intake and judging read of it, before and after the 250; memory beside the message and its canonical form."""
+    source = (
+        "import re, sys, time; from colporteur.mail import headers, parse\n"
+        "raw = b'Subject: x\\r\\nContent-Type: text/plain\\r\\nContent-Transfer-Encoding: base64\\r\\n\\r\\n' + bytes.fromhex(sys.argv[1]) * (50_000_000 // (len(sys.argv[1]) // 2))\n"
+        "began = time.process_time(); headers.content_key(raw); parse.skim(raw); parse.readable(raw)\n"
+        "print(time.process_time() - began, re.search('VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    )
+    seconds, kilobytes = subprocess.run([sys.executable, "-c", source, unit.hex()], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout.split()
+    assert float(seconds) < 5 and int(kilobytes) * 1024 < 50_000_000 + 256 * 1024 * 1024
+
+
 HEADERISH = st.lists(
     st.sampled_from(
         [b"From: ", b"To: ", b"Subject: ", b"Content-Type: ", b"Content-Transfer-Encoding: ", b"multipart/mixed", b"text/html", b"; boundary=", b"b", b'"', b"\r\n", b"\n", b"\r", b"\r\n\r\n",
