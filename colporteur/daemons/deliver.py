@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from colporteur.adapters.transports import Stage, Trouble, open_transport
 from colporteur.daemons.lanes import Gate, Lane
+from colporteur.daemons.ledger import Ledger
 from colporteur.daemons.threads import in_thread
 from colporteur.flow import copies, trouble
 from colporteur.flow.copies import Way
@@ -23,7 +24,7 @@ class Delivery:
     """The lanes of this worker. ``look`` is called at every wake-up and sweep."""
 
     def __init__(self) -> None:
-        self.gate = Gate()
+        self.gate, self.ledger = Gate(), Ledger()
         self._lanes: dict[int, tuple[Way, Lane, asyncio.Task[None]]] = {}
 
     async def look(self) -> int:
@@ -48,11 +49,15 @@ class Delivery:
         except ValueError as error:
             await in_thread(trouble.stop_transport, way.transport, str(Trouble(Stage.CONNECT, 0, str(error))), timezone.now(), lasting=True)
             return
-        lane = Lane(way.transport, transport, way.connections, self.gate)
+        lane = Lane(way.transport, transport, way.connections, self.gate, self.ledger)
         self._lanes[way.transport] = (way, lane, asyncio.create_task(lane.run()))
 
     async def drain(self) -> None:
         """End every lane: dialogues are finished, or cut off after ``DRAIN_SECONDS``; outcomes settled, leases given back."""
+        await self._end_lanes()
+        self.ledger.close()
+
+    async def _end_lanes(self) -> None:
         running = {task: lane for _, lane, task in self._lanes.values() if not task.done()}
         for lane in running.values():
             lane.stop()

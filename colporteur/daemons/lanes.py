@@ -14,13 +14,14 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import Error
 from django.utils import timezone
 
 from colporteur.adapters.transports import Outcome, Outgoing, Result, Stage, Transport, Trouble
+from colporteur.daemons.ledger import Ledger, LedgerError
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.mailings import MailingState
 from colporteur.domain.tokens import Purpose, sign
@@ -31,15 +32,19 @@ from colporteur.store.copies import Claimed, Due, Standing
 
 log = logging.getLogger("colporteur.deliver")
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 MOST_UNSETTLED = 64
 """Accepted copies of a worker whose acceptance is not committed yet: with the connections, the published bound."""
-BATCH = 32
+BATCH = 22
 """Acceptances that are worth a transaction of their own; fewer wait a moment for company."""
 COMPANY_SECONDS = 0.01
 AHEAD = 250  # copies left in memory when the next slice is claimed
 MOST_BYTES = 64 * 1024 * 1024  # of messages in dialogues at once
 IDLE_SECONDS = 20.0  # a lane without copies ends
 _SETTLE_SECONDS = 30.0  # how long outcomes wait for a database that went away
+_SENT, _COPY = Result.SENT, Purpose.COPY  # hot: a look-up in an enumeration is slow
 
 
 class Gate:
@@ -107,8 +112,8 @@ class Lane:
     """One transport's lane; a ``Feed`` for it. ``run`` returns when there was nothing to do for a while, when told to
     ``stop``, or after a trouble of the whole transport."""
 
-    def __init__(self, transport_id: int, transport: Transport, connections: int, gate: Gate) -> None:
-        self.transport_id, self.transport, self.connections, self.gate = transport_id, transport, connections, gate
+    def __init__(self, transport_id: int, transport: Transport, connections: int, gate: Gate, ledger: Ledger) -> None:
+        self.transport_id, self.transport, self.connections, self.gate, self.ledger = transport_id, transport, connections, gate, ledger
         self.closed = False
         self.changed = asyncio.Event()
         self._hungry, self._woken, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -125,6 +130,7 @@ class Lane:
         self._row, self._alike = Row(), list[tuple[UnderWay, Outcome]]()
         self._stops: list[tuple[int, int, str]] = []  # mailings to pause: id, code, reply
         self._worked = False  # something was accepted since the transport's last trouble
+        self._finishing: set[asyncio.Task[bool]] = set()
         self._failure: BaseException | None = None
 
     # --- the feed: hot --------------------------------------------------------------------------------------------
@@ -151,7 +157,7 @@ class Lane:
         if self._left == AHEAD - 1:
             self._hungry.set()
         message = held.message
-        token = sign(self._key, Purpose.COPY, due.mailing, due.address)
+        token = sign(self._key, _COPY, due.mailing, due.address)
         try:
             wire = message.prepared.wire_for(due.email, due.name, token)
             sender = message.envelope_sender.replace("{token}", token).encode()
@@ -176,9 +182,9 @@ class Lane:
         self._bytes -= found.size
         if self._bytes <= MOST_BYTES < self._bytes + found.size:
             self.changed.set()
-        if outcome.result is not Result.SENT:
+        if outcome.result is not _SENT:
             self.gate.settled(1)
-        if outcome.result is Result.SENT:
+        if outcome.result is _SENT:
             held.under_way -= 1
             held.accepted.append(found.due.address)
             self._waiting += 1
@@ -299,6 +305,8 @@ class Lane:
         self._end_row()
         try:
             await self._settle_now()
+            if self._finishing:
+                await asyncio.wait(self._finishing)
             await in_thread(copies.release, [held.claimed for held in self._held.values()])
         except Error as error:
             self._failure = self._failure or error
@@ -383,38 +391,65 @@ class Lane:
     async def _settle_now(self) -> None:
         if self._alike and not self._left and not self._under_way:
             self._end_row()  # nothing more comes that could make the row longer
-        batch = [(held, held.accepted, held.refused) for held in self._held.values() if held.accepted or held.refused]
-        for held, _, _ in batch:
-            held.accepted, held.refused = [], []
-        number = sum(len(accepted) for _, accepted, _ in batch)
+        batch = [(held, held.accepted) for held in self._held.values() if held.accepted]
+        refusals = [(held, held.refused) for held in self._held.values() if held.refused]
+        for held, _ in batch:
+            held.accepted = []
+        for held, _ in refusals:
+            held.refused = []
+        number = sum(len(accepted) for _, accepted in batch)
         self._waiting -= number
         stops, self._stops = self._stops, []
-        began = time.monotonic()
-        if batch or stops:
-            standings = await self._write([(held.claimed, accepted, refused) for held, accepted, refused in batch], stops)
+        if batch:
+            began = time.monotonic()
+            standings = await self._record(batch)
             self.gate.settled(number)
-            for (held, _, _), standing in zip(batch, standings, strict=True):
+            for (held, _), standing in zip(batch, standings, strict=True):
                 self._stands(held, standing, began + settings.LEASE * 0.9)
+        if refusals or stops:
+            await self._insist(_write, [(held.claimed, refused) for held, refused in refusals], stops)
         if number and not self._worked:
             self._worked = True
             await in_thread(trouble.over, self.transport_id, timezone.now())
-        await self._let_go([held for held in self._held.values() if held.quiet])
+        if quiet := [held for held in self._held.values() if held.quiet]:
+            await self._let_go(quiet)
 
-    async def _write(self, batch: list[tuple[Claimed, list[int], list[Refused]]], stops: list[tuple[int, int, str]]) -> list[Standing | None]:
-        """Commit outcomes; a database that went away is waited for, because these copies have arrived."""
+    async def _record(self, batch: list[tuple[Held, list[int]]]) -> list[Standing]:
+        """Commit acceptances: through the ledger, and on a thread what was not so simple."""
+        given = [(held.claimed, accepted) for held, accepted in batch]
+        try:
+            standings = await self.ledger.write(given, settings.LEASE)
+        except LedgerError as error:
+            log.info("acceptances on a thread transport=%d reason=%r", self.transport_id, str(error))
+            return await self._insist(_accept, given)
+        if late := [number for number, (standing, (_, accepted)) in enumerate(zip(standings, given, strict=True)) if standing.changed < len(accepted)]:
+            for number, standing in zip(late, await self._insist(_accept, [given[number] for number in late]), strict=True):
+                standings[number] = standing
+        for mailing in {claimed.mailing for (claimed, _), standing in zip(given, standings, strict=True) if standing.done}:
+            task = asyncio.create_task(self._insist(copies.finish, mailing, timezone.now()))
+            self._finishing.add(task)
+            task.add_done_callback(self._finished)
+        return standings
+
+    def _finished(self, task: asyncio.Task[bool]) -> None:
+        self._finishing.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._failure = self._failure or error
+            self.stop()
+
+    async def _insist(self, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Write on a thread; a database that went away is waited for, because these copies have arrived."""
         until = time.monotonic() + _SETTLE_SECONDS
         while True:
             try:
-                return await in_thread(_write, batch, stops)
+                return await in_thread(write, *args, **kwargs)
             except Error:
                 if time.monotonic() > until:
                     raise
                 log.warning("outcomes wait for the database transport=%d", self.transport_id, exc_info=True)
                 await asyncio.sleep(0.5)
 
-    def _stands(self, held: Held, standing: Standing | None, deadline: float) -> None:
-        if standing is None:
-            return
+    def _stands(self, held: Held, standing: Standing, deadline: float) -> None:
         held.done = standing.done
         if standing.generation != held.claimed.generation or (standing.state != MailingState.RUNNING and not standing.done):
             self._drop(held)
@@ -456,15 +491,17 @@ class Lane:
 _WORDS = {Stage.CONNECT: "connection", Stage.GREETING: "greeting", Stage.TLS: "TLS", Stage.AUTH: "sign-in", Stage.SENDER: "MAIL FROM"}
 
 
-def _write(batch: list[tuple[Claimed, list[int], list[Refused]]], stops: list[tuple[int, int, str]]) -> list[Standing | None]:
-    """On a thread: each slice's outcomes in transactions of their own."""
+def _accept(batch: list[tuple[Claimed, list[int]]]) -> list[Standing]:
+    """On a thread: acceptances, each slice's in a transaction of its own."""
     now = timezone.now()
-    standings: list[Standing | None] = []
-    for claimed, accepted, refused in batch:
-        standing = copies.accepted(claimed, accepted, settings.LEASE, now) if accepted else None
-        if refused and not copies.refused(claimed, refused, now, random.random):
+    return [copies.accepted(claimed, accepted, settings.LEASE, now) for claimed, accepted in batch]
+
+
+def _write(batch: list[tuple[Claimed, list[Refused]]], stops: list[tuple[int, int, str]]) -> None:
+    """On a thread: each slice's refusals in a transaction of their own, and mailings to pause."""
+    now = timezone.now()
+    for claimed, refused in batch:
+        if not copies.refused(claimed, refused, now, random.random):
             log.warning("too late to settle mailing=%d slice=%d copies=%d", claimed.mailing, claimed.number, len(refused))
-        standings.append(standing)
     for mailing, code, text in stops:
         trouble.stop_mailing(mailing, code, text, now)
-    return standings

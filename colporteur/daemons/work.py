@@ -7,6 +7,7 @@ what is due by themselves. A worker that loses PostgreSQL ends with an error and
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -28,6 +29,7 @@ log = logging.getLogger("colporteur.work")
 
 _DRAIN_SECONDS = 8.0
 _EXPIRE_SECONDS = 60.0
+_COLLECT = (20_000, 20, 20)  # copies come and go by the thousand and make no cycles
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
 
 
@@ -45,6 +47,8 @@ async def main() -> None:
 async def run(stop: asyncio.Event) -> None:
     """The worker until ``stop`` is set."""
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.freeze()  # what is loaded stays: the collector need not look at it again and again
+    gc.set_threshold(*_COLLECT)
     delivery = Delivery()
     woken = {
         Wake.JUDGE: Round(Wake.JUDGE, _now(moderation.judge_due)),

@@ -63,7 +63,10 @@ class Way(NamedTuple):
 
 
 def ways_due(now: datetime) -> list[Way]:
-    """Transports with due copies, after giving mailings without a transport one and letting rested ones go on."""
+    """Transports with due copies, after giving mailings without a transport one, letting rested ones go on and ending those
+    whose last outcome was settled by a worker that was killed."""
+    for mailing in copies.sent_out():
+        finish(mailing, now)
     mailings.assign_transports()
     mailings.resume_due(now)
     found = []

@@ -35,7 +35,7 @@ def _run(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def _array(numbers: Sequence[int]) -> str:
+def array(numbers: Sequence[int]) -> str:
     """A list of numbers as PostgreSQL writes arrays: the driver's own way costs more than the statement."""
     return "{" + ",".join(map(str, numbers)) + "}"
 
@@ -166,7 +166,7 @@ SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, '')
 
 def copies_of(slices: Sequence[Claimed]) -> list[Due]:
     """Open copies of the claimed slices."""
-    return [Due(*row) for row in _run(_COPIES_OF, {"mailings": [s.mailing for s in slices], "numbers": [s.number for s in slices]})]
+    return [Due._make(row) for row in _run(_COPIES_OF, {"mailings": [s.mailing for s in slices], "numbers": [s.number for s in slices]})]
 
 
 _CANCEL_ABSENT = """
@@ -214,10 +214,11 @@ class Standing(NamedTuple):
 
 
 _ACCEPTED = """
--- Acceptances of one slice: recorded whoever owns the slice now. The owner's lease is renewed on the way.
+-- Acceptances of one slice: recorded whoever owns the slice now. The owner's lease is renewed on the way. "slice + 0" keeps
+-- the planner from reading the whole slice and searching the array for each of its rows.
 WITH accepted AS (
     UPDATE copy SET state = 2, attempts = attempts + 1, code = 250
-     WHERE mailing_id = %(mailing)s AND address_id = ANY (%(addresses)s::bigint[]) AND slice = %(number)s AND state IN (0, 1)
+     WHERE mailing_id = %(mailing)s AND address_id = ANY (%(addresses)s::bigint[]) AND slice + 0 = %(number)s AND state IN (0, 1)
     RETURNING attempts
 ), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again FROM accepted)
 UPDATE slice SET sent = sent + n.n, deferred = deferred - n.again, done = (sent + failed + cancelled + n.n >= size),
@@ -227,9 +228,15 @@ RETURNING n.n, done, generation, (SELECT state FROM mailing WHERE id = %(mailing
 """
 
 
+ACCEPTED_BY_NUMBER = (
+    _ACCEPTED.replace("%(mailing)s", "$1::bigint").replace("%(number)s", "$2::int").replace("%(generation)s", "$3::int").replace("%(addresses)s", "$4").replace("%(lease)s", "$5::float8")
+)
+"""The same with parameters by number, for the ledger of a worker: mailing, slice, generation, addresses as an array, lease in seconds."""
+
+
 def accepted(slice_: Claimed, addresses: Sequence[int], lease: float) -> Standing:
     """Record that copies of a slice were accepted. Fewer ``changed`` than given: see ``accepted_late``."""
-    rows = _run(_ACCEPTED, {"mailing": slice_.mailing, "number": slice_.number, "generation": slice_.generation, "addresses": _array(addresses), "lease": float(lease)})
+    rows = _run(_ACCEPTED, {"mailing": slice_.mailing, "number": slice_.number, "generation": slice_.generation, "addresses": array(addresses), "lease": float(lease)})
     return Standing(*rows[0])
 
 
@@ -401,6 +408,17 @@ _OPEN_SLICES = "SELECT EXISTS (SELECT 1 FROM slice WHERE mailing_id = %(mailing)
 def has_open_slices(mailing: int) -> bool:
     """Whether a slice of the mailing is not done."""
     return bool(_run(_OPEN_SLICES, {"mailing": mailing})[0][0])
+
+
+_SENT_OUT = """
+SELECT m.id FROM mailing m WHERE m.state IN ('running', 'paused') AND m.planned
+   AND NOT EXISTS (SELECT 1 FROM slice s WHERE s.mailing_id = m.id AND NOT s.done)
+"""
+
+
+def sent_out() -> list[int]:
+    """Mailings without open copies that nobody has marked done: whoever settled the last one was killed in between."""
+    return [row[0] for row in _run(_SENT_OUT, {})]
 
 
 class Counts(NamedTuple):

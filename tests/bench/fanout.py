@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import smtplib
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -14,7 +17,7 @@ from django.db import connection
 
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
-from tests.servers.ports import wait_until
+from tests.servers.ports import free_port, listens, wait_until
 from tests.servers.postfix import Sink, smtp_source
 from tests.story.scenes import Installation, a_list, a_transport, message
 
@@ -50,20 +53,24 @@ class Run(NamedTuple):
 
 
 class Fanout:
-    """A list of ``members``, the parts, and a sink; ``run`` posts once and waits until the mailing is done."""
+    """A list of ``members``, the parts, and a sink; ``run`` posts once and waits until the mailing is done.
 
-    def __init__(self, home: Path, members: int, size: int, sessions: int) -> None:
+    ``wait``: seconds the sink lets pass before each reply (our own sink then; smtp-sink knows whole seconds only).
+    """
+
+    def __init__(self, home: Path, members: int, size: int, sessions: int, wait: float = 0.0) -> None:
         call_command("migrate", verbosity=0)
         self.members, self.size, self.sessions = members, size, sessions
         self.installation = Installation(
             home / "parts", options={"COLPORTEUR_BASE_URL": "https://lists.example", "COLPORTEUR_CONNECTIONS": str(sessions), "COLPORTEUR_SWEEP": "2", "COLPORTEUR_LOG": "warning"}
         )
-        self.sink = Sink(home / "sink")
+        self.sink, self.wait = Sink(home / "sink"), wait
+        self.port = free_port() if wait else self.sink.port
         self.stack = contextlib.ExitStack()
 
     def __enter__(self) -> Fanout:
-        self.stack.enter_context(self.sink.running())
-        a_transport(f"smtp://127.0.0.1:{self.sink.port}")
+        self.stack.enter_context(self._slow() if self.wait else self.sink.running())
+        a_transport(f"smtp://127.0.0.1:{self.port}")
         footer = "-- \n{name} <{email}> receives this from {list}.\nTo leave: {unsubscribe}\n"
         list_ = a_list("bench@lists.example", members=self.members, template="discussion", title="Bench", posting="world", stranger="hold", from_form="author", prefix="[bench]", footer=footer)
         Address.objects.filter(memberships__list=list_).update(name="Anna Rivoire-Le Goff")
@@ -76,18 +83,28 @@ class Fanout:
     def __exit__(self, *_: object) -> None:
         self.stack.close()
 
+    @contextlib.contextmanager
+    def _slow(self) -> Iterator[None]:
+        sink = subprocess.Popen([sys.executable, "-m", "tests.bench.slow_sink", str(self.port), str(self.wait)])
+        try:
+            wait_until(lambda: listens(self.port))
+            yield
+        finally:
+            sink.kill()
+            sink.wait()
+
     def run(self, number: int) -> Run:
         """Post once; the numbers."""
         words = ["-s", str(self.sessions), "-d", "-l", str(self.size), "-m", str(self.members)]
-        reference = smtp_source(self.sink.port, *words)
+        reference = smtp_source(self.port, *words)
         parts = {name: psutil.Process(self.installation.parts[name].pid) for name in ("worker", "receive")}
         before = {name: _cpu([part]) for name, part in parts.items()} | {"database": _cpu(_database())}
         began = monotonic()
         self._post(number)
-        wait_until(lambda: Mailing.objects.filter(state="done").count() == number + 1, 120, self.installation.words("worker")[-2000:])
+        wait_until(lambda: Mailing.objects.filter(state="done").count() == number + 1, 300, self.installation.words("worker")[-2000:])
         seconds = monotonic() - began
         spent = {name: _cpu([part]) - before[name] for name, part in parts.items()} | {"database": _cpu(_database()) - before["database"]}
-        reference = (reference + smtp_source(self.sink.port, *words)) / 2
+        reference = (reference + smtp_source(self.port, *words)) / 2
         each = 1000 / self.members
         memory = sum(_peak(part) for part in parts.values())
         return Run(self.members, seconds, reference, spent["worker"] * each, spent["receive"] * each, spent["database"] * each, memory)
@@ -111,13 +128,13 @@ def _cpu(processes: list[psutil.Process]) -> float:
 
 
 def _database() -> list[psutil.Process]:
-    """The server and its living backends."""
+    """The server and its living backends, without the one that measures."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         backend = psutil.Process(cursor.fetchone()[0])
     server = backend.parent()
     assert server
-    return [server, *server.children()]
+    return [server, *(child for child in server.children() if child != backend)]
 
 
 def _peak(process: psutil.Process) -> int:

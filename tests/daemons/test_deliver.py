@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from colporteur.domain.mailings import CopyState, MailingState
@@ -304,4 +305,47 @@ def test_a_recorded_acceptance_wins_over_whatever_happened_to_the_copy_meanwhile
     mailings.cancel(mailing.id, now, "somebody")
     copies.accepted(second.slice, [e], 60.0, now)
     assert counts(mailing) == {"sent": 5, "cancelled": 1} and Copy.objects.get(mailing=mailing, address_id=f).state == CopyState.CANCELLED
+    sound(mailing)
+
+
+def test_a_mailing_whose_worker_died_after_its_last_outcome_is_ended_by_the_next_look(sink: Sink) -> None:
+    mailing = a_mailing(a_list(members=3))
+    deliver_until(is_in(mailing, "done"))
+    Mailing.objects.filter(id=mailing.id).update(state=MailingState.RUNNING, finished=None)
+    copies.ways_due(timezone.now())
+    assert is_in(mailing, "done")()
+
+
+@pytest.mark.parametrize("cause", ["locked", "cancelled"])
+def test_acceptances_the_ledger_cannot_simply_write_are_written_on_a_thread(sink: Sink, cause: str) -> None:
+    mailing = a_mailing(a_list(members=60))
+    release, taken = threading.Event(), threading.Event()
+
+    def interfere() -> None:
+        """Hold every copy for longer than the ledger waits, or cancel them all while they are accepted."""
+        try:
+            with transaction.atomic():
+                if cause == "locked":
+                    list(Copy.objects.select_for_update().filter(mailing=mailing))
+                else:
+                    mailings.cancel(mailing.id, timezone.now(), "somebody")
+                taken.set()
+                release.wait(1.5)
+        finally:
+            connection.close()
+
+    def script(event: str, argument: str, session: Session) -> str | None:
+        if event == "RCPT" and not taken.is_set():
+            other.start()
+            taken.wait(5)
+        return None
+
+    other = threading.Thread(target=interfere)
+    sink.script = script
+    deliver_until(is_in(mailing, "done", "cancelled"))
+    release.set()
+    other.join()
+    received = len(sink.received())
+    assert sink.repeated() == 0 and counts(mailing).get("sent") == received
+    assert received == 60 or cause == "cancelled"
     sound(mailing)

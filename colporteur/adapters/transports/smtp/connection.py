@@ -35,6 +35,9 @@ class _Awaited(IntEnum):
     RSET = 6
 
 
+_ENVELOPE, _BODY, _SENT = (_Awaited.MAIL, _Awaited.RCPT, _Awaited.DATA), _Awaited.BODY, Result.SENT  # hot: a look-up in an enumeration is slow
+
+
 class Owner(Protocol):
     """What a dialogue needs of its pool."""
 
@@ -227,7 +230,7 @@ class Connection(asyncio.Protocol):
         if copy.utf8 or not copy.recipient.isascii():
             parameters += b" SMTPUTF8"
         if self.pipelining:
-            self._awaited += (_Awaited.MAIL, _Awaited.RCPT, _Awaited.DATA)
+            self._awaited += _ENVELOPE
             return b"MAIL FROM:<%b>%b\r\nRCPT TO:<%b>\r\nDATA\r\n" % (copy.sender, parameters, copy.recipient)
         self._awaited.append(_Awaited.MAIL)
         return b"MAIL FROM:<%b>%b\r\n" % (copy.sender, parameters)
@@ -281,7 +284,7 @@ class Connection(asyncio.Protocol):
         """The data of the copy in the envelope and, where pipelining is allowed, the next envelope behind them."""
         assert self._copy
         copy = self._sent = self._copy
-        self._awaited.append(_Awaited.BODY)
+        self._awaited.append(_BODY)
         times = self.owner.timeouts
         self.deadline = self.loop.time() + times.accept + len(copy.wire) / times.slowest
         self._next(copy.wire + b".\r\n", self.owner.next_copy() if self.pipelining else None)
@@ -352,7 +355,7 @@ class Connection(asyncio.Protocol):
             self.accepted += 1
             self._awaited.popleft()
             self.deadline = self.loop.time() + self.owner.timeouts.command
-            self.owner.settle(Outcome(sent.key, Result.SENT, 250, ""))
+            self.owner.settle(Outcome(sent.key, _SENT, 250, ""))
             if codes == _ACCEPTED:
                 return True
         elif awaited != 3 or codes != _WELCOME:
