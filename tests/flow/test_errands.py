@@ -29,6 +29,7 @@ from tests.flow.posts import NOW, arrives, asked, letters, text
 from tests.story.scenes import a_list, a_person, give_role, message
 
 pytestmark = pytest.mark.django_db
+OLGA_TOO = "olga-too@members.example"
 MEMBER, MODERATOR, OWNER, STRANGER = "anna@members.example", "claire@members.example", "olga@members.example", "marc@courriel.example"
 
 
@@ -86,6 +87,21 @@ def test_owner_mail_is_not_passed_on_to_our_own_lists(amis: List) -> None:
     give_role(amis, RoleKind.OWNER, "amis-owner@lists.example")
     done(asked(amis, "owner", message(STRANGER)))
     assert list(Copy.objects.values_list("address__email", flat=True)) == [OWNER]
+
+
+def test_mail_to_owners_nobody_is_waits_for_one_and_is_then_set_aside(amis: List) -> None:
+    Role.objects.all().delete()
+    waits, late = (asked(amis, "owner", message(STRANGER, subject=subject)) for subject in ("one", "two"))
+    errands.do_due(NOW)
+    give_role(amis, RoleKind.OWNER, OLGA_TOO)
+    Errand.objects.filter(pk=late.pk).update(next_try=NOW + timedelta(days=1))
+    assert done(waits, NOW + timedelta(minutes=2)).state == "done"
+    assert named("owner") == [OLGA_TOO]
+    Role.objects.all().delete()
+    for day in range(2, 8):
+        errands.do_due(NOW + timedelta(days=day))
+    late.refresh_from_db()
+    assert (late.state, "nobody looks after this list" in late.error) == ("quarantined", True)
 
 
 # --- deciding by reply --------------------------------------------------------------------------------------------

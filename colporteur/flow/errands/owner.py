@@ -26,8 +26,9 @@ def owner(message: Message) -> None:
         mail.info("owner-mail-dropped errand=%s list=%s reason=%s", message.errand.pk, list_.address, message.automatic.value)
         return
     reached = _outside(owners(list_))
-    if reached:
-        mailings.create_forward(message.raw, reached, message.now, list_=list_, subject=message.skim.subject)
+    if not reached:  # tried again, then set aside where an administrator sees it: taken mail does not vanish
+        raise RuntimeError("nobody looks after this list: give it an owner")
+    mailings.create_forward(message.raw, reached, message.now, list_=list_, subject=message.skim.subject)
     journal.write("errand.owner", message.now, organisation=list_.organisation_id, list=list_.pk)
     mail.info("owner-mail errand=%s list=%s owners=%d", message.errand.pk, list_.address, len(reached))
 
