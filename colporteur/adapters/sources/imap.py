@@ -8,6 +8,7 @@ announced again by IDLE; one line of imaplib ends at 1 MB, so nothing is asked t
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import imaplib
 import socket
@@ -19,6 +20,7 @@ from imapclient.exceptions import LoginError
 from imapclient.imap4 import IMAP4WithTimeout
 from imapclient.tls import IMAP4_TLS
 
+from colporteur.adapters.masking import masked
 from colporteur.adapters.sources import CONNECT_SECONDS, READ_SECONDS, Fetched, Found, Listed, Listing, Trouble, Waiting, connecting
 from colporteur.domain.mailboxes import Account, checked
 
@@ -176,7 +178,7 @@ class Imap:
                     client.login(_quoted(account.user), account.password)
             except (LoginError, UnicodeEncodeError) as error:
                 passing = any(word in str(error) for word in PASSING)
-                raise Trouble(connecting.BUSY if passing else connecting.PASSWORD, lasting=not passing, detail=str(error), **names) from error
+                raise Trouble(connecting.BUSY if passing else connecting.PASSWORD, lasting=not passing, detail=masked(_words(error), account.user, account.password), **names) from None  # it may repeat the password
 
     def _prepare_folders(self) -> None:
         """Open the folder, and make the one taken messages are moved to."""
@@ -264,6 +266,16 @@ class Imap:
             raise connecting.trouble(error, self.account) from error
         except FOREIGN as error:
             raise Trouble(connecting.BROKEN, detail=str(error), host=self.account.host) from error
+
+
+def _words(error: Exception) -> str:
+    """What the server said; the libraries give its bytes in Python's own notation."""
+    words = str(error)
+    try:
+        said = ast.literal_eval(words) if words.startswith(("b'", 'b"')) else words
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return words
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else words
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ import poplib
 import socket
 from collections.abc import Iterator, Sequence
 
+from colporteur.adapters.masking import masked
 from colporteur.adapters.sources import CONNECT_SECONDS, READ_SECONDS, Fetched, Found, Listed, Listing, Trouble, Waiting, connecting
 from colporteur.domain.mailboxes import Account, checked
 
@@ -103,7 +104,7 @@ class Pop3:
             client.pass_(account.password)
         except poplib.error_proto as error:
             self.close()
-            raise self._refused(error) from error
+            raise self._refused(error) from None  # it may repeat the password
         except FOREIGN as error:
             self.close()
             raise connecting.trouble(error, account) from error
@@ -125,7 +126,8 @@ class Pop3:
         return client
 
     def _refused(self, error: poplib.error_proto) -> Trouble:
-        account, words = self.account, _words(error)
+        account = self.account
+        words = masked(_words(error), account.user, account.password)
         if _gone(error):
             return Trouble(connecting.LOST, detail=words, host=account.host)
         if "plaintext" in words.lower() or "[PRIVACYREQUIRED]" in words:

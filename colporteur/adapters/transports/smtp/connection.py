@@ -14,6 +14,7 @@ from collections import deque
 from enum import IntEnum
 from typing import Protocol, cast
 
+from colporteur.adapters.masking import masked
 from colporteur.adapters.transports import Outcome, Outgoing, Result, Stage, Trouble
 from colporteur.adapters.transports.smtp.options import Options, Timeouts
 
@@ -160,7 +161,7 @@ class Connection(asyncio.Protocol):
         else:
             raise Trouble(Stage.AUTH, 0, f"the server offers none of PLAIN and LOGIN but {' '.join(offered)}", temporary=False)
         if code != 235:
-            raise Trouble(Stage.AUTH, code, text)
+            raise Trouble(Stage.AUTH, code, masked(text, user, password))
 
     async def _command(self, line: str, stage: Stage) -> tuple[int, str]:
         if self.wire is None or self._lost:
