@@ -182,8 +182,8 @@ class Collector:
         limit = settings.MAX_MESSAGE_SIZE
         for uid in wanted.new:
             if by_uid[uid].size > limit:
-                text = collecting.TOO_LARGE.format(size=by_uid[uid].size, limit=limit)
-                await in_thread(collecting.leave, self.due.id, validity, uid, text, _now(), for_good=True)
+                sizes = {"size": by_uid[uid].size, "limit": limit}
+                await in_thread(collecting.leave, self.due.id, validity, uid, collecting.TOO_LARGE, _now(), for_good=True, values=sizes)
         return [by_uid[uid] for uid in (*wanted.new, *wanted.taken) if by_uid[uid].size <= limit]
 
     async def _take(self, source: Source, validity: int, batch: Sequence[Listed]) -> list[str]:
@@ -204,7 +204,7 @@ class Collector:
         """Smaller batches next time; a single message that breaks the connection goes to the end of the queue."""
         _shrunk[self.due.id] = max(1, len(batch) // 4)
         if len(batch) == 1:
-            await in_thread(collecting.leave, self.due.id, validity, batch[0].uid, collecting.NOT_READ.format(error=error), _now())
+            await in_thread(collecting.leave, self.due.id, validity, batch[0].uid, collecting.NOT_READ, _now(), values={"error": str(error)})
 
     async def _readable(self, sock: socket.socket) -> None:
         """Wait until the server says something, at most ``IDLE_SECONDS``, or until we are to stop."""

@@ -11,13 +11,13 @@ import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Q
-from django.utils.translation import gettext
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_noop as _
 
 from colporteur.domain import mailboxes as decisions
@@ -118,7 +118,7 @@ def take(mailbox_id: int, validity: int, messages: Iterable[tuple[str, bytes | N
     messages = list(messages)
     for uid, raw in messages:
         if raw is None:
-            leave(mailbox_id, validity, uid, gettext(NO_CONTENT), now)
+            leave(mailbox_id, validity, uid, NO_CONTENT, now)
     probes = {uid: mine for uid, raw in messages if raw is not None and (mine := _swept_at(raw, now))}
     whole = [(uid, raw) for uid, raw in messages if raw is not None and uid not in probes]
     settled = _seen_before(mailbox, validity, whole, now)
@@ -141,9 +141,14 @@ def take(mailbox_id: int, validity: int, messages: Iterable[tuple[str, bytes | N
 
 
 @transaction.atomic
-def leave(mailbox_id: int, validity: int, uid: str, error: str, now: datetime, *, for_good: bool = False) -> None:
-    """This message could not be taken: it stays, is tried again later and less often, at last not any more."""
+def leave(mailbox_id: int, validity: int, uid: str, error: str, now: datetime, *, for_good: bool = False, values: Mapping[str, str | int] | None = None) -> None:
+    """This message could not be taken: it stays, is tried again later and less often, at last not any more.
+
+    ``error``: a sentence, filled with ``values`` and kept in the list's language, or words of our own reply.
+    """
     mailbox = mailboxes.get(mailbox_id)
+    with override(mailbox.list.language or mailbox.list.organisation.language):
+        error = gettext(error).format(**values) if values else gettext(error)
     row = LeftBehind.objects.filter(mailbox=mailbox_id, validity=validity, uid=uid).first() or LeftBehind(mailbox_id=mailbox_id, validity=validity, uid=uid, attempts=0)
     row.attempts = decisions.MESSAGE_ATTEMPTS if for_good else row.attempts + 1
     row.next_try, row.error, row.at = decisions.message_next_try(row.attempts, now), error.replace("\x00", "")[:1000], now

@@ -85,6 +85,21 @@ def test_mail_is_collected_once_and_moved_or_deleted_after(protocol: str, doveco
     assert installation.stop("collect", seconds=10) == {"collect": 0}
 
 
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_a_message_over_size_stays_owners_are_told_and_others_go_on(protocol: str, dovecot: Dovecot, list_: List, installation: Installation) -> None:
+    List.objects.update(language="fr")
+    installation.environment["COLPORTEUR_MAX_MESSAGE_SIZE"] = "100000"
+    dovecot.deliver(LIST, message(ANNA, LIST, "Large", "word word\r\n" * 20_000), sender=ANNA)
+    dovecot.deliver(LIST, post_of(1), sender=ANNA)
+    mailboxes.set_mailbox(list_, dovecot.url(protocol, LIST), timezone.now(), by="test")
+    for _ in range(2):
+        installation.cli("mailbox", "collect", LIST)
+    assert posts() == expected(1) and len(dovecot.messages(LIST)) == 1
+    left = LeftBehind.objects.get()
+    assert left.next_try is None and left.error.endswith("octets dépassent les 100000 que cette installation accepte")
+    assert Mailing.objects.filter(letter="trouble").count() == 1
+
+
 def test_a_server_killed_while_we_wait_is_noticed_and_recovers(dovecot: Dovecot, list_: List, installation: Installation) -> None:
     mailbox = mailboxes.set_mailbox(list_, dovecot.url("imap", LIST), timezone.now(), by="test")
     installation.start("collect")
