@@ -12,22 +12,22 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Count, F, Func, Q, TextField, Value
 
-from colporteur.domain.mailings import MailingKind, MailingState, Priority
+from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Priority
 from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
 from colporteur.store import copies, journal
 from colporteur.store.arrivals import keep
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.lists import List
-from colporteur.store.mailings import Mailing
+from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.people import Address
 from colporteur.store.policies import policy
 from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
 
-__all__ = ["Totals", "assign_transports", "cancel", "create_for_post", "create_forward", "create_letter", "pause", "resume", "resume_due", "totals", "totals_of", "transport_for"]
+__all__ = ["Totals", "assign_transports", "cancel", "create_for_post", "create_forward", "create_letter", "destinations", "pause", "resume", "resume_due", "totals", "totals_of", "transport_for"]
 
 log = logging.getLogger("colporteur.mail")
 
@@ -197,6 +197,16 @@ def totals_of(mailing_ids: Sequence[int], now: datetime | None = None) -> Mappin
     found = copies.counts(mailing_ids)
     times = {row[0]: row[1:] for row in Mailing.objects.filter(id__in=mailing_ids).values_list("id", "state", "started", "finished")}
     return {id_: _totals(found.get(id_, copies.Counts()), *times.get(id_, ("", None, None)), now) for id_ in mailing_ids}
+
+
+def destinations(mailing_id: int) -> list[tuple[str, Totals]]:
+    """Totals by the domain the copies go to, the largest first. Reads every copy of the mailing."""
+    domain = Func(F("address__email"), Value("@"), Value(-1), function="split_part", output_field=TextField())
+    states = {"queued": CopyState.QUEUED, "sent": CopyState.SENT, "deferred": CopyState.DEFERRED, "failed": CopyState.FAILED, "cancelled": CopyState.CANCELLED}
+    counted = Copy.objects.filter(mailing=mailing_id).annotate(domain=domain).values("domain").annotate(
+        total=Count("address_id"), **{f"n_{name}": Count("address_id", filter=Q(state=state)) for name, state in states.items()}).order_by("-total", "domain")  # fmt: skip
+    names = ("domain", "total", *(f"n_{name}" for name in states))
+    return [(domain, Totals(total, *numbers)) for domain, total, *numbers in counted.values_list(*names)]
 
 
 def _totals(found: copies.Counts, state: str, started: datetime | None, finished: datetime | None, now: datetime | None) -> Totals:

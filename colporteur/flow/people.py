@@ -65,6 +65,12 @@ def add_address(person: Person, email: str, now: datetime) -> Address:
     return address
 
 
+def switch(person: Person, active: bool, *, by: Person | str) -> None:
+    """Lets the person sign in, or no more: sessions and links end at once. Lists and roles are kept."""
+    Person.objects.filter(pk=person.pk).update(is_active=active)
+    log.info("switched person=%s active=%s by=%s", person.pk, active, by.pk if isinstance(by, Person) else by)
+
+
 def sign_in_link(email: str, now: datetime, minutes: int = LINK_MINUTES) -> str:
     """URL that signs in whoever has this address, once, for ``minutes``. Only the hash of its token is kept.
 

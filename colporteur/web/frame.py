@@ -82,10 +82,10 @@ def rows_of_lists(lists: Iterable[List], moderated: set[int]) -> list[ListRow]:
     broken = set(Mailbox.objects.filter(list__in=ids, enabled=True, failures__gt=0).values_list("list_id", flat=True))
     open_states = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
     leaving = dict(Mailing.objects.filter(list__in=ids, kind=MailingKind.POST, state__in=open_states).values_list("list").annotate(paused=Count("id", filter=Q(state=MailingState.PAUSED))))
-    return [ListRow(list_, members.get(list_.pk, 0), last.get(list_.pk), *_health(list_, waiting, broken, leaving)) for list_ in found]
+    return [ListRow(list_, members.get(list_.pk, 0), last.get(list_.pk), *_health(list_, members.get(list_.pk, 0), waiting, broken, leaving)) for list_ in found]
 
 
-def _health(list_: List, waiting: dict[int, int], broken: set[int], leaving: dict[int, int]) -> tuple[str, str]:
+def _health(list_: List, members: int, waiting: dict[int, int], broken: set[int], leaving: dict[int, int]) -> tuple[str, str]:
     if list_.state == ListState.OFF or (list_.domain and not list_.domain.enabled):
         return "paused", gettext("Switched off")
     if list_.pk in broken:
@@ -94,7 +94,7 @@ def _health(list_: List, waiting: dict[int, int], broken: set[int], leaving: dic
         return "waiting", ngettext("%(n)s waiting", "%(n)s waiting", waiting[list_.pk]) % {"n": waiting[list_.pk]}
     if list_.pk in leaving:
         return ("paused", gettext("Sending paused")) if leaving[list_.pk] else ("running", gettext("Sending now"))
-    return "done", gettext("All is well")
+    return ("done", gettext("All is well")) if members else ("draft", gettext("No member yet"))
 
 
 class Page(NamedTuple):

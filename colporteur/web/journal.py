@@ -9,8 +9,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from colporteur.domain.moderation import Action, Finding
+from colporteur.domain.policy import OPTIONS, parse
 from colporteur.flow import moderation
 from colporteur.store.journal import EVENTS, JournalEntry
+from colporteur.web.policies.rows import shown
 
 
 class Told(NamedTuple):
@@ -40,11 +42,34 @@ def sentence(entry: JournalEntry) -> str:
     """The event in the active language."""
     text = _(EVENTS.get(entry.event, entry.event))
     if why := _why(entry):
-        return f"{text}: {why}"
+        return _("%(event)s: %(reasons)s") % {"event": text, "reasons": why}
+    values = {name: _word(value) for name, value in entry.values.items()}
+    if entry.event == "list.changed":
+        values["change"] = _change(entry) or values.get("change", "?")
     try:
-        return text.format_map(_Values({name: _word(value) for name, value in entry.values.items()}))
+        return text.format_map(_Values(values))
     except (ValueError, IndexError, AttributeError):
         return text
+
+
+def _change(entry: JournalEntry) -> str:
+    """A setting's name and both its values, in words."""
+    name = str(entry.values.get("option", ""))
+    labels = {"title": _("Name"), "description": _("Description"), "language": _("Language of its letters")}
+    label = _(OPTIONS[name].metadata["label"]) if name in OPTIONS else labels.get(name, "")
+    old, new = (_value(name, str(entry.values.get(key) or "")) for key in ("old", "new"))
+    return _("%(setting)s: %(old)s → %(new)s") % {"setting": label, "old": old, "new": new} if label else ""
+
+
+def _value(name: str, text: str) -> str:
+    if not text:
+        return "—"
+    if name not in OPTIONS:
+        return " ".join(text.split())
+    try:
+        return " ".join(shown(name, parse(name, text)).split())
+    except (ValueError, KeyError):
+        return text  # kept by an older release
 
 
 def _why(entry: JournalEntry) -> str:

@@ -30,6 +30,20 @@ def test_paging_by_key_shows_everybody_once(world: World) -> None:
     assert len(seen) == len(set(seen)) == 143 and seen == sorted(seen)
 
 
+def test_by_name_accents_are_no_letters_apart_and_pages_miss_nobody(world: World) -> None:
+    memberships.add(world.list, [("z1@courriel.example", "Éva Zed"), ("a1@courriel.example", "Ewen Abc"), ("b1@courriel.example", "Eusèbe Bcd"), ("zz@courriel.example", "")], timezone.now(), by="test")
+    browser, seen = signed_in(world.owner), []
+    where = reverse("members", args=[world.list.pk])
+    page = browser.get(where, {"by": "name"})
+    while True:
+        seen += [membership.address.email for membership in page.context["page"].rows]
+        if not page.context["page"].next:
+            break
+        page = browser.get(where, {"by": "name", "after": page.context["page"].next})
+    assert len(seen) == len(set(seen)) == Membership.objects.filter(list=world.list, until__isnull=True).count()
+    assert [email for email in seen if email in ("z1@courriel.example", "a1@courriel.example", "b1@courriel.example", "zz@courriel.example")] == ["b1@courriel.example", "z1@courriel.example", "a1@courriel.example", "zz@courriel.example"]
+
+
 def test_search_by_the_beginning_of_name_or_address(world: World) -> None:
     browser, where = signed_in(world.owner), reverse("members", args=[world.list.pk])
     for wanted in ("anna.riv", "ANNA.RIV", "Anna R"):

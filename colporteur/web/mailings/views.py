@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState
@@ -22,10 +23,11 @@ from colporteur.store.rights import Right, lists_for
 from colporteur.web.frame import page_by, whole
 from colporteur.web.guard import person_of
 from colporteur.web.journal import told
-from colporteur.web.templatetags.look import decimal
+from colporteur.web.templatetags.look import decimal, thousands
 
 OPEN = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
 COPIES = 50
+DESTINATIONS = 6
 
 
 def _mine(request: HttpRequest) -> QuerySet[Mailing]:
@@ -61,7 +63,10 @@ def index(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """One mailing with its copies, searched by the beginning of an address."""
     mailing = _mailing(request, number)
-    return render(request, "mailings/one.html", _progress(mailing) | _copies(request, mailing))
+    context = _progress(mailing) | _copies(request, mailing)
+    if request.GET.get("destinations"):  # counted on demand: it reads every copy
+        context |= _destinations(mailing)
+    return render(request, "mailings/one.html", context)
 
 
 def _progress(mailing: Mailing) -> dict[str, Any]:
@@ -96,6 +101,14 @@ def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
     words = {CopyState.SENT: _("Delivered"), CopyState.FAILED: _("Refused"), CopyState.DEFERRED: _("Deferred"), CopyState.QUEUED: _("To leave")}
     states = [("", _("All")), *((str(int(one)), label) for one, label in words.items())]
     return {"copies": [(copy, refusals.get(copy.address_id)) for copy in page.rows], "next": page.next, "q": wanted, "state": state, "states": states}
+
+
+def _destinations(mailing: Mailing) -> dict[str, Any]:
+    counted = mailings.destinations(mailing.pk)
+    shown, others = counted[:DESTINATIONS], counted[DESTINATIONS:]
+    rest = mailings.Totals(*(sum(getattr(totals, name) for _domain, totals in others) for name in ("total", "queued", "sent", "deferred", "failed", "cancelled")))
+    words = ngettext("%(n)s other domain", "%(n)s other domains", len(others)) % {"n": thousands(len(others))}
+    return {"destinations": shown + ([(words, rest)] if others else [])}
 
 
 @login_required

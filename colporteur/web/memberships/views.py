@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Func, Q, QuerySet, TextField, Value
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -21,6 +22,7 @@ from colporteur.domain.addresses import is_address
 from colporteur.flow import memberships
 from colporteur.store.lists import List
 from colporteur.store.memberships import DeliveryMode, Membership
+from colporteur.store.people import Address
 from colporteur.store.rights import Right
 from colporteur.web.frame import list_page, page_by
 from colporteur.web.guard import list_or_404, person_of
@@ -28,6 +30,15 @@ from colporteur.web.memberships.forms import Add
 from colporteur.web.saying import said
 
 STATES = {"receive": Q(paused=False, delivery=DeliveryMode.EACH), "paused": Q(paused=True), "silent": Q(paused=False, delivery=DeliveryMode.NONE)}
+
+
+_ACCENTS = ("ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöùúûüýÿ", "aaaaaaceeeeiiiinooooouuuuyaaaaaaceeeeiiiinooooouuuuyy")
+
+
+def _called(prefix: str) -> Func:
+    """The name people are sorted by, accents aside whatever the database's collation; the address of those without."""
+    found = Coalesce(NullIf(f"{prefix}person__name", Value("")), NullIf(f"{prefix}name", Value("")), f"{prefix}email", output_field=TextField())
+    return Func(Lower(found), Value(_ACCENTS[0]), Value(_ACCENTS[1]), function="translate", output_field=TextField())
 
 
 def _current(list_: List) -> QuerySet[Membership]:
@@ -47,16 +58,24 @@ def _found(list_: List, query: QueryDict) -> QuerySet[Membership]:
 
 @login_required
 def members(request: HttpRequest, number: int) -> HttpResponse:
-    """The members, by address."""
+    """The members, by address or by name; the key of a page is the last address of the one before."""
     list_ = list_or_404(request, number, Right.MANAGE)
-    found = _found(list_, request.GET).select_related("address__person", "source").order_by("address__email")
-    if after := request.GET.get("after", ""):
-        found = found.filter(address__email__gt=after)
+    found = _found(list_, request.GET).select_related("address__person", "source")
+    after, by_name = request.GET.get("after", "").replace("\x00", ""), request.GET.get("by") == "name"
+    if by_name:
+        found = found.annotate(called=_called("address__")).order_by("called", "address__email")
+        last = Address.objects.filter(email=after).values_list(_called(""), flat=True).first() if after else None
+        if last is not None:
+            found = found.filter(Q(called__gt=last) | Q(called=last, address__email__gt=after))
+    else:
+        found = found.order_by("address__email")
+        if after:
+            found = found.filter(address__email__gt=after)
     page = page_by(found, "address__email")
     counts = _current(list_).aggregate(n_=Count("id"), **{f"n_{name}": Count("id", filter=condition) for name, condition in STATES.items()})
     words = [("", _("All"), ""), ("receive", _("Receive"), "done"), ("paused", _("Paused"), "paused"), ("silent", _("Read elsewhere"), "draft")]
     context = {
-        "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "total": counts["n_"],
+        "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "by_name": by_name, "total": counts["n_"],
         "filters": [(name, label, shape, counts[f"n_{name}"]) for name, label, shape in words if not name or counts[f"n_{name}"]],
         "matching": _found(list_, request.GET).count() if page.next else None,
     }  # fmt: skip

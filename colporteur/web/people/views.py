@@ -17,7 +17,7 @@ from colporteur.store.lists import Role
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Person
 from colporteur.web.frame import page_by, whole
-from colporteur.web.guard import admin_only
+from colporteur.web.guard import admin_only, person_of
 
 
 class Add(forms.Form):
@@ -60,14 +60,28 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @admin_only
 def one(request: HttpRequest, number: int) -> HttpResponse:
-    """One person: addresses, roles, lists; a sign-in link is made by POST and shown once."""
+    """One person: addresses, roles, lists; a sign-in link is made by POST and shown once; the account switched off and on."""
     person = get_object_or_404(Person, pk=number)
     link = ""
-    if request.method == "POST" and request.POST.get("wish") == "link":
+    if request.method == "POST" and request.POST.get("wish") == "link" and person.is_active:
         link = people.sign_in_link(person.primary_email, timezone.now())
+    if request.method == "POST" and request.POST.get("wish") in ("off", "on"):
+        _switch(request, person, request.POST["wish"] == "on")
+        return redirect("person", person.pk)
     context = {
-        "person": person, "link": link, "minutes": people.LINK_MINUTES, "addresses": person.addresses.order_by("pk"),
+        "person": person, "link": link, "self": person.pk == person_of(request).pk, "minutes": people.LINK_MINUTES, "addresses": person.addresses.order_by("pk"),
         "roles": Role.objects.filter(Q(person=person) | Q(address__person=person)).select_related("list").order_by("list__address"),
         "memberships": Membership.objects.filter(address__person=person, until__isnull=True).select_related("list", "address").order_by("list__address")[:100],
     }  # fmt: skip
     return render(request, "people/one.html", context)
+
+
+def _switch(request: HttpRequest, person: Person, active: bool) -> None:
+    if person.pk == person_of(request).pk:
+        messages.error(request, _("You cannot switch off your own account: another administrator can."))
+        return
+    people.switch(person, active, by=person_of(request))
+    if active:
+        messages.success(request, _("%(person)s may sign in again.") % {"person": person})
+    else:
+        messages.success(request, _("%(person)s cannot sign in any more. Lists and roles are kept.") % {"person": person})

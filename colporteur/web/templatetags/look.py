@@ -223,9 +223,21 @@ def lasting(seconds: float | None) -> str:
 
 
 @register.filter
+def brief(seconds: float | None) -> str:
+    """The same as a big figure: always short."""
+    return gettext("< 1 min") if (seconds or 0) < 60 else lasting(seconds)
+
+
+@register.filter
 def time_left(moment: datetime | None) -> str:
     """How long until then."""
-    return lasting((moment - timezone.now()).total_seconds()) if moment else ""
+    return lasting(seconds_left(moment)) if moment else ""
+
+
+@register.filter
+def seconds_left(moment: datetime) -> float:
+    """Seconds until then."""
+    return (moment - timezone.now()).total_seconds()
 
 
 @register.filter
@@ -238,6 +250,13 @@ def local_part(address: str) -> str:
 def host_part(address: str) -> str:
     """What stands after @, with it."""
     return "@" + address.rpartition("@")[2]
+
+
+@register.filter
+def soft(address: str) -> SafeString:
+    """An address that breaks at its @ when the line is short."""
+    name, at, host = address.rpartition("@")
+    return format_html("{}<wbr>{}{}", name, at, host)
 
 
 @register.filter
