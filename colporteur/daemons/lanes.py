@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 MOST_UNSETTLED = 64
 """Accepted copies of a worker whose acceptance is not committed yet: with the connections, the published bound."""
-BATCH = 22
+BATCH = 12
 """Acceptances that are worth a transaction of their own; fewer wait a moment for company."""
 COMPANY_SECONDS = 0.01
 AHEAD = 250  # copies left in memory when the next slice is claimed

@@ -65,11 +65,14 @@ class Fanout:
             home / "parts", options={"COLPORTEUR_BASE_URL": "https://lists.example", "COLPORTEUR_CONNECTIONS": str(sessions), "COLPORTEUR_SWEEP": "2", "COLPORTEUR_LOG": "warning"}
         )
         self.sink, self.wait = Sink(home / "sink"), wait
-        self.port = free_port() if wait else self.sink.port
+        self.port = free_port()
         self.stack = contextlib.ExitStack()
 
     def __enter__(self) -> Fanout:
-        self.stack.enter_context(self._slow() if self.wait else self.sink.running())
+        if self.wait:
+            self.stack.enter_context(self._slow())
+        else:
+            self.port = self.stack.enter_context(self.sink.running()).port
         a_transport(f"smtp://127.0.0.1:{self.port}")
         footer = "-- \n{name} <{email}> receives this from {list}.\nTo leave: {unsubscribe}\n"
         list_ = a_list("bench@lists.example", members=self.members, template="discussion", title="Bench", posting="world", stranger="hold", from_form="author", prefix="[bench]", footer=footer)

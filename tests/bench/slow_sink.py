@@ -46,7 +46,11 @@ class Dialogue(asyncio.Protocol):
             self._answer(replies)
 
     def _answer(self, replies: bytes) -> None:
-        self.loop.call_later(self.seconds, self.wire.write, replies)
+        self.loop.call_later(self.seconds, self._send, replies)
+
+    def _send(self, replies: bytes) -> None:
+        if not self.wire.is_closing():
+            self.wire.write(replies)
 
 
 async def main(port: int, seconds: float) -> None:
