@@ -1,5 +1,6 @@
 """Room in the pages of copies and slices: each row is updated at least once, and an update that stays in its page touches
-no index (PostgreSQL's HOT). Measured: a third less time of PostgreSQL per copy; the tables grow no larger than they did."""
+no index (PostgreSQL's HOT). Counted over 3 x 20,000 copies: all updates HOT instead of 88 %; table and indexes together
+10.5 MB instead of 8.5."""
 
 from django.db import migrations
 
