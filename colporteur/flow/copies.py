@@ -19,6 +19,7 @@ from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.store import copies, journal
 from colporteur.store.copies import Claimed, Due, Standing
 from colporteur.store.mailings import Mailing
+from colporteur.store.people import Address
 from colporteur.store.sealed import SealBroken, unseal
 
 log = logging.getLogger("colporteur.mail")
@@ -185,10 +186,11 @@ def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitte
         wait = next_attempt(attempts + 1, age, jitter()) or next_attempt(attempts + 1, age, 0.0) or 0.0
         copies.defer(slice_, replies, now + timedelta(seconds=wait), now)
     copies.write_refusals(slice_.mailing, now, [(one.address, one.code, one.text.replace("\x00", "")) for one in refusals if one.address in tried])
+    emails = dict(Address.objects.filter(pk__in=tried).values_list("pk", "email"))
     for one in refusals:
         if one.address in tried:
             state = "failed" if one.address in failed else "deferred"
-            log.info("%s mailing=%d address=%d code=%d reply=%r", state, slice_.mailing, one.address, one.code, one.text[:200])
+            log.info("%s mailing=%d to=%s code=%d reply=%r", state, slice_.mailing, emails.get(one.address, ""), one.code, one.text[:200])
 
 
 def release(slices: Sequence[Claimed]) -> None:

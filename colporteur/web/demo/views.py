@@ -20,6 +20,7 @@ from colporteur.flow import demo
 from colporteur.flow.intake import Incoming, receive
 from colporteur.flow.mailings import totals
 from colporteur.mail.compose import Letter, compose
+from colporteur.mail.parse import skim
 from colporteur.store.lists import List, ListState
 from colporteur.store.posts import Post
 from colporteur.web.guard import View, admin_only
@@ -84,7 +85,9 @@ def _post(form: Write) -> Post | None:
 
 
 def _state(number: int) -> dict[str, Any]:
-    post = get_object_or_404(Post.objects.select_related("list"), pk=number, list__domain__name=demo.DOMAIN)
+    post = get_object_or_404(Post.objects.select_related("list", "arrival__blob"), pk=number, list__domain__name=demo.DOMAIN)
+    if post.state == PostState.RECEIVED:
+        post.subject = skim(bytes(post.arrival.blob.raw)).subject  # rows have it once it is judged, a moment later
     mailing = post.mailings.order_by("-pk").first()
     ended = post.state in (PostState.REJECTED, PostState.DISCARDED, PostState.EXPIRED, PostState.QUARANTINED)
     delivered = mailing is not None and mailing.state == MailingState.DONE
