@@ -12,6 +12,7 @@ from colporteur.domain.words import gettext_noop as _
 
 UNKNOWN_HOST = _("There is no server called {host}: check its name.")
 REFUSED = _("Nothing answers on {host}, port {port}: check the port (IMAP: 993 with SSL, else 143; POP3: 995 with SSL, else 110).")
+SMTP_REFUSED = _("Nothing answers on {host}, port {port}: check the port (587 with STARTTLS, 465 with SSL, 25 for a relay).")
 SILENT = _("{host} says nothing on port {port}: check server, port and encryption; a firewall may stand between.")
 CERTIFICATE = _("The certificate of {host} cannot be trusted: check the name of the server, or accept its self-signed certificate.")
 NO_TLS = _("{host} does not speak TLS on port {port}: choose STARTTLS, or the port meant for SSL.")
@@ -39,7 +40,7 @@ def tls_context(account: Account) -> ssl.SSLContext:
 def trouble(error: Exception, account: Account, *, connecting: bool = False) -> Trouble:
     """What a failure of the wire means. ``connecting``: nothing had been said yet."""
     where: dict[str, Any] = {"host": account.host, "port": account.port}
-    detail = str(error)
+    detail = (isinstance(error, OSError) and error.strerror) or str(error)  # without "[Errno 111]"
     if isinstance(error, Trouble):
         return error
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -51,7 +52,7 @@ def trouble(error: Exception, account: Account, *, connecting: bool = False) -> 
     if isinstance(error, TimeoutError):
         return Trouble(SILENT, detail=f"{CONNECT_SECONDS:.0f} s" if connecting else detail, **where)
     if isinstance(error, ConnectionRefusedError):
-        return Trouble(REFUSED, detail=detail, **where)
+        return Trouble(SMTP_REFUSED if account.kind == "smtp" else REFUSED, detail=detail, **where)
     if isinstance(error, OSError) and connecting:
         return Trouble(SILENT, detail=detail, **where)
     if connecting:
