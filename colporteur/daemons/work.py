@@ -15,6 +15,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 import procrastinate
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 from procrastinate.contrib.django.utils import connector_params
 
@@ -29,6 +31,7 @@ log = logging.getLogger("colporteur.work")
 
 _DRAIN_SECONDS = 8.0
 _EXPIRE_SECONDS = 60.0
+_SILENT_MILLISECONDS = 15_000  # longer than any work between two statements of a transaction
 _COLLECT = (20_000, 20, 20)  # copies come and go by the thousand and make no cycles
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
 
@@ -41,7 +44,14 @@ async def main() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    connection_created.connect(_let_go_when_frozen)
     await run(stop)
+
+
+def _let_go_when_frozen(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """A worker that stands still in mid-transaction (a frozen machine) must not keep its rows locked past its leases."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET idle_in_transaction_session_timeout = %s", [_SILENT_MILLISECONDS])
 
 
 async def run(stop: asyncio.Event) -> None:
