@@ -138,7 +138,8 @@ def test_a_worker_that_stood_still_past_its_lease_sends_nothing_a_second_one_has
     finally:
         if "worker" in installation.parts:
             os.kill(still, signal.SIGCONT)
-    assert len(sink.taken) <= taken + CONNECTIONS, "only what was in the dialogue already"
+    # Each connection had a body on its way, and pipelined the transaction after it: both began before the lease ended.
+    assert len(sink.taken) <= taken + 2 * CONNECTIONS, "only what was in the dialogue already"
     assert len(sink.received()) == 4000 and sink.repeated() <= BOUND
     assert mailings.totals(mailing.id).sent == 4000
     sound(mailing)
