@@ -24,6 +24,7 @@ from colporteur.store.copies import ACCEPTED_BY_NUMBER, Claimed, Standing, array
 
 _NAME = b"accepted"
 _OPTIONS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c lock_timeout=300 -c synchronous_commit=on"
+ANSWER_SECONDS = 10.0  # a database host that vanished says nothing at all
 _AGAIN_SECONDS = 2.0  # between two attempts to connect
 
 
@@ -49,6 +50,8 @@ class Ledger:
             await self._open()
         assert self._connection
         wire = self._connection.pgconn
+        future: asyncio.Future[list[Standing]] = asyncio.get_running_loop().create_future()
+        self._under_way.append((len(batch), future))  # before anything can fail: ``_close`` answers what is under way
         try:
             for slice_, addresses in sorted(batch):  # locked in one order
                 values = (slice_.mailing, slice_.number, slice_.generation, array(addresses), float(lease))
@@ -57,10 +60,12 @@ class Ledger:
             self._flush()
         except psycopg.Error as error:
             self._close(str(error))
-            raise LedgerError(str(error)) from error
-        future: asyncio.Future[list[Standing]] = asyncio.get_running_loop().create_future()
-        self._under_way.append((len(batch), future))
-        standings = await future
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                standings = await future
+        except TimeoutError:
+            self._close("no answer")
+            raise LedgerError("no answer") from None
         order = sorted(range(len(batch)), key=batch.__getitem__)
         return [standing for _, standing in sorted(zip(order, standings, strict=True))]
 
