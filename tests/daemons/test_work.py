@@ -17,7 +17,7 @@ from colporteur.daemons.tick import Round
 from colporteur.flow import mailings
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.mailings import Mailing
-from tests.daemons.delivering import a_post, is_in
+from tests.daemons.delivering import a_mailing, a_post, is_in
 from tests.servers.sink import Sink
 from tests.story.scenes import a_list, a_transport
 
@@ -177,3 +177,31 @@ def test_a_mailing_at_rest_goes_on_when_its_time_has_come() -> None:
     assert mailings.resume_due(timezone.now() + timedelta(seconds=61)) == 1
     mailing.refresh_from_db()
     assert (mailing.state, mailing.pause_reason, mailing.resume_at) == ("running", "", None)
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_a_transaction_of_a_frozen_worker_does_not_keep_its_rows_locked(bounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody stops in mid-transaction; another waits two seconds for the row. Without the worker's bound, in vain."""
+    monkeypatch.setattr(work, "_SILENT_MILLISECONDS", 200)
+    mailing = a_mailing(a_list(members=1))
+    frozen = connection.copy()
+    try:
+        frozen.ensure_connection()
+        if bounded:
+            work._let_go_when_frozen(frozen)
+        frozen.set_autocommit(False)
+        with frozen.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM mailing WHERE id = %s FOR UPDATE", [mailing.id])
+
+        def take() -> None:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = 2000")
+                cursor.execute("SELECT 1 FROM mailing WHERE id = %s FOR UPDATE", [mailing.id])
+
+        if bounded:
+            take()
+        else:
+            with pytest.raises(OperationalError, match="lock timeout"):
+                take()
+    finally:
+        frozen.close()
