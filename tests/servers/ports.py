@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -18,6 +19,13 @@ def listens(port: int) -> bool:
     """Whether somebody answers on the port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def greets(port: int, seconds: float = 5) -> bool:
+    """Whether a server on the port says something by itself: a listening socket alone may have nobody behind it yet."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=seconds) as probe:
+        return bool(probe.recv(1))
+    return False
 
 
 def wait_until(true: Callable[[], object], seconds: float = 30, what: str = "") -> None:

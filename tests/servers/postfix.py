@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.servers import debian
 from tests.servers.debian import MissingServer
-from tests.servers.ports import free_port, listens, wait_until
+from tests.servers.ports import free_port, greets, listens, wait_until
 
 OWNER, DROP_GROUP = "colporteur-mta", "colporteur-drop"
 Place = tuple[str, int]
@@ -64,7 +64,7 @@ class Postfix:
         (self.config / "master.cf").write_text(self._services())
         master = debian.program("usr/lib/postfix/sbin/master")
         self.process = subprocess.Popen([master, "-c", self.config, "-d"], env=self._environment(), cwd="/", start_new_session=True)
-        wait_until(lambda: self._alive() and listens(self.port), 30, f"Postfix does not answer; its log: {self.log}")
+        wait_until(lambda: self._alive() and greets(self.port), 90, f"Postfix does not answer; its log: {self.log}")
 
     def stop(self) -> None:
         """Stop it with everything it started; the queue stays and is there again at ``start``."""
@@ -156,7 +156,7 @@ class Postfix:
             "virtual_uid_maps": f"static:{_account().pw_uid}", "virtual_gid_maps": f"static:{_account().pw_gid}", "virtual_minimum_uid": "1",
             "message_size_limit": str(100 * 1024 * 1024), "mailbox_size_limit": "0", "virtual_mailbox_limit": "0", "smtp_host_lookup": "native", "lmtp_host_lookup": "native",
             "smtpd_peername_lookup": "no", "smtpd_error_sleep_time": "0", "smtpd_client_connection_count_limit": "0", "smtpd_soft_error_limit": "1000",
-            "smtpd_hard_error_limit": "10000", "minimal_backoff_time": "2s", "maximal_backoff_time": "2s", "queue_run_delay": "2s", "lmtp_connect_timeout": "5s",
+            "smtpd_hard_error_limit": "10000", "service_throttle_time": "1s", "minimal_backoff_time": "2s", "maximal_backoff_time": "2s", "queue_run_delay": "2s", "lmtp_connect_timeout": "5s",
             "smtpd_relay_restrictions": "permit_mynetworks, reject", "smtpd_recipient_restrictions": "", "default_destination_recipient_limit": "50",
             "default_transport": f"smtp:[{self.relay[0]}]:{self.relay[1]}" if self.relay else "error:5.4.4 no such host in this test", "smtp_tls_security_level": "none",
         }  # fmt: skip
