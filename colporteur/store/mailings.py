@@ -1,4 +1,4 @@
-"""Mailings, their slices and copies. Hot: everything per copy is set-based SQL in ``copies.py``; no ORM row by row."""
+"""Mailings, their slices and copies. Hot: everything per copy is set-based SQL in ``copies/``; no ORM row by row."""
 
 from __future__ import annotations
 

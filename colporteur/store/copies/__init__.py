@@ -1,0 +1,49 @@
+"""The hot SQL of delivery, named: each statement works on a range or a slice of copies, never on one copy.
+
+Invariants the statements keep, and rely on:
+
+* a copy that has been tried and is still open is DEFERRED and lives in a retry slice; so in a slice all open copies are
+  due together;
+* a slice's totals always equal the states of its copies, changed in the same statement or transaction; ``done`` is
+  nothing but ``sent + failed + cancelled >= size``;
+* rows are locked in the order mailing, slice, copy where more than one kind is locked for long; a deadlock between an
+  outcome and a cancellation is possible and is answered by trying again (``flow.copies``).
+"""
+
+from colporteur.store.copies.claiming import Claimed, Due, cancel_absent, claim, copies_of, recount, release, renew
+from colporteur.store.copies.planning import next_number, plan_range, write_few
+from colporteur.store.copies.running import SLICE, array
+from colporteur.store.copies.settling import ACCEPTED_BY_NUMBER, Standing, accepted, accepted_late, defer, failed, lock_mailing, owned, tried, write_refusals
+from colporteur.store.copies.whole import Counts, cancel_open, counts, has_open_slices, sent_out, transports_due
+
+__all__ = [
+    "ACCEPTED_BY_NUMBER",
+    "SLICE",
+    "Claimed",
+    "Counts",
+    "Due",
+    "Standing",
+    "accepted",
+    "accepted_late",
+    "array",
+    "cancel_absent",
+    "cancel_open",
+    "claim",
+    "copies_of",
+    "counts",
+    "defer",
+    "failed",
+    "has_open_slices",
+    "lock_mailing",
+    "next_number",
+    "owned",
+    "plan_range",
+    "recount",
+    "release",
+    "renew",
+    "sent_out",
+    "transports_due",
+    "tried",
+    "write_few",
+    "write_refusals",
+]

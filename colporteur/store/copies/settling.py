@@ -1,0 +1,164 @@
+"""What became of the copies of a slice: accepted, failed, to be tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from colporteur.store.copies.claiming import Claimed
+from colporteur.store.copies.planning import next_number
+from colporteur.store.copies.running import SLICE, array, run
+
+
+class Standing(NamedTuple):
+    """A slice after a change: how many copies changed, whether it is done, who owns it, the state of its mailing."""
+
+    changed: int
+    done: bool
+    generation: int
+    state: str
+
+
+_ACCEPTED = """
+-- Acceptances of one slice: recorded whoever owns the slice now. The owner's lease is renewed on the way. "slice + 0" keeps
+-- the planner from reading the whole slice and searching the array for each of its rows.
+WITH accepted AS (
+    UPDATE copy SET state = 2, attempts = attempts + 1, code = 250
+     WHERE mailing_id = %(mailing)s AND address_id = ANY (%(addresses)s::bigint[]) AND slice + 0 = %(number)s AND state IN (0, 1)
+    RETURNING attempts
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again FROM accepted)
+UPDATE slice SET sent = sent + n.n, deferred = deferred - n.again, done = (sent + failed + cancelled + n.n >= size),
+       lease_until = CASE WHEN generation = %(generation)s THEN clock_timestamp() + make_interval(secs => %(lease)s) ELSE lease_until END
+  FROM n WHERE mailing_id = %(mailing)s AND number = %(number)s
+RETURNING n.n, done, generation, (SELECT state FROM mailing WHERE id = %(mailing)s)
+"""
+
+
+ACCEPTED_BY_NUMBER = (
+    _ACCEPTED.replace("%(mailing)s", "$1::bigint").replace("%(number)s", "$2::int").replace("%(generation)s", "$3::int").replace("%(addresses)s", "$4").replace("%(lease)s", "$5::float8")
+)
+"""The same with parameters by number, for the ledger of a worker: mailing, slice, generation, addresses as an array, lease in seconds."""
+
+
+def accepted(slice_: Claimed, addresses: Sequence[int], lease: float) -> Standing:
+    """Record that copies of a slice were accepted. Fewer ``changed`` than given: see ``accepted_late``."""
+    rows = run(_ACCEPTED, {"mailing": slice_.mailing, "number": slice_.number, "generation": slice_.generation, "addresses": array(addresses), "lease": float(lease)})
+    return Standing(*rows[0])
+
+
+_ACCEPTED_LATE = """
+-- Acceptances that came after the copy was cancelled, given up or moved to another slice: what is true is recorded.
+WITH old AS (
+    SELECT address_id, slice, state FROM copy
+     WHERE mailing_id = %(mailing)s AND address_id = ANY (%(addresses)s::bigint[]) AND state <> 2 FOR UPDATE
+), changed AS (
+    UPDATE copy c SET state = 2, attempts = c.attempts + 1, code = 250 FROM old
+     WHERE c.mailing_id = %(mailing)s AND c.address_id = old.address_id RETURNING old.slice, old.state
+), n AS (
+    SELECT slice, count(*)::int AS n, (count(*) FILTER (WHERE state = 3))::int AS failed, (count(*) FILTER (WHERE state = 4))::int AS cancelled,
+           (count(*) FILTER (WHERE state = 1))::int AS deferred
+      FROM changed GROUP BY slice
+)
+UPDATE slice s SET sent = s.sent + n.n, failed = s.failed - n.failed, cancelled = s.cancelled - n.cancelled, deferred = s.deferred - n.deferred,
+       done = (s.sent + n.n + s.failed - n.failed + s.cancelled - n.cancelled >= s.size)
+  FROM n WHERE s.mailing_id = %(mailing)s AND s.number = n.slice
+"""
+
+
+def accepted_late(mailing: int, addresses: Sequence[int]) -> None:
+    """Record acceptances of copies that are no longer open where they were."""
+    run(_ACCEPTED_LATE, {"mailing": mailing, "addresses": list(addresses)})
+
+
+_OWNED = "SELECT generation = %(generation)s AND NOT done FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s FOR UPDATE"
+
+
+def owned(slice_: Claimed) -> bool:
+    """Whether nobody else has claimed the slice since; locks it until the transaction ends."""
+    rows = run(_OWNED, slice_._asdict())
+    return bool(rows and rows[0][0])
+
+
+_TRIED = """
+SELECT address_id, attempts, code FROM copy
+ WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s::bigint[]) AND state IN (0, 1)
+"""
+
+
+def tried(slice_: Claimed, addresses: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Attempts so far and last reply code of open copies, by address."""
+    return {address: (attempts, code) for address, attempts, code in run(_TRIED, {"mailing": slice_.mailing, "number": slice_.number, "addresses": list(addresses)})}
+
+
+_FAILED = """
+WITH failed AS (
+    UPDATE copy c SET state = 3, attempts = c.attempts + 1, code = f.code
+      FROM unnest(%(addresses)s::bigint[], %(codes)s::smallint[]) AS f (address_id, code)
+     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = f.address_id AND c.state IN (0, 1)
+    RETURNING c.attempts
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again FROM failed)
+UPDATE slice SET failed = failed + n.n, deferred = deferred - n.again, done = (sent + failed + cancelled + n.n >= size)
+  FROM n WHERE mailing_id = %(mailing)s AND number = %(number)s
+"""
+
+
+def failed(slice_: Claimed, replies: dict[int, int]) -> None:
+    """Copies that failed for good: {address: reply code}."""
+    run(_FAILED, {"mailing": slice_.mailing, "number": slice_.number, "addresses": list(replies), "codes": list(replies.values())})
+
+
+_RETRY_SLICE = """
+-- A slice of the mailing that nobody owns, is due within a minute of the wish and has room: retries are gathered.
+SELECT number FROM slice
+ WHERE mailing_id = %(mailing)s AND NOT done AND lease_until IS NULL AND due_at BETWEEN %(due)s - interval '1 minute' AND %(due)s + interval '1 minute'
+   AND due_at > %(now)s AND number <> %(number)s AND size - cancelled < %(slice)s
+ ORDER BY number DESC LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+_NEW_SLICE = """
+INSERT INTO slice (mailing_id, number, done, due_at, priority, generation, size, sent, failed, deferred, cancelled)
+SELECT %(mailing)s, %(new)s, false, %(due)s, priority, 0, 0, 0, 0, 0, 0 FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s
+"""
+_LOCK_MAILING = "SELECT state, planned FROM mailing WHERE id = %(mailing)s FOR UPDATE"
+_DEFER = """
+-- Move tried copies to the slice where they are due again; both slices' totals follow.
+WITH moved AS (
+    UPDATE copy c SET state = 1, attempts = c.attempts + 1, code = d.code, slice = %(new)s
+      FROM unnest(%(addresses)s::bigint[], %(codes)s::smallint[]) AS d (address_id, code)
+     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = d.address_id AND c.state IN (0, 1)
+    RETURNING c.attempts
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again FROM moved)
+UPDATE slice SET size = size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END,
+       deferred = deferred + CASE WHEN number = %(new)s THEN n.n ELSE -n.again END,
+       done = CASE WHEN number = %(new)s THEN false ELSE sent + failed + cancelled >= size - n.n END
+  FROM n WHERE mailing_id = %(mailing)s AND number IN (%(new)s, %(number)s)
+"""
+
+
+def defer(slice_: Claimed, replies: dict[int, int], due: datetime, now: datetime) -> None:
+    """Copies to be tried again at ``due``: {address: reply code, 0 when there was none}. The caller holds the mailing's row."""
+    values = {"mailing": slice_.mailing, "number": slice_.number, "due": due, "now": now, "slice": SLICE}
+    found = run(_RETRY_SLICE, values)
+    if found:
+        new = found[0][0]
+    else:
+        new = next_number(slice_.mailing)
+        run(_NEW_SLICE, {**values, "new": new})
+    run(_DEFER, {**values, "new": new, "addresses": list(replies), "codes": list(replies.values())})
+
+
+def lock_mailing(mailing: int) -> tuple[str, bool]:
+    """(state, planned) of a mailing whose row is locked until the transaction ends."""
+    rows = run(_LOCK_MAILING, {"mailing": mailing})
+    return (rows[0][0], rows[0][1]) if rows else ("cancelled", True)
+
+
+_REFUSALS = """
+INSERT INTO refusal (mailing_id, address_id, at, code, text)
+SELECT %(mailing)s, r.address_id, %(at)s, r.code, r.text FROM unnest(%(addresses)s::bigint[], %(codes)s::smallint[], %(texts)s::text[]) AS r (address_id, code, text)
+"""
+
+
+def write_refusals(mailing: int, at: datetime, replies: Sequence[tuple[int, int, str]]) -> None:
+    """Keep the replies: (address, code, text)."""
+    run(_REFUSALS, {"mailing": mailing, "at": at, "addresses": [r[0] for r in replies], "codes": [r[1] for r in replies], "texts": [r[2] for r in replies]})
