@@ -13,8 +13,10 @@ from colporteur.store.transports import Transport
 class ListState(models.TextChoices):
     """Whether a list works."""
 
+    PENDING = "pending"  # asked for: settings can be made, mail and members come when an administrator activates it
     ACTIVE = "active"
     OFF = "off"  # switched off: takes and sends nothing, loses nothing
+    CLOSED = "closed"  # its time is over: mail is refused for good, everything is kept, and it can be opened again
     DELETED = "deleted"  # hidden, restorable, then purged
 
 
@@ -33,10 +35,12 @@ class List(models.Model):
     list_id = models.TextField()  # RFC 2919: stable even when the list moves
     transport = models.ForeignKey(Transport, models.SET_NULL, null=True)  # null: the organisation's or site's default
     created = models.DateTimeField(auto_now_add=True)
+    state_before = models.TextField(default="", blank=True)  # of a deleted list: what restoring goes back to
+    purge_at = models.DateTimeField(null=True)  # of a deleted list: when it can no longer be restored
 
     class Meta:
         db_table = "list"
-        indexes = [models.Index(fields=["organisation", "address"], name="list_by_organisation"), models.Index(fields=["address"], name="list_address_prefix", opclasses=["text_pattern_ops"])]
+        indexes = [models.Index(fields=["purge_at"], name="list_to_purge", condition=Q(purge_at__isnull=False)), models.Index(fields=["organisation", "address"], name="list_by_organisation"), models.Index(fields=["address"], name="list_address_prefix", opclasses=["text_pattern_ops"])]
 
     def __str__(self) -> str:
         return self.address

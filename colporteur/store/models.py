@@ -7,14 +7,16 @@ from colporteur.store.lists import Alias, List, Role
 from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
 from colporteur.store.memberships import Membership, Source
-from colporteur.store.organisations import Domain, Organisation, Site
+from colporteur.store.organisations import Administrator, Domain, Organisation, Site
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Finding, Post
+from colporteur.store.requests import ListRequest
 from colporteur.store.senders import AuthorPolicy
+from colporteur.store.templates import OwnTemplate
 from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "Mailbox", "Mailing",
-    "Membership", "Organisation", "Person", "Post", "Refusal", "Role", "SignInAttempt", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
+    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "ListRequest", "Mailbox", "Mailing",
+    "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "SignInAttempt", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
 ]

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from django.db import models
 
+from colporteur.store.people import Person
+
+
+class Creation(models.TextChoices):
+    """Who may make lists on a domain."""
+
+    NOBODY = "nobody"
+    ADMINISTRATORS = "administrators"
+    REQUEST = "request"  # anybody signed in, and an administrator activates the list
+    ANYBODY = "anybody"  # anybody signed in, at once
+
 
 class Site(models.Model):
     """The installation: one row."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     policy = models.JSONField(default=dict)
+    quotas = models.JSONField(default=dict)  # domain.quotas: absent means no limit here
+    forbidden_names = models.TextField(default="", blank=True)  # domain.naming: one a line, * for anything
     key_fingerprint = models.TextField(default="")
     created = models.DateTimeField(auto_now_add=True)
 
@@ -24,6 +37,12 @@ class Organisation(models.Model):
     name = models.TextField(unique=True)
     language = models.TextField(default="en")
     policy = models.JSONField(default=dict)
+    quotas = models.JSONField(default=dict)
+    forbidden_names = models.TextField(default="", blank=True)
+    name_begins = models.TextField(default="", blank=True)  # names of its lists begin so
+    name_reason = models.TextField(default="", blank=True)  # why, in the organisation's words
+    colour = models.TextField(default="", blank=True)  # #rrggbb, of its members' pages and letters; empty: the product's
+    logo = models.BinaryField(null=True)  # PNG, made by us from what was uploaded
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -40,6 +59,11 @@ class Domain(models.Model):
     name = models.TextField(unique=True)
     enabled = models.BooleanField(default=True)
     policy = models.JSONField(default=dict)
+    quotas = models.JSONField(default=dict)
+    creation = models.TextField(choices=Creation.choices, default=Creation.ADMINISTRATORS)
+    forbidden_names = models.TextField(default="", blank=True)
+    name_begins = models.TextField(default="", blank=True)  # empty: the organisation's
+    name_reason = models.TextField(default="", blank=True)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -47,3 +71,15 @@ class Domain(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Administrator(models.Model):
+    """Somebody who looks after an organisation: its domains, lists, requests, templates and look."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="administrators")
+    person = models.ForeignKey(Person, models.CASCADE, related_name="administers")
+    since = models.DateTimeField()
+
+    class Meta:
+        db_table = "administrator"
+        constraints = [models.UniqueConstraint(fields=["organisation", "person"], name="administrator_once")]
