@@ -40,6 +40,7 @@ class Mailing(models.Model):
     planned = models.BooleanField(default=False)  # every copy is written
     pause_reason = models.TextField(default="", blank=True)  # "" when a person paused it
     resume_at = models.DateTimeField(null=True)  # paused by a temporary trouble: goes on by itself then
+    restored_from = models.DateTimeField(null=True)  # held back: it came back, open, from a backup of that moment, and copies may have left since
     attempts = models.SmallIntegerField(default=0)  # failed preparations
     error = models.TextField(default="", blank=True)
     created = models.DateTimeField()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from enum import StrEnum
 
 from django.conf import settings
@@ -14,6 +15,9 @@ from colporteur.store.organisations import Site
 
 log = logging.getLogger("colporteur.schema")
 _LOCK = 0x636F6C70  # advisory lock: one migration at a time, however many machines start
+RESTORING = ("store", "restoring")
+"""What stands among the applied migrations from the moment a backup is loaded until it may be worked on: no release, this one
+or an older one, takes such a database for its own."""
 
 
 class SchemaError(Exception):
@@ -26,11 +30,14 @@ class State(StrEnum):
     BEHIND = "behind"
     CURRENT = "current"
     AHEAD = "ahead"
+    RESTORING = "restoring"  # a backup is loaded and what would be sent again is not held back yet
 
 
 def state() -> State:
     """Compare the applied migrations with those of this release. Raises ``OperationalError`` when nobody answers."""
     loader = MigrationLoader(connection)
+    if RESTORING in loader.applied_migrations:
+        return State.RESTORING
     ours = set(loader.disk_migrations)
     replaced = {key for migration in loader.disk_migrations.values() for key in migration.replaces}
     apps = {app for app, _name in ours}
@@ -46,10 +53,29 @@ def migrate() -> None:
         try:
             refuse_ahead(found := state())
             if found is State.BEHIND:
-                log.info("migrating database=%s", connection.settings_dict["NAME"])
-                call_command("migrate", verbosity=0, interactive=False)
+                apply()
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def apply() -> None:
+    """Apply what is missing, whatever else the state is: for ``migrate``, and for a restore that nobody works beside."""
+    log.info("migrating database=%s", connection.settings_dict["NAME"])
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def applied() -> list[str]:
+    """The migrations this database has of the programs we bring, as ``app.name``; empty when it is empty."""
+    loader = MigrationLoader(connection)
+    apps = {app for app, _name in loader.disk_migrations}
+    return sorted(f"{app}.{name}" for app, name in loader.applied_migrations if app in apps)
+
+
+def unknown(names: Iterable[str]) -> list[str]:
+    """Those of the migrations ``names`` (``app.name``) this release does not have: a newer one made them."""
+    disk = MigrationLoader(None).disk_migrations
+    known = set(disk) | {key for migration in disk.values() for key in migration.replaces}
+    return [name for name in names if tuple(name.split(".", 1)) not in known]
 
 
 def check() -> None:
@@ -75,6 +101,8 @@ def check_key() -> None:
 
 
 def refuse_ahead(found: State) -> None:
-    """Raise ``SchemaError`` when a newer release was here."""
+    """Raise ``SchemaError`` when a newer release was here, or a restore that did not end."""
+    if found is State.RESTORING:
+        raise SchemaError("a backup is being restored into this database; if nobody is at it any more, run `colporteur restore --replace FILE` again")
     if found is State.AHEAD:
         raise SchemaError("the database was migrated by a newer release: install that release, or restore a backup made before")
