@@ -75,23 +75,32 @@ class Prepared:
         self._alone = self._writers == [write_token]
         self._wire_alone = self._wire_writers == [write_token]
 
-    def copy_for(self, email: str, name: str, token: str) -> bytes:
-        """The message for one recipient, in CRLF lines. ``name`` falls back to the address."""
-        if not self.individual:
-            return self._parts[0]
-        email, name, token = _safe(email, name, token)
+    def parts_for(self, email: str, name: str, token: str) -> list[bytes]:
+        """The message for one recipient in its parts: literal, value, literal, value ... literal."""
         parts = self._parts.copy()
+        if not self.individual:
+            return parts
+        email, name, token = _safe(email, name, token)
         if self._alone:
             parts[1::2] = [token.encode("ascii")] * len(self._order)
         else:
             made = [write(email, name, token) for write in self._writers]
             parts[1::2] = [made[number] for number in self._order]
-        return b"".join(parts)
+        return parts
 
-    def wire_for(self, email: str, name: str, token: str) -> bytes:
-        """The same, dot-stuffed, without the final dot: what ``Outgoing.wire`` takes."""
+    @property
+    def literals(self) -> list[bytes]:
+        """What is the same in every copy; between each two stands a value."""
+        return self._parts[0::2]
+
+    def copy_for(self, email: str, name: str, token: str) -> bytes:
+        """The message for one recipient, in CRLF lines. ``name`` falls back to the address."""
+        return b"".join(self.parts_for(email, name, token))
+
+    def wire_for(self, email: str, name: str, token: str, first: bytes = b"") -> bytes:
+        """The same, dot-stuffed, without the final dot: what ``Outgoing.wire`` takes. ``first``: header lines to put before it."""
         if not self.individual:
-            return self._wire_parts[0]
+            return first + self._wire_parts[0]
         email, name, token = _safe(email, name, token)
         parts = self._wire_parts.copy()
         if self._wire_alone:
@@ -99,6 +108,8 @@ class Prepared:
         else:
             made = [write(email, name, token) for write in self._wire_writers]
             parts[1::2] = [made[number] for number in self._wire_order]
+        if first:
+            parts[0] = first + parts[0]
         return b"".join(parts)
 
 
