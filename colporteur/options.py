@@ -48,7 +48,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_MAIL_LOG", "text", "mail.log", "file", "Where every part writes the mail journal beside standard error, relative to the data directory; empty = standard error only."),
     Option("COLPORTEUR_CONNECTIONS", "int", 20, "connections", "Parallel connections a worker opens to one SMTP transport."),
     Option("COLPORTEUR_SWEEP", "int", 2, "seconds", "How often workers look for due rows nobody woke them for."),
-    Option("COLPORTEUR_LEASE", "int", 60, "seconds", "How long a worker owns a slice of copies without renewing."),
+    Option("COLPORTEUR_LEASE", "int", 20, "seconds", "How long a worker owns a slice of copies without renewing; what a dead host held is taken over after it. The same on every host."),
     Option("COLPORTEUR_WEB_THREADS", "int", 8, "threads", "Requests the web server works on at once."),
     Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-Proto and X-Forwarded-For itself; leave off when clients reach it directly."),
 )

@@ -22,6 +22,11 @@ EMBEDDED = not DATABASE_URL
 POSTGRES = database.place(DATA)  # the embedded server: data/, run/ (socket), log
 
 
+# How long a database host may say nothing at all, in seconds (milliseconds for tcp_user_timeout): a part that is cut off must
+# end before another host takes over what it held. The URL's own parameters win.
+_PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "10000", "keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3"}
+
+
 def _split(variable: str, url: str, example: str) -> SplitResult:
     try:
         parts = urlsplit(url)
@@ -44,7 +49,7 @@ def _database(url: str) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or query.pop("host", "")),
         "PORT": str(parts.port or query.pop("port", "5432")),
-        "OPTIONS": {"connect_timeout": "10", **query},
+        "OPTIONS": _PATIENCE | query,
     }
 
 

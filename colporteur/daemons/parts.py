@@ -15,6 +15,8 @@ from typing import Any
 import uvloop
 from django.conf import settings
 from django.db import Error, OperationalError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 
 from colporteur.daemons import database, health, log
 from colporteur.daemons.binaries import DatabaseError
@@ -33,6 +35,7 @@ def run_part(name: str, main: Main) -> None:
     Exits with status 1 and a sentence when this process may not work on the database, or lost it.
     """
     log.set_up(name)
+    connection_created.connect(_noticed_when_gone)
     try:
         with _database():
             wait()
@@ -84,6 +87,12 @@ def wait(sleep: Callable[[float], None] = time.sleep) -> None:
         sleep(1.0)
 
 
+def _noticed_when_gone(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """The server must notice within half a minute that this machine vanished: its sessions may hold locks others wait for."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3")
+
+
 def _database() -> contextlib.AbstractContextManager[object]:
     return database.joined(settings.POSTGRES) if settings.EMBEDDED else contextlib.nullcontext()
 
@@ -96,12 +105,12 @@ async def _beside(name: str, main: Main) -> None:
     if not work.done():
         work.cancel()
     done = await asyncio.gather(work, signs, return_exceptions=True)
-    with contextlib.suppress(Error):
-        await in_thread(ended, health.HOST, os.getpid())
     # What is left are clean-ups of libraries; without a database one of them may try again for long.
     last = threading.Timer(_LAST_SECONDS, os._exit, [1])
     last.daemon = True
     last.start()
+    with contextlib.suppress(Error):
+        await in_thread(ended, health.HOST, os.getpid())
     for outcome in done:
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome

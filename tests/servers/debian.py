@@ -1,7 +1,7 @@
 """Programs of real servers for the tests, from Debian packages.
 
 They are unpacked into a directory of their own, never installed, so that they neither replace what a contributor runs
-(Postfix against another MTA) nor start by themselves. Chromium alone is installed, because it cannot run unpacked.
+(Postfix against another MTA) nor start by themselves. Only Chromium and `ip` are installed: plain programs, where missing.
 
 ``python tests/servers/debian.py`` gets everything the tests need; ``make test`` calls it. Running it again is quick.
 """
@@ -62,16 +62,25 @@ def root() -> Path:
 
 def chromium() -> Path:
     """The browser, installed system-wide when it is missing and we may. Raises ``MissingServer``."""
-    if found := shutil.which("chromium"):
-        return Path(found)
+    return installed("chromium", "chromium", "fonts-dejavu-core")
+
+
+def installed(name: str, *packages: str) -> Path:
+    """A program of the system; its packages are installed when it is missing and we may. Raises ``MissingServer``."""
+    if found := _which(name):
+        return found
     with _alone():
-        if not shutil.which("chromium"):
+        if not _which(name):
             _update()
-            _run([*_privileged(), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends", "install", "chromium", "fonts-dejavu-core"])
-    found = shutil.which("chromium")
-    if not found:
-        raise MissingServer("chromium is missing: run `apt-get install chromium` as root")
-    return Path(found)
+            _run([*_privileged(), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "--no-install-recommends", "install", *packages])
+    if found := _which(name):
+        return found
+    raise MissingServer(f"{name} is missing: run `apt-get install {packages[0]}` as root")
+
+
+def _which(name: str) -> Path | None:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return Path(found) if found else None
 
 
 # --- how ---------------------------------------------------------------------------------------------------------
@@ -147,7 +156,7 @@ def _alone() -> Iterator[None]:
 def main() -> None:
     """Get everything the tests need."""
     try:
-        print(f"servers for the tests: {root()}, {chromium()}")
+        print(f"servers for the tests: {root()}, {chromium()}, {installed('ip', 'iproute2')}")
     except MissingServer as error:
         sys.exit(f"tests/servers/debian.py: {error}")
 

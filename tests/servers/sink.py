@@ -57,17 +57,18 @@ _MESSAGE_ID = re.compile(rb"^message-id:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 
 
 class Sink:
-    """On a thread of its own, on a free port of 127.0.0.1.
+    """On a thread of its own, on a free port of ``host``.
 
-    ``extensions``: EHLO words; "STARTTLS" needs ``context``. ``users``: user -> password for AUTH.
+    ``extensions``: EHLO words; "STARTTLS" needs ``context``. ``users``: user -> password for AUTH. ``pause``: seconds before
+    every answer.
     """
 
     def __init__(
         self, script: Script | None = None, *, extensions: tuple[str, ...] = ("PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE 10000000"), context: ssl.SSLContext | None = None,
-        implicit: bool = False, port: int = 0, users: dict[str, str] | None = None, keep_data: bool = True,
+        implicit: bool = False, port: int = 0, users: dict[str, str] | None = None, keep_data: bool = True, host: str = "127.0.0.1", pause: float = 0.0,
     ) -> None:  # fmt: skip
         self.script, self.extensions, self.context, self.implicit, self.users = script, extensions, context, implicit, users or {}
-        self.port, self.keep_data = port, keep_data
+        self.port, self.keep_data, self.host, self.pause = port, keep_data, host, pause
         self.taken: list[Taken] = []
         self.sessions: list[Session] = []
         self.open = self.most_open = 0
@@ -104,7 +105,7 @@ class Sink:
 
     async def _start(self) -> None:
         tls = self.context if self.implicit else None
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**24, ssl=tls, backlog=256)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=2**24, ssl=tls, backlog=256)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
@@ -221,6 +222,8 @@ class Sink:
 
     async def _answer(self, session: Session, writer: asyncio.StreamWriter, event: str, argument: str, usual: str) -> bool:
         """Say what the script wants, else the usual; False: the connection ends. ``_said`` is what was said."""
+        if self.pause:
+            await asyncio.sleep(self.pause)
         wanted = self.script(event, argument, session) if self.script else None
         session.kept = isinstance(wanted, Drop) and wanted.keep
         if isinstance(wanted, Silent):
