@@ -53,13 +53,12 @@ def _database(url: str) -> dict[str, Any]:
     }
 
 
-def _secret_key() -> str:
-    """The key from the environment, else the one in the data directory, made at first need (mode 0600)."""
-    if key := read("COLPORTEUR_SECRET_KEY"):
-        return str(key)
+def _secret_key(path: Path | None) -> str:
+    """The key from the environment, else the one in the file ``path``, made at first need (mode 0600)."""
+    if path is None:
+        return str(read("COLPORTEUR_SECRET_KEY"))
     if not EMBEDDED:
         raise SettingsError("COLPORTEUR_SECRET_KEY must be set when DATABASE_URL is: every part needs the same key")
-    path = DATA / "secret_key"
     try:
         if not path.exists():
             _make_secret_key(path)
@@ -103,7 +102,8 @@ PUBLIC_HTTPS = _base.scheme == "https"
 
 # --- Django -----------------------------------------------------------------------------------------------------
 
-SECRET_KEY = _secret_key()
+KEY_FILE = None if read("COLPORTEUR_SECRET_KEY") else DATA / "secret_key"  # None: the key comes from the environment
+SECRET_KEY = _secret_key(KEY_FILE)
 SECRET_FINGERPRINT = hashlib.sha256(b"colporteur fingerprint\0" + SECRET_KEY.encode()).hexdigest()[:16]
 SEAL_KEY = base64.urlsafe_b64encode(hashlib.sha256(b"colporteur seal\0" + SECRET_KEY.encode()).digest())
 TOKEN_KEY = hashlib.sha256(b"colporteur token\0" + SECRET_KEY.encode()).digest()

@@ -22,6 +22,8 @@ NOUNS: dict[str, tuple[str, str]] = {
     "collect": ("run", "The IMAP and POP3 collectors alone."),
     "worker": ("run", "One worker alone: judges, plans, delivers."),
     "migrate": ("run", "Bring the database to this release's schema."),
+    "backup": ("backup", "Write a whole backup of the database."),
+    "restore": ("backup", "Put a backup back; what was under way is held back."),
     "doctor": ("doctor", "Check the installation and say what to do."),
     "demo": ("demo", "Demo data."),
     "person": ("people", "People, administrators and sign-in links."),
@@ -37,7 +39,7 @@ NOUNS: dict[str, tuple[str, str]] = {
 """Command -> (module below this package that holds it, sentence of the overview). A module is imported only when its command runs."""
 
 _WITHOUT_DJANGO = {"deliver"}
-_OWN_DATABASE = {"run", "doctor", "deliver"}  # modules that see to the database themselves
+_OWN_DATABASE = {"run", "backup", "doctor", "deliver"}  # modules that see to the database themselves
 
 
 class Nouns(click.Group):

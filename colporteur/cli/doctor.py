@@ -114,6 +114,8 @@ def _schema() -> Check:
             return Check("schema", OK, "this release's")
         case schema.State.BEHIND:
             return Check("schema", TROUBLE, "older than this release: run `colporteur migrate`")
+        case schema.State.RESTORING:
+            return Check("schema", TROUBLE, "a backup is being restored; if nobody is at it any more, run `colporteur restore --replace FILE` again")
         case _:
             return Check("schema", TROUBLE, "newer than this release: install the release that made it")
 

@@ -97,6 +97,24 @@ def collect(address: str | None, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@mailbox.command()
+@click.argument("address")
+@json_option
+@plainly
+def enable(address: str, as_json: bool) -> None:
+    """Collect from the list's mailbox again."""
+    _switch(address, True, as_json)
+
+
+@mailbox.command()
+@click.argument("address")
+@json_option
+@plainly
+def disable(address: str, as_json: bool) -> None:
+    """Leave the list's mailbox alone; what lies in it stays there."""
+    _switch(address, False, as_json)
+
+
 @mailbox.command("list")
 @paged("address")
 @plainly
@@ -104,6 +122,11 @@ def list_(limit: int | None, after: str | None, as_json: bool) -> None:
     """Mailboxes with their health, the newest first."""
     rows = Mailbox.objects.select_related("list")
     print_rows((mailboxes.as_json(row) for row in page(rows, limit, _find(after) if after else None)), COLUMNS, as_json)
+
+
+def _switch(address: str, enabled: bool, as_json: bool) -> None:
+    mailboxes.switch(_find(address), enabled, now(), by=BY)
+    print_one(mailboxes.as_json(_find(address)), as_json)
 
 
 def _find(address: str) -> Mailbox:

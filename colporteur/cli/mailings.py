@@ -12,7 +12,7 @@ import click
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import CopyState
-from colporteur.flow import lists, mailings
+from colporteur.flow import backup, lists, mailings
 from colporteur.store.mailings import Copy, Mailing, Refusal
 
 COLUMNS = ("id", "subject", "list", "kind", "state", "total", "counts", "created")
@@ -29,13 +29,15 @@ def mailing() -> None:
 @click.option("--letters", is_flag=True, help="Letters (notices, sign-in links) too.")
 @paged("id")
 @plainly
-def list_(address: str | None, letters: bool, limit: int | None, after: str | None, as_json: bool) -> None:
+def list_(address: str | None, letters: bool, held_back: bool, limit: int | None, after: str | None, as_json: bool) -> None:
     """Mailings, the newest first."""
     rows = Mailing.objects.select_related("list", "transport")
     if address:
         rows = rows.filter(list=lists.find(address))
     if not letters:
         rows = rows.exclude(kind="letter")
+    if held_back:
+        rows = rows.filter(restored_from__isnull=False)
     print_rows(_rows(page(rows, limit, _find(after) if after else None)), COLUMNS, as_json)
 
 
@@ -54,6 +56,7 @@ def show(number: str, as_json: bool) -> None:
             "eta": stamp(totals.eta),
             "transport": found.transport.name if found.transport else None,
             "pause_reason": found.pause_reason,
+            "restored_from": stamp(found.restored_from),
             "post": found.post_id,
             "error": found.error,
         },
@@ -71,21 +74,23 @@ def pause(number: str, as_json: bool) -> None:
 
 
 @mailing.command()
-@click.argument("number", metavar="ID")
+@click.argument("numbers", metavar="ID...", nargs=-1, required=True)
 @json_option
 @plainly
-def resume(number: str, as_json: bool) -> None:
+def resume(numbers: tuple[str, ...], as_json: bool) -> None:
     """Go on sending."""
-    _move(number, mailings.resume, "running", as_json)
+    for number in numbers:
+        _move(number, mailings.resume, "running", as_json)
 
 
 @mailing.command()
-@click.argument("number", metavar="ID")
+@click.argument("numbers", metavar="ID...", nargs=-1, required=True)
 @json_option
 @plainly
-def cancel(number: str, as_json: bool) -> None:
+def cancel(numbers: tuple[str, ...], as_json: bool) -> None:
     """Abandon what has not left."""
-    _move(number, mailings.cancel, "cancelled", as_json)
+    for number in numbers:
+        _move(number, mailings.cancel, "cancelled", as_json)
 
 
 @mailing.command()
@@ -120,8 +125,12 @@ def _move(number: str, change: Callable[[int, datetime, str], bool], state: str,
         raise ValueError(f"mailing {found.pk} is {_find(number).state}: nothing was changed")
     if as_json:
         print_one(next(_rows([_find(number)])), True)
-    else:
-        tell(f"mailing {found.pk} is {state}")
+        return
+    tell(f"mailing {found.pk} is {state}")
+    if found.restored_from and state == "running":
+        left = mailings.totals(found.pk)
+        copies = f"{left.queued + left.deferred} copies that were" if found.planned else "the copies that would have been"
+        tell(f"{copies} open in the backup of {backup.moment(found.restored_from)} leave now, also those that left since")
 
 
 def _rows(found: Iterable[Mailing]) -> Iterator[dict[str, Any]]:

@@ -26,6 +26,10 @@ from colporteur.store.health import ended
 
 logger = logging.getLogger("colporteur.parts")
 _LAST_SECONDS = 5.0
+_PASSING = {
+    schema.State.BEHIND: "the schema is behind, somebody must run `colporteur migrate`",
+    schema.State.RESTORING: "a backup is being restored into this database",
+}
 Main = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -73,8 +77,9 @@ def wait(sleep: Callable[[float], None] = time.sleep) -> None:
     while True:
         try:
             found = schema.state()
-            schema.refuse_ahead(found)
-            reason = "the schema is behind, somebody must run `colporteur migrate`" if found is schema.State.BEHIND else ""
+            if found not in _PASSING:
+                schema.refuse_ahead(found)
+            reason = _PASSING.get(found, "")
         except OperationalError as error:
             connection.close()
             reason = f"the database does not answer: {' '.join(str(error).split())}"

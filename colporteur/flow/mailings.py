@@ -132,7 +132,7 @@ def pause(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) 
 @transaction.atomic
 def resume(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) -> bool:
     """Go on with what is open, whoever or whatever paused it; a transport in trouble is tried at once. False: not paused."""
-    won = Mailing.objects.filter(id=mailing_id, state=MailingState.PAUSED).update(state=MailingState.RUNNING, pause_reason="", resume_at=None)
+    won = Mailing.objects.filter(id=mailing_id, state=MailingState.PAUSED).update(state=MailingState.RUNNING, pause_reason="", resume_at=None, restored_from=None)
     if won:
         Transport.objects.filter(mailing=mailing_id).update(next_try=None)
         _journal(mailing_id, "mailing.resumed", now, actor, by)
@@ -152,7 +152,7 @@ def cancel(mailing_id: int, now: datetime, by: str, *, actor: int | None = None)
     False: it had ended already.
     """
     still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
-    won = Mailing.objects.filter(id=mailing_id, state__in=still).update(state=MailingState.CANCELLED, planned=True, finished=now, pause_reason="", resume_at=None)
+    won = Mailing.objects.filter(id=mailing_id, state__in=still).update(state=MailingState.CANCELLED, planned=True, finished=now, pause_reason="", resume_at=None, restored_from=None)
     if won:
         copies.cancel_open(mailing_id)
         _journal(mailing_id, "mailing.cancelled", now, actor, by)

@@ -49,6 +49,13 @@ def forget_stalled() -> None:
         wake(name)
 
 
+def forget_all() -> None:
+    """Delete every wake-up, and who was at them: a restored database has those of another time."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+        cursor.execute("DELETE FROM procrastinate_workers")
+
+
 def forget_dead() -> None:
     """Delete the wake-ups of workers that died at them: nobody will end them, and the sweep has looked meanwhile."""
     with connection.cursor() as cursor:

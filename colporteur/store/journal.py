@@ -19,12 +19,14 @@ EVENTS: dict[str, str] = {
     "post.quarantined": _("Could not be processed: {error}"),
     "post.retried": _("Processed again at the wish of {by}"),
     "post.decided": _("{by} decided: {decision}"),
+    "post.held_back": _("Held back: it comes from the backup of {backup}, and may have been decided since"),
     "mailing.planned": _("{total} copies planned"),
     "mailing.paused": _("Paused by {by}"),
     "mailing.stopped": _("Paused: {reason}"),
     "mailing.resumed": _("Resumed by {by}"),
     "mailing.cancelled": _("Abandoned by {by}"),
     "mailing.done": _("Done"),
+    "mailing.held_back": _("Held back: it comes from the backup of {backup}, and copies may have left since"),
     "copy.report": _("A report came back for {email}: {summary}"),
     "membership.joined": _("{email} joined ({by})"),
     "membership.left": _("{email} left ({by})"),
@@ -57,7 +59,9 @@ EVENTS: dict[str, str] = {
     "errand.quarantined": _("A message to {recipient} could not be processed: {error}"),
     "errand.retried": _("A message to {recipient} is processed again at the wish of {by}"),
     "errand.discarded": _("A message to {recipient} was thrown away by {by}"),
+    "errand.held_back": _("A message to {recipient} is held back: it comes from the backup of {backup}"),
     "errand.unmatched": _("A report to {recipient} names no copy of ours"),
+    "installation.restored": _("Restored from the backup of {backup} by {by}"),
 }
 """What can happen, with its sentence; the only place that names events."""
 

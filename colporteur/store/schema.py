@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from colporteur.store.organisations import Site
 
@@ -53,6 +54,7 @@ def migrate() -> None:
         try:
             refuse_ahead(found := state())
             if found is State.BEHIND:
+                log.info("migrating database=%s", connection.settings_dict["NAME"])
                 apply()
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
@@ -60,8 +62,12 @@ def migrate() -> None:
 
 def apply() -> None:
     """Apply what is missing, whatever else the state is: for ``migrate``, and for a restore that nobody works beside."""
-    log.info("migrating database=%s", connection.settings_dict["NAME"])
     call_command("migrate", verbosity=0, interactive=False)
+
+
+def restored() -> None:
+    """Take the mark away that a restore left: parts and commands may work on this database."""
+    MigrationRecorder(connection).record_unapplied(*RESTORING)
 
 
 def applied() -> list[str]:
