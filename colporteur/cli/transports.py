@@ -131,7 +131,7 @@ def _test_message(to: str, sender: str) -> Outgoing:
         )
     )  # fmt: skip
     rewriting = Rewriting(list_address=sender, list_title="", list_id="", language="en", plain=True)
-    return Outgoing((0, 0), sender.encode(), to.encode(), prepare(raw, rewriting).wire_for(to, "", ""), not to.isascii() or not sender.isascii())
+    return Outgoing((0, 0), sender.encode(), (to.encode(),), prepare(raw, rewriting).wire_for(to, "", ""), not to.isascii() or not sender.isascii())
 
 
 class _One:
@@ -141,6 +141,8 @@ class _One:
         self.outgoing = outgoing
         self.closed = False
         self.changed = asyncio.Event()
+        self.shut = False
+        self.outcome: Outcome | None = None
 
     def take(self) -> Outgoing | None:
         if self.closed:
@@ -149,17 +151,27 @@ class _One:
         self.changed.set()
         return self.outgoing
 
+    def still(self, copy: Outgoing) -> bool:
+        return True
+
+    def accepted(self, copy: Outgoing) -> None:
+        self.settle(Outcome(copy, 0, Result.SENT, 250, ""))
+
+    def settle(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
 
 async def _send(url: str, outgoing: Outgoing) -> tuple[str, Outcome]:
     """What the transport said about itself, and about the message. Raises ``Trouble``."""
     opened = open_transport(url, 1)
-    answers: list[Outcome] = []
+    feed = _One(outgoing)
     try:
         checked = await opened.check()
-        await opened.run(_One(outgoing), answers.append)
+        await opened.run(feed)
     finally:
         await opened.close()
-    return checked, answers[0]
+    assert feed.outcome
+    return checked, feed.outcome
 
 
 def _row(found: Transport) -> dict[str, Any]:

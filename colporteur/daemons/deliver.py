@@ -8,8 +8,9 @@ import logging
 from django.utils import timezone
 
 from colporteur.adapters.transports import Stage, Trouble, open_transport
-from colporteur.daemons.lanes import Gate, Lane
+from colporteur.daemons.lanes import Lane
 from colporteur.daemons.ledger import Ledger
+from colporteur.daemons.settling import Gate
 from colporteur.daemons.threads import in_thread
 from colporteur.flow import copies, trouble
 from colporteur.flow.copies import Way

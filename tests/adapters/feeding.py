@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from colporteur.adapters.transports import Outcome, Outgoing, Transport, Trouble
+from colporteur.adapters.transports import Outcome, Outgoing, Result, Transport, Trouble
 
 R = TypeVar("R")
 
@@ -16,7 +16,7 @@ R = TypeVar("R")
 def copy(number: int = 1, *, recipient: str = "", sender: str = "list-bounces@lists.example", wire: bytes = b"", mailing: int = 1, utf8: bool = False) -> Outgoing:
     """A copy with a message of its own."""
     message = wire or b"Message-ID: <%d@lists.example>\r\nSubject: n\r\n\r\nHello %d\r\n" % (number, number)
-    return Outgoing((mailing, number), sender.encode(), (recipient or f"m{number}@members.example").encode(), message, utf8)
+    return Outgoing((mailing, number), sender.encode(), ((recipient or f"m{number}@members.example").encode(),), message, utf8)
 
 
 class Feed:
@@ -24,17 +24,26 @@ class Feed:
 
     def __init__(self, copies: Sequence[Outgoing]) -> None:
         self._copies = list(reversed(copies))
-        self._expected = len(copies)
+        self._expected = sum(len(copy.recipients) for copy in copies)
         self.closed = not copies
         self.changed = asyncio.Event()
+        self.shut = False
         self.outcomes: dict[tuple[int, int], Outcome] = {}
 
     def take(self) -> Outgoing | None:
         return self._copies.pop() if self._copies else None
 
+    def still(self, copy: Outgoing) -> bool:
+        return True
+
+    def accepted(self, copy: Outgoing) -> None:
+        for index in range(len(copy.recipients)):
+            self.settle(Outcome(copy, index, Result.SENT, 250, ""))
+
     def settle(self, outcome: Outcome) -> None:
-        assert outcome.key not in self.outcomes, "settled twice"
-        self.outcomes[outcome.key] = outcome
+        key = (outcome.copy.key[0], outcome.copy.key[1] + outcome.nth)
+        assert key not in self.outcomes, "settled twice"
+        self.outcomes[key] = outcome
         if len(self.outcomes) == self._expected:
             self.closed = True
             self.changed.set()
@@ -56,7 +65,7 @@ async def feed_to(transport: Transport, copies: Sequence[Outgoing]) -> Sent:
     feed = Feed(copies)
     try:
         async with asyncio.timeout(30):
-            await transport.run(feed, feed.settle)
+            await transport.run(feed)
     except Trouble as trouble:
         return Sent(feed, trouble)
     return Sent(feed, None)

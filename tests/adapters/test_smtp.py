@@ -271,8 +271,8 @@ def test_smuggling_is_impossible(wire: bytes) -> None:
 @pytest.mark.parametrize("address", ["a@b\r\nRCPT TO:<x@y>", "a@b> SIZE=1", "a b@c", "a\x00@b", "", "<a@b>"])
 def test_an_address_never_becomes_a_command(address: str) -> None:
     with Sink() as sink:
-        bad = Outgoing((1, 1), b"s@lists.example", address.encode(), copy(1).wire)
-        sent = send(smtp(sink, connections=1), [bad, copy(2), Outgoing((1, 3), (address or "\r").encode(), b"m3@members.example", copy(3).wire)])
+        bad = Outgoing((1, 1), b"s@lists.example", (address.encode(),), copy(1).wire)
+        sent = send(smtp(sink, connections=1), [bad, copy(2), Outgoing((1, 3), (address or "\r").encode(), (b"m3@members.example",), copy(3).wire)])
         assert [one.recipient for one in sink.taken] == ["m2@members.example"]
     assert sent.results() == ["FAILED", "SENT", "FAILED"]
 

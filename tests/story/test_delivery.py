@@ -14,7 +14,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from colporteur.daemons.lanes import MOST_UNSETTLED
+from colporteur.daemons.settling import MOST_UNSETTLED
 from colporteur.domain.mailings import CopyState
 from colporteur.flow import mailings
 from colporteur.store.mailings import Copy, Mailing, Slice

@@ -1,6 +1,6 @@
 """Ways out: one file (or folder) per kind, one shape.
 
-A transport takes copies from a ``Feed`` and tells each one's ``Outcome``. It never decides what an outcome means for a
+A transport takes copies from a ``Feed`` and tells it each one's ``Outcome``. It never decides what an outcome means for a
 person or a mailing, and knows neither rows nor slices.
 """
 
@@ -31,18 +31,22 @@ class Traits:
     raw_mime: bool = True  # takes our bytes as they are
 
 
-class Outgoing(NamedTuple):
-    """One transaction to make. ``wire`` is the message in CRLF lines, dot-stuffed, ending in CRLF, without the final dot."""
+class Outgoing:
+    """One transaction to make: a message for one recipient, or the same bytes for several. Whoever feeds may derive from it.
 
-    key: tuple[int, int]  # (mailing, address), handed back with the outcome
-    sender: bytes  # MAIL FROM, empty for the null sender
-    recipient: bytes
-    wire: bytes
-    utf8: bool = False  # needs SMTPUTF8 (RFC 6531)
+    ``key``: (mailing, address of the first recipient); messages of one mailing differ in checked values only. ``wire`` is the
+    message in CRLF lines, dot-stuffed, ending in CRLF, without the final dot. ``sender``: MAIL FROM, empty for the null
+    sender. ``utf8``: needs SMTPUTF8 (RFC 6531).
+    """
+
+    __slots__ = ("key", "recipients", "sender", "utf8", "wire")
+
+    def __init__(self, key: tuple[int, int], sender: bytes, recipients: tuple[bytes, ...], wire: bytes, utf8: bool = False) -> None:
+        self.key, self.sender, self.recipients, self.wire, self.utf8 = key, sender, recipients, wire, utf8
 
 
 class Result(IntEnum):
-    """What became of one transaction."""
+    """What became of a copy."""
 
     SENT = 1  # accepted: code 2xx to the data
     DEFERRED = 2  # 4xx about this recipient or these data
@@ -52,9 +56,10 @@ class Result(IntEnum):
 
 
 class Outcome(NamedTuple):
-    """Result of one transaction with the reply that caused it (code 0 when there was none)."""
+    """What became of recipient number ``nth`` of a transaction, from 0, with the reply that caused it (code 0 when there was none)."""
 
-    key: tuple[int, int]
+    copy: Outgoing
+    nth: int
     result: Result
     code: int
     text: str
@@ -84,16 +89,23 @@ class Trouble(Exception):
 
 
 class Feed(Protocol):
-    """Where copies come from.
+    """Where copies come from and their outcomes go: each recipient of each copy taken has exactly one outcome.
 
-    ``take`` returns None when there is nothing to send now. ``changed`` is set by the feed when that may be different
-    or when ``closed`` becomes true; the transport clears it, and may set it for itself.
+    ``take`` returns None when there is nothing to send now. ``changed`` is set by the feed when that may be different, when
+    ``shut`` ends or when ``closed`` becomes true; the transport clears it, and may set it for itself. While ``shut`` no
+    message may be handed over: envelopes already begun wait. A copy that waited longer than an answer takes is sent only if
+    it is ``still`` to be sent.
     """
 
     closed: bool
     changed: asyncio.Event
 
+    @property
+    def shut(self) -> bool: ...
     def take(self) -> Outgoing | None: ...
+    def still(self, copy: Outgoing) -> bool: ...
+    def accepted(self, copy: Outgoing) -> None: ...  # the usual outcome, by every recipient of the copy
+    def settle(self, outcome: Outcome) -> None: ...
 
 
 class Transport(Protocol):
@@ -101,8 +113,8 @@ class Transport(Protocol):
 
     traits: Traits
 
-    async def run(self, feed: Feed, settle: Callable[[Outcome], None]) -> None:
-        """Send what the feed gives until it is closed, calling ``settle`` for every copy taken, exactly once.
+    async def run(self, feed: Feed) -> None:
+        """Send what the feed gives until it is closed, and tell it every outcome.
 
         What is in the dialogue when the feed closes is finished. Raises ``Trouble`` after settling what it had taken;
         connections stay usable and ``run`` may be called again.

@@ -9,7 +9,6 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -36,19 +35,23 @@ class FolderTransport:
         self._number = itertools.count()
         self._closed = False
 
-    async def run(self, feed: Feed, settle: Callable[[Outcome], None]) -> None:
+    async def run(self, feed: Feed) -> None:
         """See ``Transport.run``."""
         while not (feed.closed or self._closed):
             feed.changed.clear()
             batch: list[Outgoing] = []
-            while len(batch) < _AT_ONCE and (copy := feed.take()) is not None:
+            while len(batch) < _AT_ONCE and not feed.shut and (copy := feed.take()) is not None:
                 batch.append(copy)
             if not batch:
                 await feed.changed.wait()
                 continue
             written, error = await asyncio.to_thread(self._write, batch)
             for number, copy in enumerate(batch):
-                settle(Outcome(copy.key, Result.SENT, 250, "written") if number < written else Outcome(copy.key, Result.UNSENT, 0, ""))
+                if number < written:
+                    feed.accepted(copy)
+                else:
+                    for index in range(len(copy.recipients)):
+                        feed.settle(Outcome(copy, index, Result.UNSENT, 0, ""))
             if error:
                 raise Trouble(Stage.CONNECT, 0, error)
 
@@ -86,4 +89,4 @@ def _file(copy: Outgoing) -> bytes:
     message = copy.wire.replace(b"\r\n..", b"\r\n.")
     if message.startswith(b".."):
         message = message[1:]
-    return b"Return-Path: <%b>\r\nDelivered-To: %b\r\n%b" % (copy.sender, copy.recipient, message)
+    return b"Return-Path: <%b>\r\n%b%b" % (copy.sender, b"".join(b"Delivered-To: %b\r\n" % one for one in copy.recipients), message)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
 
 from colporteur.adapters.transports import Feed, Outcome, Outgoing, Result, Stage, Traits, Trouble
 from colporteur.adapters.transports.smtp.connection import Connection
@@ -13,7 +12,7 @@ from colporteur.adapters.transports.smtp.options import Options, Timeouts
 _DEATHS = 6  # connections lost in a row with nothing accepted in between: the server's trouble
 _RETURNS = 2  # times a copy may come back from a connection that died under it before that counts as its own reply
 _SHRUNK_SECONDS = 60.0  # how long a server's wish for fewer connections is respected
-_SENT = Result.SENT  # hot: a look-up in an enumeration is slow
+_MOST_RECIPIENTS = 100  # of one transaction (RFC 5321 section 4.5.3.1.8: every server takes as many)
 
 
 class SmtpTransport:
@@ -34,16 +33,18 @@ class SmtpTransport:
         self._limit, self._limited_until = self.most, 0.0
         self._deaths = 0
         self._trouble: Trouble | None = None
-        self._feed: Feed | None = None
-        self._settle: Callable[[Outcome], None] = _nobody
+        self._running = False
+        self._parked: list[Connection] = []  # with an envelope the server accepted, waiting to hand the message over
+        self.recipients = _MOST_RECIPIENTS
 
-    async def run(self, feed: Feed, settle: Callable[[Outcome], None]) -> None:
+    async def run(self, feed: Feed) -> None:
         """See ``Transport.run``."""
-        self._feed, self._settle, self._trouble, self._deaths = feed, settle, None, 0
+        self.feed, self._running, self._trouble, self._deaths = feed, True, None, 0
         watch = asyncio.create_task(self._watch())
         try:
             while True:
                 feed.changed.clear()
+                self._unpark()
                 self._share_out()
                 if (feed.closed or self._trouble) and not self._busy():
                     break
@@ -51,9 +52,9 @@ class SmtpTransport:
         finally:
             watch.cancel()
             while self._again:
-                settle(Outcome(self._again.popleft().key, Result.UNSENT, 0, ""))
+                self._give_back(self._again.popleft())
             self._returned.clear()
-            self._feed = None
+            self._running = False
         if self._trouble:
             raise self._trouble
 
@@ -130,8 +131,8 @@ class SmtpTransport:
             self._trouble = self._trouble or trouble
 
     def _stir(self) -> None:
-        if self._feed:
-            self._feed.changed.set()
+        if self._running:
+            self.feed.changed.set()
 
     async def _watch(self) -> None:
         """End dialogues whose server is silent for too long and connections nobody needs."""
@@ -159,19 +160,45 @@ class SmtpTransport:
 
     def next_copy(self) -> Outgoing | None:
         """The next copy to send, None when there is nothing to send now."""
-        if self._trouble or self._feed is None:
+        if self._trouble or not self._running or self.feed.closed:
             return None
-        if self._again and not self._feed.closed:
-            return self._again.popleft()
-        return None if self._feed.closed else self._feed.take()
+        while self._again:
+            copy = self._again.popleft()
+            if self.feed.still(copy):
+                return copy
+            self._give_back(copy)
+        return self.feed.take()
 
-    def settle(self, outcome: Outcome) -> None:
-        """An outcome, straight to whoever feeds us."""
-        if outcome.result is _SENT:
+    def accepted(self, copy: Outgoing) -> None:
+        """Every recipient's copy was taken, straight to whoever feeds us."""
+        self._deaths = 0
+        if self._returned:
+            self._returned.pop(copy.key, None)
+        self.feed.accepted(copy)
+
+    def settle(self, copy: Outgoing, index: int, result: Result, code: int, text: str) -> None:
+        """One recipient's outcome, straight to whoever feeds us."""
+        if result is Result.SENT:
             self._deaths = 0
         if self._returned:
-            self._returned.pop(outcome.key, None)
-        self._settle(outcome)
+            self._returned.pop(copy.key, None)
+        self.feed.settle(Outcome(copy, index, result, code, text))
+
+    def too_many(self, recipients: int) -> None:
+        """The server takes no more than so many recipients in a transaction."""
+        self.recipients = min(self.recipients, max(1, recipients))
+
+    def park(self, connection: Connection) -> None:
+        """A connection has to wait until messages may be handed over again."""
+        self._parked.append(connection)
+
+    def _unpark(self) -> None:
+        while self._parked and not self.feed.shut:
+            self._parked.pop(0).go_on()
+
+    def _give_back(self, copy: Outgoing) -> None:
+        for index in range(len(copy.recipients)):
+            self.feed.settle(Outcome(copy, index, Result.UNSENT, 0, ""))
 
     def took_back(self, copy: Outgoing, text: str, counts: bool) -> None:
         """A copy whose data were never asked for: to be sent by another connection, unless that happened too often.
@@ -180,7 +207,8 @@ class SmtpTransport:
         """
         self._returned[copy.key] += counts
         if self._returned[copy.key] > _RETURNS:
-            self.settle(Outcome(copy.key, Result.DEFERRED, 421, text))
+            for index in range(len(copy.recipients)):
+                self.settle(copy, index, Result.DEFERRED, 421, text)
         else:
             self._again.append(copy)
         self._stir()
@@ -201,12 +229,11 @@ class SmtpTransport:
         nothing, or died over a message."""
         used = connection in self._all and connection not in self._idle_since
         self._forget(connection)
+        if connection in self._parked:
+            self._parked.remove(connection)
         if used and fruitless:
             self._deaths += 1
             if self._deaths >= _DEATHS:
                 self._trouble = self._trouble or Trouble(Stage.CONNECT, code, text, temporary=True)
         self._stir()
 
-
-def _nobody(outcome: Outcome) -> None:
-    raise AssertionError(f"an outcome while nobody runs the transport: {outcome}")

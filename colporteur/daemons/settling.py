@@ -1,0 +1,291 @@
+"""Outcomes: gathered per slice, written in batches while sending goes on, and what a row of refusals alike means.
+
+What ``kill -9`` can repeat is bounded by the worker's ``Gate``: while ``MOST_UNSETTLED`` accepted copies are not committed no
+message is handed over, so these and the ones in the data of a connection are all there can be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
+
+from django.conf import settings
+from django.db import Error
+from django.utils import timezone
+
+from colporteur.adapters.transports import Outcome, Result
+from colporteur.daemons.ledger import Ledger, LedgerError
+from colporteur.daemons.ready import Held, Ready
+from colporteur.daemons.threads import in_thread
+from colporteur.domain.mailings import MailingState
+from colporteur.domain.trouble import Row, likeness
+from colporteur.flow import copies, trouble
+from colporteur.flow.copies import Refused
+from colporteur.store.copies import Claimed, Due, Standing
+
+log = logging.getLogger("colporteur.deliver")
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MOST_UNSETTLED = 64
+"""Accepted copies of a worker whose acceptance is not committed when the last message is handed over: with those in the
+data of a connection, the published bound."""
+BATCH = 24
+"""Acceptances that are worth a transaction of their own; fewer wait a moment for company."""
+COMPANY_SECONDS = 0.01
+_INSIST_SECONDS = 30.0  # how long outcomes wait for a database that went away
+
+
+class Stirred(Protocol):
+    """Who waits for the gate to open."""
+
+    changed: asyncio.Event
+
+
+class Gate:
+    """Worker-wide count of accepted copies that are not settled. ``lanes`` are stirred when it opens."""
+
+    __slots__ = ("lanes", "shut", "unsettled")
+
+    def __init__(self) -> None:
+        self.unsettled = 0
+        self.shut = False
+        self.lanes: set[Stirred] = set()
+
+    def accepted(self, number: int) -> None:
+        """So many more are unsettled."""
+        self.unsettled += number
+        if self.unsettled >= MOST_UNSETTLED:
+            self.shut = True
+
+    def settled(self, number: int) -> None:
+        """So many are committed."""
+        self.unsettled -= number
+        if self.shut and self.unsettled < MOST_UNSETTLED:
+            self.shut = False
+            for lane in self.lanes:
+                lane.changed.set()
+
+
+class Waiting(NamedTuple):
+    """A refusal that waits until its row ends."""
+
+    held: Held
+    due: Due
+    outcome: Outcome
+
+
+class Settling:
+    """One lane's outcomes. ``run`` writes them until ``end``."""
+
+    def __init__(self, transport_id: int, ready: Ready, gate: Gate, ledger: Ledger) -> None:
+        self.transport_id, self.ready, self.gate, self.ledger = transport_id, ready, gate, ledger
+        self.worked = False  # something was accepted since the transport's last trouble
+        self._outcomes, self._ended = asyncio.Event(), False
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = 0
+        self._row, self._row_began = Row(), 0
+        self._alike: list[Waiting] = []
+        self._stops: list[tuple[int, int, str]] = []  # mailings to pause: id, code, reply
+        self._finishing: set[asyncio.Task[bool]] = set()
+        self._failure: BaseException | None = None
+
+    def accepted(self, held: Held, dues: tuple[Due, ...], number: int) -> None:
+        """Copies were taken by the server; ``number``: how many the lane had begun before. Hot."""
+        length = len(dues)
+        held.under_way -= length
+        if length == 1:
+            held.accepted.append(dues[0].address)
+        else:
+            held.accepted += [due.address for due in dues]
+        self.gate.accepted(length)
+        self._waiting += length
+        if self._row.length and number >= self._row_began:  # what was under way when the refusals began says nothing
+            self._end_row()
+            self._row.accepted()
+        if self._waiting >= BATCH:
+            self._outcomes.set()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._outcomes.set)
+
+    def soon(self) -> None:
+        """There is something to write or to let go."""
+        self._outcomes.set()
+
+    # --- refusals ---------------------------------------------------------------------------------------------------
+
+    def refused(self, held: Held, due: Due, outcome: Outcome, begun: int) -> None:
+        """A refusal waits until its row ends: many alike are not the copies' own. ``begun``: copies the lane has begun."""
+        if held.stopped and outcome.result is not Result.UNKNOWN:
+            held.under_way -= 1
+            self.soon()
+            return
+        like = likeness(outcome.code, outcome.text) if outcome.result is not Result.UNKNOWN else None
+        if like is None or held.dropped:
+            self._refuse(held, due, outcome)
+            return
+        if self._row.begins_anew(like):
+            self._end_row()
+            self._row.accepted()
+        if not self._row.length:
+            self._row_began = begun
+        self._alike.append(Waiting(held, due, outcome))
+        if self._row.add(like):
+            self._stop_mailings(outcome)
+        else:
+            self.soon()
+
+    def stop_mailing(self, mailing: int, code: int, text: str) -> None:
+        """The trouble is this mailing's: it pauses, its copies stay queued, nothing is counted."""
+        for held in self.ready.of(mailing):
+            self.ready.drop(held)
+            held.stopped = True
+        self._stops.append((mailing, code, f"{code} {text}" if code else text))
+        self.soon()
+
+    def _refuse(self, held: Held, due: Due, outcome: Outcome) -> None:
+        held.under_way -= 1
+        unknown, final = outcome.result is Result.UNKNOWN, outcome.result is Result.FAILED
+        held.refused.append(Refused(due.address, outcome.code, outcome.text, final=final, unknown=unknown))
+        self.soon()
+
+    def _end_row(self) -> None:
+        """The refusals that waited are what they say."""
+        alike, self._alike = self._alike, []
+        for waiting in alike:
+            self._refuse(*waiting)
+
+    def _stop_mailings(self, outcome: Outcome) -> None:
+        """Enough alike in a row: the mailings they belong to pause."""
+        alike, self._alike = self._alike, []
+        for waiting in alike:
+            waiting.held.under_way -= 1
+        for mailing in {waiting.held.claimed.mailing for waiting in alike}:
+            self.stop_mailing(mailing, outcome.code, outcome.text)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    async def run(self, idle: Callable[[], bool]) -> None:
+        """Write what comes until ``end``. ``idle``: whether no copy is left or under way in this lane."""
+        while not self._ended:
+            await self._outcomes.wait()
+            self._outcomes.clear()
+            if self._timer:
+                self._timer.cancel()
+                self._timer = None
+            if self._alike and idle():
+                self._end_row()  # nothing more comes that could make the row longer
+            await self._write()
+            if self._failure:
+                raise self._failure
+
+    def end(self) -> None:
+        """``run`` returns; ``close`` writes the rest."""
+        self._ended = True
+        self.soon()
+
+    async def close(self) -> None:
+        """Write everything there is. Raises what a thread met."""
+        if self._timer:
+            self._timer.cancel()
+        self._end_row()
+        await self._write()
+        if self._finishing:
+            await asyncio.wait(self._finishing)
+        if self._failure:
+            raise self._failure
+
+    async def _write(self) -> None:
+        batch = [(held, held.accepted) for held in self.ready.held.values() if held.accepted]
+        refusals = [(held, held.refused) for held in self.ready.held.values() if held.refused]
+        for held, _ in batch:
+            held.accepted = []
+        for held, _ in refusals:
+            held.refused = []
+        number = sum(len(accepted) for _, accepted in batch)
+        self._waiting -= number
+        stops, self._stops = self._stops, []
+        if batch:
+            began = time.monotonic()
+            standings = await self._record(batch)
+            self.gate.settled(number)
+            for (held, _), standing in zip(batch, standings, strict=True):
+                self._stands(held, standing, began + settings.LEASE * 0.9)
+        if refusals or stops:
+            await self._insist(_refuse, [(held.claimed, refused) for held, refused in refusals], stops)
+        if number and not self.worked:
+            self.worked = True
+            await in_thread(trouble.over, self.transport_id, timezone.now())
+        if quiet := [held for held in self.ready.held.values() if held.quiet]:
+            await self._let_go(quiet)
+
+    async def _record(self, batch: list[tuple[Held, list[int]]]) -> list[Standing]:
+        """Commit acceptances: through the ledger, and on a thread what was not so simple."""
+        given = [(held.claimed, accepted) for held, accepted in batch]
+        try:
+            standings = await self.ledger.write(given, settings.LEASE)
+        except LedgerError as error:
+            log.info("acceptances on a thread transport=%d reason=%r", self.transport_id, str(error))
+            return await self._insist(_accept, given)
+        if late := [number for number, (standing, (_, accepted)) in enumerate(zip(standings, given, strict=True)) if standing.changed < len(accepted)]:
+            for number, standing in zip(late, await self._insist(_accept, [given[number] for number in late]), strict=True):
+                standings[number] = standing
+        for mailing in {claimed.mailing for (claimed, _), standing in zip(given, standings, strict=True) if standing.done}:
+            task = asyncio.create_task(self._insist(copies.finish, mailing, timezone.now()))
+            self._finishing.add(task)
+            task.add_done_callback(self._finished)
+        return standings
+
+    def _finished(self, task: asyncio.Task[bool]) -> None:
+        self._finishing.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._failure = self._failure or error
+            self.soon()
+
+    async def _insist(self, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Write on a thread; a database that went away is waited for, because these copies have arrived."""
+        until = time.monotonic() + _INSIST_SECONDS
+        while True:
+            try:
+                return await in_thread(write, *args, **kwargs)
+            except Error:
+                if time.monotonic() > until:
+                    raise
+                log.warning("outcomes wait for the database transport=%d", self.transport_id, exc_info=True)
+                await asyncio.sleep(0.5)
+
+    def _stands(self, held: Held, standing: Standing, deadline: float) -> None:
+        held.done = standing.done
+        if standing.generation != held.claimed.generation or (standing.state != MailingState.RUNNING and not standing.done):
+            self.ready.drop(held)
+            self.soon()
+        else:
+            held.deadline = deadline
+
+    async def _let_go(self, quiet: list[Held]) -> None:
+        """Forget finished slices, giving back what is still open in them."""
+        for held in quiet:
+            del self.ready.held[held.claimed.mailing, held.claimed.number]
+        if still_open := [held.claimed for held in quiet if not held.done]:
+            await in_thread(copies.release, still_open)
+
+
+def _accept(batch: list[tuple[Claimed, list[int]]]) -> list[Standing]:
+    """On a thread: acceptances, each slice's in a transaction of its own."""
+    now = timezone.now()
+    return [copies.accepted(claimed, accepted, settings.LEASE, now) for claimed, accepted in batch]
+
+
+def _refuse(batch: list[tuple[Claimed, list[Refused]]], stops: list[tuple[int, int, str]]) -> None:
+    """On a thread: each slice's refusals in a transaction of their own, and mailings to pause."""
+    now = timezone.now()
+    for claimed, refused in batch:
+        if not copies.refused(claimed, refused, now, random.random):
+            log.warning("too late to settle mailing=%d slice=%d copies=%d", claimed.mailing, claimed.number, len(refused))
+    for mailing, code, text in stops:
+        trouble.stop_mailing(mailing, code, text, now)
