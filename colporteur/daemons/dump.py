@@ -27,15 +27,15 @@ _HEAD = 64 * 1024
 
 _CLEAR = """
 SET client_min_messages = warning;
-DO $$ DECLARE one record; BEGIN
-  FOR one IN
-    SELECT format('DROP %s IF EXISTS %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
-             WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, oid::regclass) AS statement, oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'c')
-    UNION ALL SELECT format('DROP ROUTINE IF EXISTS %s CASCADE', oid::regprocedure), oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace
-    UNION ALL SELECT format('DROP TYPE IF EXISTS %s CASCADE', oid::regtype), oid FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')
-  LOOP
-    IF NOT EXISTS (SELECT FROM pg_depend WHERE objid = one.oid AND deptype = 'e') THEN EXECUTE one.statement; END IF;
-  END LOOP;
+DO $$ DECLARE one text; BEGIN
+  FOREACH one IN ARRAY (
+    SELECT coalesce(array_agg(format('DROP %s IF EXISTS %s CASCADE', kind, name)), '{}') FROM (
+      SELECT oid, 'ROUTINE' AS kind, oid::regprocedure::text AS name FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+      UNION ALL SELECT oid, CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, oid::regclass::text
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'c')
+      UNION ALL SELECT oid, 'TYPE', oid::regtype::text FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd')
+    ) AS thing WHERE NOT EXISTS (SELECT FROM pg_depend WHERE objid = thing.oid AND deptype = 'e')
+  ) LOOP EXECUTE one; END LOOP;
 END $$
 """
 """Everything of ours goes; what belongs to an extension stays."""
