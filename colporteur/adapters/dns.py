@@ -1,4 +1,5 @@
-"""DMARC policies by DNS (RFC 9989): the author's domain, else its organisational domain found by the tree walk."""
+"""The DNS asked without waiting for one answer after the other: DMARC policies (RFC 9989: the author's domain, else its
+organisational domain found by the tree walk), and TXT records by name."""
 
 from __future__ import annotations
 
@@ -33,6 +34,22 @@ async def policies(domains: Iterable[str], resolver: dns.asyncresolver.Resolver 
                 return domain, None
 
     return list(await asyncio.gather(*(one(domain) for domain in domains)))
+
+
+async def texts(names: Iterable[str], resolver: dns.asyncresolver.Resolver | None = None) -> list[tuple[str, tuple[str, ...] | None]]:
+    """(name, its TXT records, the strings of each joined) for each; None where the DNS did not answer."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(name: str) -> tuple[str, tuple[str, ...] | None]:
+        async with gate:
+            try:
+                asking = resolver or dns.asyncresolver.get_default_resolver()
+                async with asyncio.timeout(SECONDS):
+                    return name, tuple(await _texts(asking, name))
+            except (TimeoutError, dns.exception.DNSException, OSError):
+                return name, None
+
+    return list(await asyncio.gather(*(one(name) for name in names)))
 
 
 async def policy(domain: str, resolver: dns.asyncresolver.Resolver | None = None) -> str:
@@ -76,13 +93,17 @@ async def _organisation(resolver: dns.asyncresolver.Resolver, domain: str) -> di
 
 async def _record(resolver: dns.asyncresolver.Resolver, domain: str) -> dict[str, str] | None:
     """Tags of the one DMARC record at ``_dmarc.domain``; None when there is none, or more than one."""
-    try:
-        answer = await resolver.resolve(dns.name.from_text(f"_dmarc.{domain}."), dns.rdatatype.TXT, raise_on_no_answer=False)
-    except (dns.resolver.NXDOMAIN, dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel):
-        return None
-    texts = [b"".join(record.strings).decode("utf-8", "replace") for record in answer.rrset or ()]
-    records = [tags for text in texts if (tags := _tags(text)) is not None]
+    records = [tags for text in await _texts(resolver, f"_dmarc.{domain}") if (tags := _tags(text)) is not None]
     return records[0] if len(records) == 1 else None
+
+
+async def _texts(resolver: dns.asyncresolver.Resolver, name: str) -> list[str]:
+    """TXT records at a name; none where there is no such name, or it can be none."""
+    try:
+        answer = await resolver.resolve(dns.name.from_text(f"{name}."), dns.rdatatype.TXT, raise_on_no_answer=False)
+    except (dns.resolver.NXDOMAIN, dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel):
+        return []
+    return [b"".join(record.strings).decode("utf-8", "replace") for record in answer.rrset or ()]
 
 
 def _tags(text: str) -> dict[str, str] | None:

@@ -13,7 +13,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from colporteur.adapters.dns import policies, policy
+from colporteur.adapters.dns import policies, policy, texts
 
 ZONES: dict[str, list[str]] = {
     "_dmarc.strict.org": ["v=DMARC1; p=reject; sp=quarantine; np=none"],
@@ -28,6 +28,7 @@ ZONES: dict[str, list[str]] = {
     "_dmarc.child.upper.com": ["v=DMARC1; p=none"],
     "_dmarc.unit.big.net": ["v=DMARC1; p=quarantine; psd=n"],
     "_dmarc.big.net": ["v=DMARC1; p=reject"],
+    "rsa._domainkey.lists.org": ["v=DKIM1; k=rsa; p=" + "x" * 300],
     "_dmarc.g.h.i.j.k.deep.org": ["v=DMARC1; p=reject"],
 }
 EXIST = {"sub.strict.org", "a.sub.strict.org", "x.upper.com", "x.child.upper.com", "mail.unit.big.net", "a.b.c.d.e.f.g.h.i.j.k.deep.org"}
@@ -50,7 +51,7 @@ class Server(asyncio.DatagramProtocol):
         if name.endswith("broken.org"):
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif name in ZONES and question.question[0].rdtype == dns.rdatatype.TXT:
-            answer.answer.append(dns.rrset.from_text_list(question.question[0].name, 60, "IN", "TXT", [f'"{text[:20]}" "{text[20:]}"' for text in ZONES[name]]))
+            answer.answer.append(dns.rrset.from_text_list(question.question[0].name, 60, "IN", "TXT", [f'"{text[:20]}" "{text[20:250]}" "{text[250:]}"' for text in ZONES[name]]))
         elif name not in EXIST:
             answer.set_rcode(dns.rcode.NXDOMAIN)
         self.transport.sendto(answer.to_wire(), address)  # type: ignore[attr-defined]
@@ -90,3 +91,10 @@ def test_a_deep_name_is_asked_about_at_most_eight_times_from_seven_labels_down()
 def test_a_dns_that_does_not_answer_says_nothing_and_takes_little_time() -> None:
     found = with_server(lambda resolver: policies(["silent.org", "broken.org", "soft.org", "." * 300, "ex ample.org", "x" * 70 + ".org"], resolver))
     assert dict(found)["silent.org"] is None and dict(found)["broken.org"] is None and dict(found)["soft.org"] == "none"  # type: ignore[call-overload]
+
+
+def test_the_strings_of_a_record_are_joined_and_silence_is_not_absence() -> None:
+    names = ["rsa._domainkey.lists.org", "_dmarc.two.org", "none._domainkey.lists.org", "x._domainkey.silent.org", "x._domainkey.broken.org", "x" * 70 + ".org"]
+    found = dict(with_server(lambda resolver: texts(names, resolver)))  # type: ignore[call-overload]
+    assert set(found.pop(names[1])) == {"v=DMARC1; p=reject", "v=DMARC1; p=none"}  # in no order
+    assert found == {names[0]: ("v=DKIM1; k=rsa; p=" + "x" * 300,), names[2]: (), names[3]: None, names[4]: None, names[5]: ()}
