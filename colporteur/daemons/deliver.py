@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from time import monotonic
 
+from django.conf import settings
 from django.utils import timezone
 
 from colporteur.adapters.transports import Stage, Trouble, open_transport
@@ -27,9 +29,13 @@ class Delivery:
     def __init__(self) -> None:
         self.gate, self.ledger = Gate(), Ledger()
         self._lanes: dict[int, tuple[Way, Lane, asyncio.Task[None]]] = {}
+        self._next_sweep = 0.0
 
     async def look(self) -> int:
         """Wake the lanes of transports with due copies and open those that are missing; 0, nothing is left to call again for."""
+        if monotonic() > self._next_sweep:
+            await in_thread(copies.sweep, timezone.now())
+            self._next_sweep = monotonic() + settings.SWEEP
         for way in await in_thread(copies.ways_due, timezone.now()):
             await self._wake(way)
         for transport, (_, _, task) in list(self._lanes.items()):

@@ -40,6 +40,7 @@ class Priority(IntEnum):
 
     LETTER = 0
     POST = 5
+    NEWSLETTER = 8
 
 
 RETRY_MINUTES = (5, 10, 20, 40, 60, 120, 180, 240)

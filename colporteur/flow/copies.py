@@ -17,7 +17,7 @@ from colporteur.domain.posts import PostState
 from colporteur.flow import mailings, moderation, trouble
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.store import copies, journal
-from colporteur.store.copies import Claimed, Due, Standing
+from colporteur.store.copies import NOTHING, Claimed, Due, Room, Standing
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
 from colporteur.store.sealed import SealBroken, unseal
@@ -30,10 +30,12 @@ _PREPARE_AGAIN = timedelta(seconds=5)  # doubled each time
 
 
 class Work(NamedTuple):
-    """A claimed slice with its open copies."""
+    """A claimed slice with its open copies, and what decides whose turn it is. ``list``: 0 for none."""
 
     slice: Claimed
     copies: list[Due]
+    priority: int
+    list: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,18 @@ class Way(NamedTuple):
     connections: int
 
 
-def ways_due(now: datetime) -> list[Way]:
-    """Transports with due copies, after giving mailings without a transport one, letting rested ones go on and ending those
-    whose last outcome was settled by a worker that was killed."""
+def sweep(now: datetime) -> None:
+    """What needs a look now and then: mailings without a transport get one, rested ones go on, and those end whose last
+    outcome was settled by a worker that was killed."""
     for mailing in copies.sent_out():
         finish(mailing, now)
     mailings.assign_transports()
     mailings.resume_due(now)
+
+
+def ways_due(now: datetime) -> list[Way]:
+    """Transports with due copies."""
+    copies.ripen(now)
     found = []
     for transport, sealed, most in copies.transports_due(now):
         try:
@@ -79,28 +86,31 @@ def ways_due(now: datetime) -> list[Way]:
     return found
 
 
-def claim(transport_id: int, now: datetime, lease: float, *, letters_only: bool = False) -> list[Work]:
+def claim(transport_id: int, now: datetime, lease: float, room: Room = NOTHING, *, letters_only: bool = False) -> list[Work]:
     """Own about one slice's worth of due copies for ``lease`` seconds; copies of members who left or paused since are
-    cancelled. Empty: nothing is due."""
+    cancelled. Empty: nothing is due for which there is room."""
+    if letters_only:
+        room = Room(full=[priority for priority in Priority if priority > Priority.LETTER])
     with transaction.atomic():
-        slices = copies.claim(transport_id, now, lease, Priority.LETTER if letters_only else max(Priority))
-        if not slices:
+        copies.ripen(now)
+        offers = copies.claim(transport_id, now, lease, room)
+        if not offers:
             return []
-        open_: dict[tuple[int, int], list[Due]] = {(s.mailing, s.number): [] for s in slices}
+        works = {offer.claimed[:2]: Work(offer.claimed, [], offer.priority, offer.list) for offer in offers}
         gone: dict[tuple[int, int], list[int]] = {}
-        for due in copies.copies_of(slices):
+        for due in copies.copies_of([offer.claimed for offer in offers]):
             if due.here:
-                open_[due.mailing, due.slice].append(due)
+                works[due.mailing, due.slice].copies.append(due)
             else:
                 gone.setdefault((due.mailing, due.slice), []).append(due.address)
         for (mailing, number), addresses in gone.items():
             copies.cancel_absent(mailing, number, addresses)
-        empty = [s for s in slices if not open_[s.mailing, s.number]]
+        empty = [work.slice for work in works.values() if not work.copies]
         for one in empty:
             copies.recount(one.mailing, one.number)
-    for mailing in {s.mailing for s in empty}:
+    for mailing in {one.mailing for one in empty}:
         finish(mailing, now)
-    return [Work(s, open_[s.mailing, s.number]) for s in slices if open_[s.mailing, s.number]]
+    return [work for work in works.values() if work.copies]
 
 
 def message_of(mailing_id: int) -> Message:
@@ -121,8 +131,8 @@ def could_not_prepare(mailing_id: int, slices: Sequence[Claimed], error: str, no
     if mailing.attempts < MOST_PREPARATIONS:
         copies.release(slices, due=now + _PREPARE_AGAIN * 2 ** (mailing.attempts - 1))
         return False
-    copies.cancel_open(mailing_id)
-    Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now)
+    ended = copies.cancel_open(mailing_id)
+    Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now if ended else None)
     if mailing.post_id:
         moderation.quarantine(mailing.post_id, error, now, PostState.ACCEPTED)
     return True

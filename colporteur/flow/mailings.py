@@ -21,7 +21,7 @@ from colporteur.store import copies, journal
 from colporteur.store.arrivals import keep
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.lists import List
-from colporteur.store.mailings import Copy, Mailing
+from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.people import Address
 from colporteur.store.policies import policy
 from colporteur.store.posts import Post
@@ -89,7 +89,7 @@ def _few(raw: bytes, addresses: Sequence[int], now: datetime, *, letter: str, su
         kind=MailingKind.LETTER, list=list_, letter=letter, transport=transport, state=MailingState.RUNNING, priority=Priority.LETTER, subject=subject, language=language,
         blob_id=keep(raw), envelope_sender=envelope_sender, audience_at=now, planned=True, created=now, started=now,
     )  # fmt: skip
-    copies.write_few(mailing.id, addresses, now, Priority.LETTER)
+    copies.write_few(mailing.id, addresses, mailing.transport_id, Priority.LETTER)
     wake(Wake.DELIVER)
     return mailing
 
@@ -111,6 +111,7 @@ def assign_transports() -> int:
     for mailing in waiting.order_by("id")[:500]:
         if transport := transport_for(mailing.list):
             given += Mailing.objects.filter(id=mailing.id, transport__isnull=True).update(transport=transport)
+            Slice.objects.filter(mailing=mailing, transport__isnull=True, done=False).update(transport=transport)
     return given
 
 
@@ -154,7 +155,8 @@ def cancel(mailing_id: int, now: datetime, by: str, *, actor: int | None = None)
     still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
     won = Mailing.objects.filter(id=mailing_id, state__in=still).update(state=MailingState.CANCELLED, planned=True, finished=now, pause_reason="", resume_at=None, restored_from=None)
     if won:
-        copies.cancel_open(mailing_id)
+        if not copies.cancel_open(mailing_id):  # a worker cancels the other ranges
+            Mailing.objects.filter(id=mailing_id).update(finished=None)
         _journal(mailing_id, "mailing.cancelled", now, actor, by)
         log.info("cancelled mailing=%d", mailing_id)
     return bool(won)

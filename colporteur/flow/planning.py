@@ -15,7 +15,7 @@ from colporteur.flow import moderation, senders
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal
 from colporteur.store.jobs import Wake, wake
-from colporteur.store.mailings import Mailing, to_plan
+from colporteur.store.mailings import Mailing, to_cancel, to_plan
 from colporteur.store.policies import policy
 
 log = logging.getLogger("colporteur.mail")
@@ -37,9 +37,11 @@ def plan_due(now: datetime, *, known_only: bool = False) -> int:
     tried again a few times, then its post is quarantined; the others are planned meanwhile.
     """
     written = 0
-    for id_, attempts, created in to_plan().values_list("id", "attempts", "created"):
+    for id_, attempts, created, planned_to in to_plan().values_list("id", "attempts", "created", "planned_to"):
         if attempts and now < created + WAITS[min(attempts, len(WAITS)) - 1]:
             continue
+        if written and planned_to:
+            break  # first ranges go before further ones: what was accepted meanwhile does not wait for a long audience
         try:
             written += _plan_range(id_, now, known_only)
         except (OperationalError, InterfaceError):
@@ -47,6 +49,15 @@ def plan_due(now: datetime, *, known_only: bool = False) -> int:
         except Exception as error:
             _could_not_plan(id_, error, now)
     return written
+
+
+def cancel_due(now: datetime) -> int:
+    """Cancel the next range of copies of every mailing that was cancelled while it had more than one; how many ranges."""
+    ids = list(to_cancel().values_list("id", flat=True))
+    for id_ in ids:
+        if copies.cancel_open(id_):
+            Mailing.objects.filter(id=id_).update(finished=now)
+    return len(ids)
 
 
 @transaction.atomic
@@ -58,8 +69,8 @@ def _could_not_plan(mailing_id: int, failure: Exception, now: datetime) -> None:
     log.error("cannot-plan mailing=%d attempts=%d error=%s", mailing_id, mailing.attempts, error)
     if mailing.attempts < ATTEMPTS:
         return
-    copies.cancel_open(mailing_id)
-    Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now)
+    ended = copies.cancel_open(mailing_id)
+    Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now if ended else None)
     if mailing.post_id:
         moderation.quarantine(mailing.post_id, error, now, PostState.ACCEPTED)
 
@@ -76,8 +87,9 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
     earlier = Mailing.objects.filter(post_id=mailing.post_id).exclude(id=mailing.id).values_list("id", flat=True) if mailing.post_id else ()
     limit = FIRST_RANGE if first else RANGE
     written, last = copies.plan_range(
-        mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, mailing.excluded, list(earlier), limit, copies.next_number(mailing.id), now, mailing.priority
-    )
+        mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, excluded=mailing.excluded, earlier=list(earlier), limit=limit,
+        first=copies.next_number(mailing.id), turns=_turns(mailing), priority=mailing.priority,
+    )  # fmt: skip
     mailing.planned = written < limit
     mailing.planned_to = last or mailing.planned_to
     if mailing.state == MailingState.PLANNED:
@@ -87,6 +99,11 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
     mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error"] if first else [])])
     wake(Wake.DELIVER)
     return 1
+
+
+def _turns(mailing: Mailing) -> list[int]:
+    """By which transports the slices leave, in turn."""
+    return [mailing.transport_id]if(mailing.transport_id)else[]
 
 
 def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:

@@ -53,25 +53,32 @@ class Mailing(models.Model):
             models.Index(fields=["list", "-id"], name="mailing_of_list"),
             models.Index(fields=["id"], name="mailing_to_plan", condition=Q(planned=False)),
             models.Index(fields=["id"], name="mailing_open", condition=Q(state__in=["planned", "running", "paused"])),
+            models.Index(fields=["id"], name="mailing_to_cancel", condition=Q(state="cancelled", finished__isnull=True)),
         ]
 
 
 def to_plan() -> QuerySet[Mailing]:
-    """Mailings of posts whose copies are not all written, the oldest hundred; those of lists that are switched off wait
-    and take no place."""
+    """Mailings of posts whose copies are not all written, a hundred, those that got least far first; those of lists
+    that are switched off wait and take no place."""
     working = Q(list__state=ListState.ACTIVE) & (Q(list__domain__isnull=True) | Q(list__domain__enabled=True))
     still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
-    return Mailing.objects.filter(working, planned=False, kind=MailingKind.POST, state__in=still).order_by("id")[:100]
+    return Mailing.objects.filter(working, planned=False, kind=MailingKind.POST, state__in=still).order_by("planned_to", "id")[:100]
+
+
+def to_cancel() -> QuerySet[Mailing]:
+    """Cancelled mailings that had more open copies than one transaction cancels, the oldest hundred."""
+    return Mailing.objects.filter(state=MailingState.CANCELLED, finished__isnull=True).order_by("id")[:100]
 
 
 class Slice(models.Model):
     """About 500 copies that are claimed, sent and settled together. The lease is here, not on the copies."""
 
     pk = models.CompositePrimaryKey("mailing_id", "number")
-    mailing = models.ForeignKey(Mailing, models.CASCADE, related_name="slices")
+    mailing = models.ForeignKey(Mailing, models.CASCADE, related_name="slices", db_index=False)
     number = models.IntegerField()
+    transport = models.ForeignKey(Transport, models.PROTECT, null=True, related_name="slices", db_index=False)  # null: there is none yet
     done = models.BooleanField(default=False)
-    due_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)  # not before; null: at once, so that an index holds what may be claimed and nothing else
     priority = models.SmallIntegerField()
     lease_until = models.DateTimeField(null=True)
     generation = models.IntegerField(default=0)  # fencing: grows at each claim
@@ -83,7 +90,12 @@ class Slice(models.Model):
 
     class Meta:
         db_table = "slice"
-        indexes = [models.Index(fields=["priority", "due_at"], name="slice_due", condition=Q(done=False))]
+        indexes = [
+            models.Index(fields=["transport", "priority", "mailing", "number"], name="slice_ready", condition=Q(done=False, due_at__isnull=True)),
+            models.Index(fields=["due_at"], name="slice_waiting", condition=Q(done=False, due_at__isnull=False)),
+            models.Index(fields=["mailing", "due_at"], name="slice_to_retry", condition=Q(done=False, due_at__isnull=False)),
+            models.Index(fields=["mailing", "number"], name="slice_open", condition=Q(done=False)),
+        ]
 
 
 class Copy(models.Model):

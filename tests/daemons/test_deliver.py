@@ -312,7 +312,7 @@ def test_a_mailing_whose_worker_died_after_its_last_outcome_is_ended_by_the_next
     mailing = a_mailing(a_list(members=3))
     deliver_until(is_in(mailing, "done"))
     Mailing.objects.filter(id=mailing.id).update(state=MailingState.RUNNING, finished=None)
-    copies.ways_due(timezone.now())
+    copies.sweep(timezone.now())
     assert is_in(mailing, "done")()
 
 

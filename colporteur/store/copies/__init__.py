@@ -4,13 +4,15 @@ Invariants the statements keep, and rely on:
 
 * a copy that has been tried and is still open is DEFERRED and lives in a retry slice; so in a slice all open copies are
   due together;
+* a slice that is due has no ``due_at``: the index that is claimed from holds only such slices, so a claim costs the same
+  however many wait for a retry; ``ripen`` takes the time away when it has come;
 * a slice's totals always equal the states of its copies, changed in the same statement or transaction; ``done`` is
   nothing but ``sent + failed + cancelled >= size``;
 * rows are locked in the order mailing, slice, copy where more than one kind is locked for long; a deadlock between an
   outcome and a cancellation is possible and is answered by trying again (``flow.copies``).
 """
 
-from colporteur.store.copies.claiming import Claimed, Due, cancel_absent, claim, copies_of, recount, release, renew
+from colporteur.store.copies.claiming import NOTHING, Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, recount, release, renew, ripen
 from colporteur.store.copies.planning import next_number, plan_range, write_few
 from colporteur.store.copies.running import SLICE, array
 from colporteur.store.copies.settling import ACCEPTED_BY_NUMBER, Standing, accepted, accepted_late, defer, failed, lock_mailing, owned, tried, write_refusals
@@ -18,10 +20,13 @@ from colporteur.store.copies.whole import Counts, cancel_open, counts, has_open_
 
 __all__ = [
     "ACCEPTED_BY_NUMBER",
+    "NOTHING",
     "SLICE",
     "Claimed",
     "Counts",
     "Due",
+    "Offer",
+    "Room",
     "Standing",
     "accepted",
     "accepted_late",
@@ -41,6 +46,7 @@ __all__ = [
     "recount",
     "release",
     "renew",
+    "ripen",
     "sent_out",
     "transports_due",
     "tried",

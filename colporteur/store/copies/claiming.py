@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from colporteur.store.copies.running import SLICE, run
+from colporteur.store.copies.running import SLICE, array, run
 
 
 class Claimed(NamedTuple):
@@ -17,30 +17,90 @@ class Claimed(NamedTuple):
     generation: int
 
 
-_CLAIM = """
--- Slices due for one transport, the most urgent first and round robin over mailings (slice 3 of a small mailing before
--- slice 4 of a large one). Together about one slice's worth of copies, so that many letters cost one statement.
-WITH due AS (
-    SELECT s.mailing_id, s.number, s.priority, s.due_at, s.size
-      FROM slice s JOIN mailing m ON m.id = s.mailing_id
-      LEFT JOIN list l ON l.id = m.list_id LEFT JOIN domain d ON d.id = l.domain_id
-     WHERE NOT s.done AND s.due_at <= %(now)s AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())
-       AND m.state = 'running' AND m.transport_id = %(transport)s AND s.priority <= %(least)s
-       AND (l.id IS NULL OR (l.state = 'active' AND coalesce(d.enabled, true)))
-     ORDER BY s.priority, s.number, s.due_at, s.mailing_id
-     LIMIT 50 FOR UPDATE OF s SKIP LOCKED
-), fitting AS (
-    SELECT mailing_id, number, sum(size) OVER (ORDER BY priority, number, due_at, mailing_id) - size AS before FROM due
-)
-UPDATE slice s SET generation = s.generation + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-  FROM fitting f WHERE s.mailing_id = f.mailing_id AND s.number = f.number AND f.before < %(copies)s
-RETURNING s.mailing_id, s.number, s.generation
+_RIPE = """
+-- Slices whose time has come join those that may be claimed at once.
+UPDATE slice s SET due_at = NULL
+  FROM (SELECT mailing_id, number FROM slice WHERE NOT done AND due_at IS NOT NULL AND due_at <= %(now)s ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED) r
+ WHERE s.mailing_id = r.mailing_id AND s.number = r.number
 """
 
 
-def claim(transport: int, now: datetime, lease: float, least: int) -> list[Claimed]:
-    """Own due slices of a transport for ``lease`` seconds of the database's clock. ``least``: the least priority taken."""
-    return [Claimed(*row) for row in run(_CLAIM, {"transport": transport, "now": now, "lease": float(lease), "copies": SLICE, "least": least})]
+def ripen(now: datetime) -> None:
+    """What was put off until ``now`` is due. Costs nothing while nothing is; everybody who claims does it."""
+    run(_RIPE, {"now": now})
+
+
+OPEN_MAILINGS = """
+    SELECT priority, mailing_id FROM slice
+     WHERE transport_id = {transport} AND NOT done AND due_at IS NULL AND (priority, mailing_id) > ({priority}, {mailing})
+     ORDER BY priority, mailing_id LIMIT 1
+"""
+"""The next mailing with slices due on a transport: one step in the index slice_ready, however many slices each has."""
+
+RUNNING = """
+    m.state = 'running' AND (m.list_id IS NULL OR EXISTS (
+        SELECT 1 FROM list l LEFT JOIN domain d ON d.id = l.domain_id WHERE l.id = m.list_id AND l.state = 'active' AND coalesce(d.enabled, true)))
+"""
+"""Whether the copies of mailing ``m`` may leave now."""
+
+FREE = "NOT s.done AND s.due_at IS NULL AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())"
+"""Whether slice ``s`` may be claimed."""
+
+_CLAIM = f"""
+-- Slices due for one transport, together about one slice's worth of copies, so that many letters cost one statement.
+-- Walks mailing by mailing, not slice by slice: a mailing that is paused, leased or has thousands of slices costs one look
+-- at the index. Of each mailing the first free slice; lists with the fewest copies in the worker's memory come first.
+-- Priorities are "crowded" when the worker holds enough of them: then only lists it holds nothing of.
+WITH RECURSIVE ready (priority, mailing_id) AS (
+    (VALUES (-1, 0::bigint))
+    UNION ALL
+    SELECT n.priority::int, n.mailing_id FROM ready r CROSS JOIN LATERAL ({OPEN_MAILINGS.format(transport="%(transport)s", priority="r.priority", mailing="r.mailing_id")}) n
+), offered AS (
+    SELECT r.priority, r.mailing_id, coalesce(h.copies, 0) AS held, s.number, s.size
+      FROM ready r
+      JOIN mailing m ON m.id = r.mailing_id
+      LEFT JOIN unnest(%(lists)s::bigint[], %(held)s::int[]) AS h (list_id, copies) ON h.list_id = coalesce(m.list_id, 0)
+     CROSS JOIN LATERAL (
+        SELECT number, size FROM slice s
+         WHERE s.transport_id = %(transport)s AND s.priority = r.priority AND s.mailing_id = r.mailing_id AND {FREE}
+         ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) s
+     WHERE {RUNNING} AND r.priority <> ALL (%(full)s::int[]) AND (r.priority <> ALL (%(crowded)s::int[]) OR h.copies IS NULL)
+       AND EXISTS (SELECT 1 FROM transport t WHERE t.id = %(transport)s AND t.enabled AND (t.next_try IS NULL OR t.next_try <= %(now)s))
+     LIMIT 200
+), fitting AS (
+    SELECT mailing_id, number, sum(size) OVER (ORDER BY priority, held, number, mailing_id) - size AS before FROM offered
+)
+UPDATE slice s SET generation = s.generation + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
+  FROM fitting f WHERE s.mailing_id = f.mailing_id AND s.number = f.number AND f.before < %(copies)s
+RETURNING s.mailing_id, s.number, s.generation, s.priority, (SELECT coalesce(list_id, 0) FROM mailing m WHERE m.id = s.mailing_id)
+"""
+
+
+class Offer(NamedTuple):
+    """A slice just claimed, and what decides whose turn it is. ``list``: 0 for none."""
+
+    claimed: Claimed
+    priority: int
+    list: int
+
+
+class Room(NamedTuple):
+    """What a worker holds already. ``held``: copies by list. Of ``crowded`` priorities only lists it holds nothing of are
+    claimed, of ``full`` ones nothing."""
+
+    held: Mapping[int, int] = {}
+    crowded: Sequence[int] = ()
+    full: Sequence[int] = ()
+
+
+NOTHING = Room()
+
+
+def claim(transport: int, now: datetime, lease: float, room: Room) -> list[Offer]:
+    """Own due slices of a transport for ``lease`` seconds of the database's clock, the most urgent first."""
+    values = {"transport": transport, "now": now, "lease": float(lease), "copies": SLICE, "full": array(room.full), "crowded": array(room.crowded)}
+    rows = run(_CLAIM, {**values, "lists": array(list(room.held)), "held": array(list(room.held.values()))})
+    return sorted((Offer(Claimed(*row[:3]), *row[3:]) for row in rows), key=lambda offer: (offer.priority, offer.claimed.number))
 
 
 class Due(NamedTuple):
@@ -70,7 +130,7 @@ SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, '')
 
 def copies_of(slices: Sequence[Claimed]) -> list[Due]:
     """Open copies of the claimed slices."""
-    return [Due._make(row) for row in run(_COPIES_OF, {"mailings": [s.mailing for s in slices], "numbers": [s.number for s in slices]})]
+    return [Due._make(row) for row in run(_COPIES_OF, {"mailings": array([s.mailing for s in slices]), "numbers": array([s.number for s in slices])})]
 
 
 _CANCEL_ABSENT = """
@@ -114,19 +174,20 @@ UPDATE slice s SET lease_until = NULL, due_at = coalesce(%(due)s, s.due_at)
 
 def release(slices: Sequence[Claimed], due: datetime | None = None) -> None:
     """Give leases back, what is unsent stays queued; ``due`` puts it off. Slices others claimed since are left alone."""
-    run(_RELEASE, {"mailings": [s.mailing for s in slices], "numbers": [s.number for s in slices], "generations": [s.generation for s in slices], "due": due})
+    run(_RELEASE, {"mailings": array([s.mailing for s in slices]), "numbers": array([s.number for s in slices]), "generations": array([s.generation for s in slices]), "due": due})
 
 
-_RENEW = """
+_RENEW = f"""
 UPDATE slice s SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[], %(generations)s::int[]) AS r (mailing_id, number, generation)
   JOIN mailing m ON m.id = r.mailing_id
- WHERE s.mailing_id = r.mailing_id AND s.number = r.number AND s.generation = r.generation AND NOT s.done AND m.state = 'running'
+ WHERE s.mailing_id = r.mailing_id AND s.number = r.number AND s.generation = r.generation AND NOT s.done AND {RUNNING}
+   AND EXISTS (SELECT 1 FROM transport t WHERE t.id = s.transport_id AND t.enabled)
 RETURNING s.mailing_id, s.number, s.generation
 """
 
 
 def renew(slices: Sequence[Claimed], lease: float) -> set[Claimed]:
-    """Prolong leases; the slices that are still ours and whose mailing still runs."""
-    rows = run(_RENEW, {"mailings": [s.mailing for s in slices], "numbers": [s.number for s in slices], "generations": [s.generation for s in slices], "lease": float(lease)})
+    """Prolong leases; the slices that are still ours and whose mailing, list and transport still go."""
+    rows = run(_RENEW, {"mailings": array([s.mailing for s in slices]), "numbers": array([s.number for s in slices]), "generations": array([s.generation for s in slices]), "lease": float(lease)})
     return {Claimed(*row) for row in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from colporteur.store.copies.running import SLICE, run
+from colporteur.store.copies.running import SLICE, array, run
 
 _PLAN_RANGE = """
 -- The next addresses of the audience as it was at the moment of acceptance, in the order of their id, each once;
@@ -26,19 +26,25 @@ WITH audience AS (
     INSERT INTO copy (mailing_id, address_id, slice, state, attempts, code)
     SELECT %(mailing)s, address_id, slice, 0, 0, 0 FROM numbered
 ), slices AS (
-    INSERT INTO slice (mailing_id, number, done, due_at, priority, generation, size, sent, failed, deferred, cancelled)
-    SELECT %(mailing)s, slice, false, %(due)s, %(priority)s, 0, count(*), 0, 0, 0, 0 FROM numbered GROUP BY slice
+    INSERT INTO slice (mailing_id, number, transport_id, done, priority, generation, size, sent, failed, deferred, cancelled)
+    SELECT %(mailing)s, slice, (%(turns)s::bigint[])[1 + ((hashint8(%(mailing)s::bigint) & 65535) + slice) %% cardinality(%(turns)s::bigint[])],
+           false, %(priority)s, 0, count(*), 0, 0, 0, 0
+      FROM numbered GROUP BY slice
 )
 SELECT count(*), coalesce(max(address_id), 0) FROM numbered
 """
 
 
-def plan_range(mailing: int, list_: int, after: int, moment: datetime, excluded: Sequence[int], earlier: Sequence[int], limit: int, first: int, due: datetime, priority: int) -> tuple[int, int]:
+def plan_range(
+    mailing: int, list_: int, after: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], limit: int, first: int, turns: Sequence[int], priority: int
+) -> tuple[int, int]:
     """Write up to ``limit`` copies for addresses beyond the id ``after``; (how many, the last address id).
 
-    ``first``: number of the first new slice. ``earlier``: mailings of the same post whose accepted copies count.
+    ``first``: number of the first new slice. ``earlier``: mailings of the same post whose accepted copies count. ``turns``:
+    transports the slices take in turn by their number; none: they wait until there is one.
     """
-    rows = run(_PLAN_RANGE, {"mailing": mailing, "list": list_, "after": after, "moment": moment, "excluded": list(excluded), "earlier": list(earlier), "limit": limit, "first": first, "slice": SLICE, "due": due, "priority": priority})
+    values = {"mailing": mailing, "list": list_, "after": after, "moment": moment, "limit": limit, "first": first, "slice": SLICE, "priority": priority}
+    rows = run(_PLAN_RANGE, {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
     return rows[0][0], rows[0][1]
 
 
@@ -57,11 +63,11 @@ WITH copies AS (
     INSERT INTO copy (mailing_id, address_id, slice, state, attempts, code)
     SELECT %(mailing)s, a, 0, 0, 0, 0 FROM unnest(%(addresses)s::bigint[]) AS a
 )
-INSERT INTO slice (mailing_id, number, done, due_at, priority, generation, size, sent, failed, deferred, cancelled)
-VALUES (%(mailing)s, 0, false, %(due)s, %(priority)s, 0, cardinality(%(addresses)s::bigint[]), 0, 0, 0, 0)
+INSERT INTO slice (mailing_id, number, transport_id, done, priority, generation, size, sent, failed, deferred, cancelled)
+VALUES (%(mailing)s, 0, %(transport)s, false, %(priority)s, 0, cardinality(%(addresses)s::bigint[]), 0, 0, 0, 0)
 """
 
 
-def write_few(mailing: int, addresses: Sequence[int], due: datetime, priority: int) -> None:
+def write_few(mailing: int, addresses: Sequence[int], transport: int | None, priority: int) -> None:
     """The copies of a mailing to a handful of distinct addresses, as one slice."""
-    run(_WRITE_FEW, {"mailing": mailing, "addresses": list(addresses), "due": due, "priority": priority})
+    run(_WRITE_FEW, {"mailing": mailing, "addresses": array(addresses), "transport": transport, "priority": priority})

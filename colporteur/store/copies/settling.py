@@ -113,11 +113,12 @@ _RETRY_SLICE = """
 SELECT number FROM slice
  WHERE mailing_id = %(mailing)s AND NOT done AND lease_until IS NULL AND due_at BETWEEN %(due)s - interval '1 minute' AND %(due)s + interval '1 minute'
    AND due_at > %(now)s AND number <> %(number)s AND size - cancelled < %(slice)s
+   AND transport_id IS NOT DISTINCT FROM (SELECT transport_id FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s)
  ORDER BY number DESC LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _NEW_SLICE = """
-INSERT INTO slice (mailing_id, number, done, due_at, priority, generation, size, sent, failed, deferred, cancelled)
-SELECT %(mailing)s, %(new)s, false, %(due)s, priority, 0, 0, 0, 0, 0, 0 FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s
+INSERT INTO slice (mailing_id, number, transport_id, done, due_at, priority, generation, size, sent, failed, deferred, cancelled)
+SELECT %(mailing)s, %(new)s, transport_id, false, %(due)s, priority, 0, 0, 0, 0, 0, 0 FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s
 """
 _LOCK_MAILING = "SELECT state, planned FROM mailing WHERE id = %(mailing)s FOR UPDATE"
 _DEFER = """

@@ -6,20 +6,29 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from colporteur.store.copies.claiming import FREE, OPEN_MAILINGS, RUNNING
 from colporteur.store.copies.running import run
 
 _CANCEL_OPEN = """
-WITH open AS (
-    UPDATE copy SET state = 4 WHERE mailing_id = %(mailing)s AND state IN (0, 1) RETURNING slice
-), n AS (SELECT slice, count(*)::int AS n FROM open GROUP BY slice)
+-- Open copies of the next open slices; many ranges, each a short transaction, instead of a million rows locked at once.
+WITH range AS (
+    SELECT number FROM slice WHERE mailing_id = %(mailing)s AND NOT done ORDER BY number LIMIT %(slices)s FOR UPDATE
+), open AS (
+    UPDATE copy SET state = 4 WHERE mailing_id = %(mailing)s AND slice IN (SELECT number FROM range) AND state IN (0, 1) RETURNING slice
+), n AS (SELECT r.number, count(o.slice)::int AS n FROM range r LEFT JOIN open o ON o.slice = r.number GROUP BY r.number)
 UPDATE slice s SET cancelled = s.cancelled + n.n, deferred = 0, done = true, lease_until = NULL
-  FROM n WHERE s.mailing_id = %(mailing)s AND s.number = n.slice
+  FROM n WHERE s.mailing_id = %(mailing)s AND s.number = n.number
+RETURNING 1
 """
 
+RANGE = 20
+"""Slices that are cancelled in one transaction: 10,000 copies."""
 
-def cancel_open(mailing: int) -> None:
-    """Cancel every open copy of a mailing; the caller holds the mailing's row."""
-    run(_CANCEL_OPEN, {"mailing": mailing})
+
+def cancel_open(mailing: int) -> bool:
+    """Cancel the next range of open copies; True when none is left. The caller holds the mailing's row, or the mailing is
+    cancelled already and planned, so that no slice comes any more."""
+    return len(run(_CANCEL_OPEN, {"mailing": mailing, "slices": RANGE})) < RANGE
 
 
 _OPEN_SLICES = "SELECT EXISTS (SELECT 1 FROM slice WHERE mailing_id = %(mailing)s AND NOT done)"
@@ -62,12 +71,17 @@ def counts(mailings: Sequence[int]) -> dict[int, Counts]:
     return {row[0]: Counts(*row[1:]) for row in run(_COUNTS, {"mailings": list(mailings)})}
 
 
-_TRANSPORTS_DUE = """
+_TRANSPORTS_DUE = f"""
 SELECT t.id, t.url_sealed, t.connections FROM transport t
  WHERE t.enabled AND (t.next_try IS NULL OR t.next_try <= %(now)s)
-   AND EXISTS (SELECT 1 FROM slice s JOIN mailing m ON m.id = s.mailing_id
-                WHERE m.transport_id = t.id AND m.state = 'running' AND NOT s.done AND s.due_at <= %(now)s
-                  AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp()))
+   AND EXISTS (
+    WITH RECURSIVE ready (priority, mailing_id) AS (
+        (VALUES (-1, 0::bigint))
+        UNION ALL
+        SELECT n.priority::int, n.mailing_id FROM ready r CROSS JOIN LATERAL ({OPEN_MAILINGS.format(transport="t.id", priority="r.priority", mailing="r.mailing_id")}) n
+    )
+    SELECT 1 FROM ready r JOIN mailing m ON m.id = r.mailing_id
+     WHERE {RUNNING} AND EXISTS (SELECT 1 FROM slice s WHERE s.transport_id = t.id AND s.priority = r.priority AND s.mailing_id = r.mailing_id AND {FREE}))
 """
 
 
