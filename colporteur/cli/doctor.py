@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import shutil
@@ -15,12 +16,14 @@ import click
 from django.conf import settings
 from django.db import Error, connection
 
-from colporteur.adapters import records
+from colporteur.adapters import dns, records
 from colporteur.cli.installation import reached
 from colporteur.cli.output import json_option, print_rows
 from colporteur.daemons import ports
 from colporteur.domain.addresses import normal
 from colporteur.domain.posts import PostState
+from colporteur.domain.signing import KeyState, Seen, look
+from colporteur.flow import signing
 from colporteur.store import health, schema
 from colporteur.store.arrivals import Errand, ErrandState
 from colporteur.store.mailboxes import Mailbox
@@ -190,6 +193,29 @@ def _domain_here(domain: str) -> Iterator[Check]:
             yield Check(f"domain {domain}", WARNING, f"not known here: `colporteur domain add {domain}`")
         else:
             yield Check(f"domain {domain}", OK if found.enabled else WARNING, "its service is on" if found.enabled else f"its service is off: `colporteur domain enable {domain}`")
+            yield from _signing(found)
+
+
+def _signing(domain: Domain) -> Iterator[Check]:
+    """The keys mail is signed with, and those that wait for their record."""
+    keys = [key for key in signing.of_domain(domain) if key.state != KeyState.RETIRED]
+    if not keys:
+        yield Check("DKIM", WARNING, f"mail of {domain.name} leaves unsigned: `colporteur domain dkim {domain.name} --make both`")
+    found = dict(asyncio.run(dns.texts(key.name for key in keys)))
+    for key in keys:
+        seen, name = look(found[key.name], key.record), f"DKIM {key.selector}"
+        if not signing.readable(key):
+            yield Check(name, TROUBLE, "its private key was sealed with another COLPORTEUR_SECRET_KEY: make a new key")
+        elif seen is Seen.UNKNOWN:
+            yield Check(name, WARNING, f"the DNS does not answer for {key.name}")
+        elif seen is not Seen.LIVE:
+            state, words = (TROUBLE, "is used, but its record") if key.state == KeyState.USED else (WARNING, "waits: its record")
+            yield Check(name, state, f"{words} {_NOT_LIVE[seen]}; publish what `colporteur domain dkim {domain.name}` shows")
+        else:
+            yield Check(name, OK, "its record is there" + (", mail is signed with it" if key.state == KeyState.USED else f": `colporteur domain dkim {domain.name} --check`"))
+
+
+_NOT_LIVE = {Seen.MISSING: "is not in the DNS", Seen.OTHER: "is not the one of this key", Seen.SEVERAL: "is not the only one at its name"}
 
 
 def _dns(domain: str) -> Iterator[Check]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from colporteur.cli import signing
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp
 from colporteur.flow import organisations
 from colporteur.store.lists import ListState
@@ -17,6 +18,9 @@ COLUMNS = ("name", "organisation", "enabled", "lists")
 @click.group()
 def domain() -> None:
     """Mail domains and their list service."""
+
+
+domain.add_command(signing.dkim)
 
 
 @domain.command()
