@@ -12,7 +12,7 @@ from django.db.models import Count, Q
 
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import lists, organisations, roles
+from colporteur.flow import lists, organisations, roles, routes
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.policies import explained
@@ -54,7 +54,7 @@ def show(address: str, as_json: bool) -> None:
             **next(_rows([found])),
             "description": found.description,
             "organisation": found.organisation.name,
-            "transport": found.transport.name if found.transport else None,
+            "transport": routes.own_text(found) or None,
             "aliases": sorted(found.aliases.values_list("address", flat=True)),
             "created": stamp(found.created),
             "roles": [{"role": holder.kind.value, "address": holder.email, "name": holder.name} for holder in roles.of(found)],

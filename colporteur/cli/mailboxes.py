@@ -11,7 +11,7 @@ from colporteur.adapters.probes import Checked
 from colporteur.cli.output import BY, complain, json_option, now, page, paged, plainly, print_one, print_rows, tell
 from colporteur.daemons.collect import collect_once
 from colporteur.domain.mailboxes import CODES, FORM, SIGNS, read_url
-from colporteur.flow import collecting, lists, mailboxes, transports
+from colporteur.flow import collecting, lists, mailboxes, routes, transports
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.sealed import SealBroken
@@ -53,7 +53,7 @@ def test(address: str, shared: bool, as_json: bool) -> None:
     found = _find(address)
     account = _account(found)
     results: list[tuple[str, Checked]] = [("mailbox", probes.check_mailbox(account))]
-    if results[0][1].ok and (way := found.list.transport or lists.default_transport(found.list.organisation_id)):
+    if results[0][1].ok and (way := routes.route_of(found.list).first):
         url = transports.url_of(way)
         results.append(("transport", probes.check_transport(url, found.list.address)))
         if shared and way.kind == "smtp" and results[-1][1].ok:
@@ -131,7 +131,7 @@ def _switch(address: str, enabled: bool, as_json: bool) -> None:
 
 def _find(address: str) -> Mailbox:
     found: List = lists.find(address)
-    if row := Mailbox.objects.select_related("list__organisation", "list__transport").filter(list=found).first():
+    if row := Mailbox.objects.select_related("list__organisation", "list__domain").filter(list=found).first():
         return row
     raise ValueError(f"{found.address} has no mailbox: give it one with `colporteur mailbox add {found.address} URL`")
 

@@ -21,6 +21,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.utils import connector_params
 
 from colporteur.adapters import dns
+from colporteur.daemons import checks
 from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
@@ -66,7 +67,7 @@ async def run(stop: asyncio.Event) -> None:
         Wake.ERRANDS: Round(Wake.ERRANDS, _now(errands.do_due)),
         Wake.DELIVER: Round(Wake.DELIVER, delivery.look),
     }
-    rounds = [*woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS)]
+    rounds = [*woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS)]
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))
     log.info("working")

@@ -14,7 +14,7 @@ from django.db.models import F
 
 from colporteur.domain.mailings import MailingKind, MailingState, Priority, next_attempt
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings, moderation, trouble
+from colporteur.flow import mailings, moderation, routes, trouble
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.store import copies, journal
 from colporteur.store.copies import NOTHING, Claimed, Due, Room, Standing
@@ -71,6 +71,7 @@ def sweep(now: datetime) -> None:
     for mailing in copies.sent_out():
         finish(mailing, now)
     mailings.assign_transports()
+    routes.leave_stranded()
     mailings.resume_due(now)
 
 
@@ -207,6 +208,7 @@ def release(slices: Sequence[Claimed]) -> None:
     """Give leases back; what was not sent stays queued and may leave at once."""
     if slices:
         _unlocked(lambda: copies.release(slices))
+        _unlocked(routes.leave_stranded)  # what comes back from a transport in trouble leaves by another
 
 
 def renew(slices: Sequence[Claimed], lease: float) -> set[Claimed]:

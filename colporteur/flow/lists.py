@@ -12,15 +12,15 @@ from django.utils.translation import gettext as _
 
 from colporteur.domain import policy as options
 from colporteur.domain.addresses import SUFFIXES, Service, list_name, normal, readings
+from colporteur.domain.routes import read
 from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import mailings, roles
+from colporteur.flow import roles, routes
 from colporteur.flow.contradictions import warnings as warnings
 from colporteur.flow.organisations import actor, default_organisation
 from colporteur.store import journal
 from colporteur.store.lists import Alias, List, ListState, RoleKind
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Person
-from colporteur.store.transports import Transport
 
 log = logging.getLogger("colporteur.lists")
 
@@ -30,7 +30,7 @@ OWN_DOMAIN_NOT_NEEDED = "mailbox"  # a list of this template may live at an addr
 def find(address: str) -> List:
     """The list with this address, deleted ones left out. Raises ``ValueError`` when there is none."""
     checked = normal(address)
-    found = List.objects.select_related("organisation", "domain", "transport").filter(address=checked).exclude(state=ListState.DELETED).first()
+    found = List.objects.select_related("organisation", "domain").filter(address=checked).exclude(state=ListState.DELETED).first()
     if found is None:
         raise ValueError(_("there is no list %(address)s") % {"address": checked})
     return found
@@ -102,8 +102,9 @@ def set_policy(list_: List, values: Mapping[str, str | None], by: Person | str, 
 
 @transaction.atomic
 def change(list_: List, now: datetime, *, by: Person | str, title: str | None = None, description: str | None = None, language: str | None = None, template: str | None = None, transport: str | None = None) -> None:
-    """Change what is not policy; None leaves it. ``transport``: name, or "" for the default one. Raises ``ValueError``."""
-    row = List.objects.select_for_update(of=("self",)).select_related("transport").get(pk=list_.pk)
+    """Change what is not policy; None leaves it. ``transport``: names of its route, or "" for
+    the inherited one. Raises ``ValueError``."""
+    row = List.objects.select_for_update().get(pk=list_.pk)
     if template is not None and template not in TEMPLATES:
         raise ValueError(_("there is no template %(template)r; known: %(known)s") % {"template": template, "known": ", ".join(TEMPLATES)})
     if language not in (None, "", "en", "fr"):
@@ -113,14 +114,10 @@ def change(list_: List, now: datetime, *, by: Person | str, title: str | None = 
         if value is not None and value != getattr(row, name):
             _changed(row, name, getattr(row, name), value, now, by)
             setattr(row, name, value)
-    if transport is not None and transport != (row.transport.name if row.transport else ""):
-        chosen = Transport.objects.filter(name=transport).first() if transport else None
-        if transport and (chosen is None or chosen.organisation_id not in (None, row.organisation_id)):
-            raise ValueError(_("there is no transport called %(name)r for this list") % {"name": transport})
-        _changed(row, "transport", row.transport.name if row.transport else "", transport, now, by)
-        row.transport = chosen
+    if transport is not None:
+        routes.set_route(row, read(transport.split(",")) if transport else (), now, by=by)
     row.save()
-    for name in ("title", "description", "language", "template", "transport_id"):
+    for name in ("title", "description", "language", "template"):
         setattr(list_, name, getattr(row, name))
 
 
@@ -162,11 +159,6 @@ def restore(address: str, now: datetime, *, by: Person | str) -> List:
 
 
 # --- how ---
-
-
-def default_transport(organisation: int | None) -> Transport | None:
-    """The transport of a list of this organisation that names none; None when there is none switched on."""
-    return mailings.transport_for(List(organisation_id=organisation) if organisation else None)
 
 
 def _free(address: str) -> None:

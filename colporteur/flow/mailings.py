@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Count, F, Func, Q, TextField, Value
 
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Priority
+from colporteur.flow import routes
 from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
 from colporteur.store import copies, journal
@@ -89,19 +90,14 @@ def _few(raw: bytes, addresses: Sequence[int], now: datetime, *, letter: str, su
         kind=MailingKind.LETTER, list=list_, letter=letter, transport=transport, state=MailingState.RUNNING, priority=Priority.LETTER, subject=subject, language=language,
         blob_id=keep(raw), envelope_sender=envelope_sender, audience_at=now, planned=True, created=now, started=now,
     )  # fmt: skip
-    copies.write_few(mailing.id, addresses, mailing.transport_id, Priority.LETTER)
+    copies.write_few(mailing.id, addresses, routes.turn_of(mailing), Priority.LETTER)
     wake(Wake.DELIVER)
     return mailing
 
 
 def transport_for(list_: List | None) -> Transport | None:
-    """The way out of a list's mail: its own, its organisation's default, the site's default; None when there is none."""
-    if list_ and list_.transport_id:
-        return list_.transport
-    usable = Transport.objects.filter(enabled=True)
-    if list_ and (found := usable.filter(organisation_id=list_.organisation_id).order_by("-is_default", "id").first()):
-        return found
-    return usable.filter(organisation__isnull=True).order_by("-is_default", "id").first()
+    """The way out a list's mail is prepared for: the first of its route that can take it; None when there is none."""
+    return routes.route_of(list_).first
 
 
 def assign_transports() -> int:

@@ -11,7 +11,7 @@ from django.db.models import F
 from colporteur.domain.mailings import MailingState
 from colporteur.domain.policy import FromForm
 from colporteur.domain.posts import PostState
-from colporteur.flow import moderation, senders
+from colporteur.flow import moderation, routes, senders
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal
 from colporteur.store.jobs import Wake, wake
@@ -103,7 +103,7 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
 
 def _turns(mailing: Mailing) -> list[int]:
     """By which transports the slices leave, in turn."""
-    return [mailing.transport_id]if(mailing.transport_id)else[]
+    return list(routes.turns_for(mailing))
 
 
 def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:

@@ -12,13 +12,14 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from colporteur.domain.transports import read_url
-from colporteur.flow import letters, mailings
+from colporteur.flow import letters, mailings, routes
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.lists import List, ListState, RoleKind
 from colporteur.store.organisations import Organisation
 from colporteur.store.people import Person
 from colporteur.store.rights import addresses_of, administrators
+from colporteur.store.routes import RouteStep
 from colporteur.store.sealed import seal, unseal
 from colporteur.store.transports import Transport
 
@@ -33,7 +34,7 @@ _NAME = re.compile(r"[\w][\w .-]{0,62}", re.UNICODE)
 
 def find(name: str) -> Transport:
     """The transport of that name. Raises ``ValueError`` when there is none."""
-    if found := Transport.objects.filter(name=name).first():
+    if found := Transport.objects.filter(name=name, removed__isnull=True).first():
         return found
     raise ValueError(_("there is no transport called %(name)r") % {"name": name})
 
@@ -51,7 +52,7 @@ def add(name: str, url: str, now: datetime, organisation: Organisation | None = 
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('colporteur transports'))")
     if Transport.objects.filter(name=name).exists():
         raise ValueError(_("there is a transport called %(name)r already") % {"name": name})
-    first = not Transport.objects.filter(organisation=organisation, is_default=True).exists()
+    first = not Transport.objects.filter(organisation=organisation, is_default=True, removed__isnull=True).exists()
     made = Transport.objects.create(name=name, kind=way.kind, url_sealed=seal(url.strip()), organisation=organisation, is_default=first)
     journal.write("transport.added", now, actor=actor(by), organisation=organisation.id if organisation else None, transport=name, by=str(by))
     return made
@@ -73,7 +74,26 @@ def switch(transport: Transport, enabled: bool, now: datetime, *, by: Person | s
         return False
     transport.enabled = enabled
     _changed(transport, "on" if enabled else "off", now, by)
+    if enabled:
+        routes.came_back(transport)
+    else:
+        routes.leave_stranded()
     return True
+
+
+@transaction.atomic
+def remove(transport: Transport, now: datetime, *, by: Person | str) -> None:
+    """Take the transport out of every route and forget its password; its name is free again. The row stays for the mailings
+    that left by it. Open slices move to what their route says then, or wait."""
+    row = Transport.objects.select_for_update(of=("self",)).get(pk=transport.pk, removed__isnull=True)
+    _changed(row, "removed", now, by)
+    RouteStep.objects.filter(transport=row).delete()
+    was_default, row.name = row.is_default, f"{row.name} ({row.pk})"
+    row.enabled, row.is_default, row.removed, row.url_sealed, row.failures, row.next_try, row.last_error = False, False, now, seal(""), 0, None, ""
+    row.save()
+    if was_default and (heir := Transport.objects.filter(organisation=row.organisation_id, removed__isnull=True).order_by("-enabled", "id").first()):
+        make_default(heir, now, by=by)
+    routes.leave_stranded()
 
 
 @transaction.atomic
@@ -104,7 +124,7 @@ def health(transport: Transport) -> str:
 
 def listed(organisation: Organisation | None = None) -> list[Transport]:
     """Transports, newest first: all, or those an organisation may use."""
-    rows = Transport.objects.select_related("organisation").order_by("-id")
+    rows = Transport.objects.filter(removed__isnull=True).select_related("organisation").order_by("-id")
     return list(rows.filter(Q(organisation=organisation) | Q(organisation__isnull=True)) if organisation else rows)
 
 
@@ -123,9 +143,10 @@ def trouble(transport: Transport, error: str, now: datetime, *, lasting: bool = 
     row.next_try = now + timedelta(seconds=wait)
     if row.failures == 1:
         journal.write("transport.trouble", now, organisation=row.organisation_id, transport=row.name, error=row.last_error)
+    row.save(update_fields=["failures", "next_try", "last_error"])  # before anybody is told: letters about it leave by another
     if row.told_at is None and (lasting or row.failures >= PATIENCE) and _tell("trouble", row, now, error=row.last_error, since=row.last_success or now):
         row.told_at = now
-    row.save(update_fields=["failures", "next_try", "last_error", "told_at"])
+        row.save(update_fields=["told_at"])
     log.warning("transport-trouble transport=%s failures=%d next=%s error=%s", row.name, row.failures, row.next_try.isoformat(), row.last_error)
     return row.next_try
 
@@ -154,7 +175,7 @@ def _tell(letter: str, transport: Transport, now: datetime, **fields: object) ->
     to leave by the very transport it is about."""
     if letter == "trouble" and mailings.transport_for(None) == transport:
         return False
-    owners = [address for list_ in List.objects.filter(transport=transport, state=ListState.ACTIVE).order_by("id")[:_LISTS_TOLD] for address in addresses_of(list_, RoleKind.OWNER)]
+    owners = [address for list_ in List.objects.filter(steps__transport=transport, state=ListState.ACTIVE).order_by("id")[:_LISTS_TOLD] for address in addresses_of(list_, RoleKind.OWNER)]
     for address in {address.pk: address for address in (*administrators(), *owners)}.values():
         try:
             with transaction.atomic():

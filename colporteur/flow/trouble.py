@@ -8,14 +8,15 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from colporteur.domain import trouble
 from colporteur.domain.mailings import MailingKind, MailingState
-from colporteur.flow import letters, transports
+from colporteur.flow import letters, routes, transports
 from colporteur.store import journal
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import RoleKind
-from colporteur.store.mailings import Mailing
+from colporteur.store.mailings import Mailing, Slice
 from colporteur.store.rights import addresses_of
 from colporteur.store.transports import Transport
 
@@ -24,14 +25,17 @@ log = logging.getLogger("colporteur.mail")
 
 @transaction.atomic
 def stop_transport(transport_id: int, reply: str, now: datetime, *, lasting: bool) -> datetime:
-    """No connection, greeting, TLS or AUTH: everything of this transport waits until the time returned, then tries again.
+    """No connection, greeting, TLS or AUTH: what another transport of the route can take moves there, the rest waits until
+    the time returned, then tries again.
 
-    Mailings of lists pause meanwhile, so that their owners see the reply; letters just wait. ``lasting``: trying later is
-    unlikely to help by itself, people are told at once.
+    Mailings of lists that wait pause meanwhile, so that their owners see the reply; letters just wait. ``lasting``: trying
+    later is unlikely to help by itself, people are told at once.
     """
     again = transports.trouble(Transport.objects.get(id=transport_id), reply, now, lasting=lasting)
-    running = Mailing.objects.filter(transport_id=transport_id, state=MailingState.RUNNING, kind=MailingKind.POST)
-    for mailing in running.only("id", "list_id", "post_id"):
+    routes.leave_stranded()
+    here = Slice.objects.filter(mailing=OuterRef("pk"), transport=transport_id, done=False)
+    running = Mailing.objects.filter(Exists(here), state=MailingState.RUNNING, kind=MailingKind.POST)
+    for mailing in routes.without_stand_in(running):
         _pause(mailing, reply, again, now)
     return again
 
@@ -55,10 +59,10 @@ def stop_mailing(mailing_id: int, code: int, reply: str, now: datetime) -> bool:
 
 
 def over(transport_id: int, now: datetime) -> None:
-    """The transport took mail: what its trouble had paused goes on."""
-    if transports.recovered(Transport.objects.get(id=transport_id), now):
-        waiting = Mailing.objects.filter(transport_id=transport_id, state=MailingState.PAUSED, resume_at__isnull=False)
-        waiting.update(state=MailingState.RUNNING, pause_reason="", resume_at=None)
+    """The transport took mail, or lets us in again: what its trouble had paused goes on, its part of the work comes back."""
+    transport = Transport.objects.get(id=transport_id)
+    if transports.recovered(transport, now):
+        routes.came_back(transport)
 
 
 def _pause(mailing: Mailing, reply: str, resume_at: datetime | None, now: datetime) -> bool:

@@ -7,7 +7,6 @@ from django.db.models import Q
 
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Address, Person
-from colporteur.store.transports import Transport
 
 
 class ListState(models.TextChoices):
@@ -33,7 +32,6 @@ class List(models.Model):
     language = models.TextField(default="", blank=True)  # of its letters; empty: the organisation's
     state = models.TextField(choices=ListState.choices, default=ListState.ACTIVE)
     list_id = models.TextField()  # RFC 2919: stable even when the list moves
-    transport = models.ForeignKey(Transport, models.SET_NULL, null=True)  # null: the organisation's or site's default
     created = models.DateTimeField(auto_now_add=True)
     state_before = models.TextField(default="", blank=True)  # of a deleted list: what restoring goes back to
     purge_at = models.DateTimeField(null=True)  # of a deleted list: when it can no longer be restored

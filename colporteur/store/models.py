@@ -11,6 +11,7 @@ from colporteur.store.organisations import Administrator, Domain, Organisation, 
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Finding, Post
 from colporteur.store.requests import ListRequest
+from colporteur.store.routes import RouteStep
 from colporteur.store.senders import AuthorPolicy
 from colporteur.store.templates import OwnTemplate
 from colporteur.store.transports import Transport
@@ -18,5 +19,5 @@ from colporteur.store.wordings import Wording
 
 __all__ = [
     "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "ListRequest", "Mailbox", "Mailing",
-    "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "SignInAttempt", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
+    "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
 ]

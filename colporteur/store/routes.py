@@ -34,17 +34,20 @@ class RouteStep(models.Model):
         ]
 
 
-STRANDED_MAILINGS = """
--- Mailings with open slices nobody holds on a transport that is in trouble, switched off, or none at all.
-SELECT DISTINCT s.mailing_id FROM slice s JOIN mailing m ON m.id = s.mailing_id LEFT JOIN transport t ON t.id = s.transport_id
- WHERE NOT s.done AND m.state IN ('running', 'paused') AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())
-   AND (t.id IS NULL OR NOT t.enabled OR t.failures > 0)
+_STRANDED = """
+-- Mailings with open slices nobody holds on a transport that is in trouble, switched off, or none at all. The slices are read
+-- only when there may be some: the two questions that do not name s are answered first.
+WITH bad AS MATERIALIZED (SELECT id FROM transport WHERE NOT enabled OR failures > 0)
+SELECT DISTINCT s.mailing_id FROM slice s JOIN mailing m ON m.id = s.mailing_id
+ WHERE (EXISTS (SELECT 1 FROM bad) OR EXISTS (SELECT 1 FROM slice n WHERE NOT n.done AND n.due_at IS NULL AND n.transport_id IS NULL))
+   AND NOT s.done AND m.state IN ('running', 'paused') AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())
+   AND (s.transport_id IS NULL OR s.transport_id IN (SELECT id FROM bad))
 """
 
 
 def stranded() -> list[int]:
     """Ids of mailings whose open slices could better leave by another way."""
-    return [row[0] for row in run(STRANDED_MAILINGS, {})]
+    return [row[0] for row in run(_STRANDED, {})]
 
 
 _PLACE = """

@@ -24,6 +24,8 @@ class Transport(models.Model):
     next_try = models.DateTimeField(null=True)  # no slice is claimed for it before
     last_error = models.TextField(default="", blank=True)
     told_at = models.DateTimeField(null=True)  # owners were told of the present trouble
+    checked_at = models.DateTimeField(null=True)  # last look at it without mail; written before, so that one worker looks
+    removed = models.DateTimeField(null=True)  # gone; the row stays for the mailings that left by it
 
     class Meta:
         db_table = "transport"

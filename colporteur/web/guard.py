@@ -75,7 +75,7 @@ def client_of(request: HttpRequest) -> str:
 
 def list_or_404(request: HttpRequest, number: int, right: Right) -> List:
     """The list, for somebody who has the right on it; nobody else learns that it exists."""
-    found = lists_for(person_of(request), right).select_related("organisation", "domain", "transport").filter(pk=number).first()
+    found = lists_for(person_of(request), right).select_related("organisation", "domain").filter(pk=number).first()
     if found is None:
         raise Http404
     return found
@@ -83,7 +83,7 @@ def list_or_404(request: HttpRequest, number: int, right: Right) -> List:
 
 def post_or_404(request: HttpRequest, number: int, right: Right) -> Post:
     """The message, for somebody who has the right on its list. Members see what was distributed only."""
-    found = Post.objects.select_related("list__organisation", "list__domain", "list__transport", "decided_by").filter(pk=number, list__in=lists_for(person_of(request), right)).first()
+    found = Post.objects.select_related("list__organisation", "list__domain", "decided_by").filter(pk=number, list__in=lists_for(person_of(request), right)).first()
     if found is None or (right is Right.SEE and found.state != PostState.ACCEPTED and not lists_for(person_of(request), Right.MODERATE).filter(pk=found.list_id).exists()):
         raise Http404
     return found

@@ -9,7 +9,7 @@ import pytest
 
 from colporteur.domain.addresses import SUFFIXES
 from colporteur.domain.policy import Layer
-from colporteur.flow import lists, organisations, people, roles, transports
+from colporteur.flow import lists, organisations, people, roles, routes, transports
 from colporteur.store.lists import Alias, List, ListState, RoleKind
 from colporteur.store.models import JournalEntry, Organisation, Person, Role
 from colporteur.store.policies import explained, policy
@@ -138,7 +138,7 @@ def test_everything_changes_together_or_not_at_all() -> None:
     transports.add("relay", "smtp://relay.example", NOW)
     lists.change_all(made, {"title": "Paniers", "language": "fr", "transport": "relay", "posting": "world", "state": "off"}, NOW, by="test")
     made.refresh_from_db()
-    assert (made.title, made.language, made.transport.name, made.state, made.policy) == ("Paniers", "fr", "relay", ListState.OFF, {"posting": "world"})
+    assert (made.title, made.language, routes.own_text(made), made.state, made.policy) == ("Paniers", "fr", "relay", ListState.OFF, {"posting": "world"})
     for wrong in ({"title": "x", "language": "de"}, {"title": "x", "transport": "none such"}, {"title": "x", "state": "deleted"}, {"posting": "members", "title": None}, {"title": "x" * 300}):
         with pytest.raises(ValueError):
             lists.change_all(made, wrong, NOW, by="test")

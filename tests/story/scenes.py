@@ -19,6 +19,7 @@ from django.db import connection
 from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Address, Person
+from colporteur.store.routes import RouteStep
 from colporteur.store.sealed import seal
 from colporteur.store.transports import Transport
 from tests.servers.ports import free_port, listens, wait_until
@@ -38,8 +39,10 @@ def a_list(
     domain = Domain.objects.get_or_create(name=host, defaults={"organisation": owner})[0] if on_domain else None
     list_ = List.objects.create(
         organisation=owner, domain=domain, address=address, title=title or address.partition("@")[0], template=template, policy=policy,
-        language=language, list_id=address.replace("@", "."), transport=transport,
+        language=language, list_id=address.replace("@", "."),
     )  # fmt: skip
+    if transport:
+        RouteStep.objects.create(list=list_, transport=transport)
     if isinstance(members, int):
         members = [f"member-{number:06}@members.example" for number in range(1, members + 1)]
     join(list_, members)

@@ -82,7 +82,7 @@ def _troubles(person: Person) -> list[Trouble]:
         )
         for mailbox in Mailbox.objects.filter(list__in=managed, enabled=True, failures__gt=0).select_related("list")[:5]
     ]  # fmt: skip
-    used = Q() if person.is_admin else Q(list__in=managed)
+    used = Q() if person.is_admin else Q(steps__list__in=managed)
     for transport in Transport.objects.filter(used, enabled=True, failures__gt=0).distinct()[:5]:
         found.append(Trouble(
             _("The sending service %(name)s refuses our mail") % {"name": transport.name},

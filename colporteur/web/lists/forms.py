@@ -1,4 +1,4 @@
-"""Forms of a list: a new one, its name, roles, its sending service."""
+"""Forms of a list: a new one, its name, roles."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from colporteur.domain.addresses import is_address
 from colporteur.domain.templates import TEMPLATES
-from colporteur.store.lists import List, RoleKind
-from colporteur.store.transports import Transport
+from colporteur.store.lists import RoleKind
 
 NOT_AN_ADDRESS = _("This is not an e-mail address: write it like name@example.org.")
 
@@ -61,14 +60,3 @@ class Give(forms.Form):
 
     def clean_email(self) -> str:
         return _address(self.cleaned_data["email"])
-
-
-class Way(forms.Form):
-    """Which sending service carries the list's mail."""
-
-    transport = forms.ChoiceField(label=_("Sending service"), required=False)
-
-    def __init__(self, list_: List, transports: list[Transport], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["transport"] = list_.transport.name if list_.transport else ""
-        self.fields["transport"].choices = [("", _("The default one")), *((transport.name, transport.name) for transport in transports)]  # type: ignore[attr-defined]

@@ -14,7 +14,6 @@ urlpatterns = [
     path("lists/<int:number>/switch", views.switch, name="list-switch"),
     path("lists/<int:number>/delete", views.delete, name="list-delete"),
     path("lists/<int:number>/roles", views.roles_of, name="roles"),
-    path("lists/<int:number>/sending-service", views.transport, name="list-transport"),
     path("lists/<int:number>/activity", views.activity, name="activity"),
     re_path(r"^lists/(?P<address>[^/]+@[^/]+)/(?P<rest>[a-z-]+)/?$", views.by_address, name="list-by-address"),
 ]

@@ -1,4 +1,4 @@
-"""Lists: all of them, a new one, one's messages, roles, sending service, journal, and its end."""
+"""Lists: all of them, a new one, one's messages, roles, journal, and its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.posts import PostState
-from colporteur.flow import lists, roles, transports
+from colporteur.flow import lists, roles
 from colporteur.store.arrivals import Errand
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState, RoleKind
@@ -21,7 +21,7 @@ from colporteur.web.errands.stuck import stuck
 from colporteur.web.frame import list_page, members_count, page_by, rows_of_lists, whole
 from colporteur.web.guard import admin_only, list_or_404, person_of
 from colporteur.web.journal import told
-from colporteur.web.lists.forms import About, Give, New, Way
+from colporteur.web.lists.forms import About, Give, New
 from colporteur.web.saying import said
 
 
@@ -159,23 +159,6 @@ def _take(request: HttpRequest, list_: List) -> HttpResponse:
         messages.error(request, said(error))
     still = lists_for(person_of(request), Right.MANAGE).filter(pk=list_.pk).exists()  # not when the role was one's own
     return redirect("roles", list_.pk) if still else redirect("lists")
-
-
-@login_required
-def transport(request: HttpRequest, number: int) -> HttpResponse:
-    """Which sending service carries the list's mail."""
-    list_ = list_or_404(request, number, Right.MANAGE)
-    form = Way(list_, transports.listed(list_.organisation), request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            lists.change(list_, timezone.now(), by=person_of(request), transport=form.cleaned_data["transport"])
-        except ValueError as error:
-            form.add_error("transport", said(error))
-        else:
-            messages.success(request, _("Saved."))
-            return redirect("list-transport", list_.pk)
-    used = list_.transport or lists.default_transport(list_.organisation_id)
-    return list_page(request, list_, "list-transport", "lists/transport.html", {"form": form, "used": used})
 
 
 @login_required

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from colporteur.adapters import probes
 from colporteur.domain.mailboxes import Account, default_port
-from colporteur.flow import lists, mailboxes, transports
+from colporteur.flow import mailboxes, routes, transports
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.rights import Right
@@ -134,7 +134,7 @@ def _test(request: HttpRequest, found: Mailbox) -> None:
 
 def _round_trip(request: HttpRequest, list_: List, found: Mailbox) -> None:
     """Sends from the sending service to the mailbox, to learn what the host lets pass."""
-    transport = list_.transport or lists.default_transport(list_.organisation_id)
+    transport = routes.route_of(list_).first
     if transport is None or transport.kind == "folder":
         messages.error(request, _("There is no sending service that reaches the mailbox. Choose one first."))
         return

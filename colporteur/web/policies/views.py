@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -127,7 +128,7 @@ def _say(request: HttpRequest, changed: Mapping[str, Any]) -> None:
     messages.success(request, ngettext("%(n)s setting saved: %(labels)s.", "%(n)s settings saved: %(labels)s.", len(changed)) % {"n": len(changed), "labels": labels})
 
 
-def _above(request: HttpRequest, place: Site | Organisation | Domain, layers: Mapping[Layer, Mapping[str, Any]], here: Layer, title: str) -> HttpResponse:
+def _above(request: HttpRequest, place: Site | Organisation | Domain, layers: Mapping[Layer, Mapping[str, Any]], here: Layer, title: str, way: str) -> HttpResponse:
     found = effective(layers)
     faults: dict[str, str] = {}
     if request.method == "POST":
@@ -136,21 +137,21 @@ def _above(request: HttpRequest, place: Site | Organisation | Domain, layers: Ma
             return done
     names = {Layer.SITE: _("Setting of the site"), Layer.ORGANISATION: _("Setting of the organisation"), Layer.DOMAIN: _("Setting of the domain")}
     sections = _sections(request, rows(found, here, list(layers), names), faults)
-    return render(request, "policies/above.html", {"sections": sections, "title": title, "here": here.value} | _counts(request, found, here), status=422 if faults else 200)
+    return render(request, "policies/above.html", {"sections": sections, "title": title, "here": here.value, "way": way} | _counts(request, found, here), status=422 if faults else 200)
 
 
 @admin_only
 def of_site(request: HttpRequest) -> HttpResponse:
     """What holds for every list that says nothing else."""
     site = policies.site()
-    return _above(request, site, {Layer.SITE: site.policy}, Layer.SITE, _("Settings of the site"))
+    return _above(request, site, {Layer.SITE: site.policy}, Layer.SITE, _("Settings of the site"), reverse("site-route"))
 
 
 @admin_only
 def of_organisation(request: HttpRequest, number: int) -> HttpResponse:
     """What holds for the lists of an organisation."""
     organisation = get_object_or_404(Organisation, pk=number)
-    return _above(request, organisation, {Layer.SITE: policies.site().policy, Layer.ORGANISATION: organisation.policy}, Layer.ORGANISATION, organisation.name)
+    return _above(request, organisation, {Layer.SITE: policies.site().policy, Layer.ORGANISATION: organisation.policy}, Layer.ORGANISATION, organisation.name, reverse("organisation-route", args=[number]))
 
 
 @admin_only
@@ -158,4 +159,4 @@ def of_domain(request: HttpRequest, number: int) -> HttpResponse:
     """What holds for the lists of a domain."""
     domain = get_object_or_404(Domain.objects.select_related("organisation"), pk=number)
     layers = {Layer.SITE: policies.site().policy, Layer.ORGANISATION: domain.organisation.policy, Layer.DOMAIN: domain.policy}
-    return _above(request, domain, layers, Layer.DOMAIN, domain.name)
+    return _above(request, domain, layers, Layer.DOMAIN, domain.name, reverse("domain-route", args=[number]))
