@@ -14,8 +14,9 @@ from django.db.models import F
 
 from colporteur.domain.mailings import MailingKind, MailingState, Priority, next_attempt
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings, moderation, routes, trouble
+from colporteur.flow import mailings, moderation, routes, signing, trouble
 from colporteur.mail.render import Prepared, Rewriting, prepare
+from colporteur.mail.signing import Signer
 from colporteur.store import copies, journal
 from colporteur.store.copies import NOTHING, Claimed, Due, Room, Standing
 from colporteur.store.mailings import Mailing
@@ -45,6 +46,7 @@ class Message:
     prepared: Prepared
     envelope_sender: str  # "{token}" is replaced; "" is the null sender
     label: str  # for the mail journal
+    signer: Signer | None = None  # None: copies leave unsigned
 
 
 class Refused(NamedTuple):
@@ -118,7 +120,7 @@ def message_of(mailing_id: int) -> Message:
     """The mailing's message, prepared. Raises whatever is wrong with it: see ``could_not_prepare``."""
     mailing = Mailing.objects.select_related("blob", "list").get(id=mailing_id)
     prepared = prepare(bytes(mailing.blob.raw), Rewriting.from_json(mailing.rewriting))
-    return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter)
+    return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter, signing.signer_of(mailing, prepared))
 
 
 @transaction.atomic
