@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 from django.conf import settings
 from django.utils import timezone
 
-from colporteur.adapters.sources.lmtp import Answer, Listener
+from colporteur.adapters.sources.lmtp import Answer
+from colporteur.adapters.sources.lmtp.listener import Listener
 from colporteur.daemons.threads import in_thread
 from colporteur.flow import intake
 from colporteur.flow.intake import Incoming, Reply

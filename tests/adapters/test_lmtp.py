@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+import uvloop
 
-from colporteur.adapters.sources.lmtp import MAX_RECIPIENTS, Answer, Listener
+from colporteur.adapters.sources.lmtp import MAX_RECIPIENTS, Answer
+from colporteur.adapters.sources.lmtp.listener import Listener
 
 MAX = 300_000
 HELLO = b"LHLO client.example\r\n"
@@ -103,7 +107,8 @@ def play(scene: Callable[[Desk, Listener, Callable[[], Awaitable[Client]]], Awai
         assert listener.room.used == 0
         return desk
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the receiving part runs
+        return runner.run(run())
 
 
 DIALOGUES: dict[str, list[tuple[bytes, list[bytes]]]] = {
@@ -295,6 +300,40 @@ def test_half_a_message_is_never_taken() -> None:
         assert await client.closed()
 
     assert play(scene).taken == []
+
+
+def test_who_only_listens_any_more_still_hears_the_answer() -> None:
+    async def scene(desk: Desk, listener: Listener, connect: Callable[[], Awaitable[Client]]) -> None:
+        client = await connect()
+        await client.begin(b"a@x.example")
+        desk.gate.clear()
+        client.writer.write(b"whole\r\n.\r\n")
+        client.writer.write_eof()
+        await desk.entered.wait()
+        desk.gate.set()
+        assert await client.hear() == [b"250 2.6.0 Taken"]
+        assert await client.closed()
+
+    assert [raw for raw, *_ in play(scene).taken] == [b"whole\r\n"]
+
+
+def test_who_leaves_while_a_message_is_taken_leaves_nothing_behind() -> None:
+    async def scene(desk: Desk, listener: Listener, connect: Callable[[], Awaitable[Client]]) -> None:
+        client = await connect()
+        await client.begin(b"a@x.example")
+        desk.gate.clear()
+        client.writer.write(b"whole\r\n.\r\n")
+        await desk.entered.wait()
+        client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # RST, not only FIN
+        client.writer.transport.abort()
+        while listener.sessions:
+            await asyncio.sleep(0)
+        assert listener.room.used
+        desk.gate.set()
+        while listener.room.used:
+            await asyncio.sleep(0)
+
+    assert len(play(scene).taken) == 1
 
 
 def test_memory_is_bounded_over_all_sessions() -> None:
