@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from colporteur.domain.mailings import MailingKind, MailingState, Priority, next_attempt
 from colporteur.domain.posts import PostState
+from colporteur.domain.transports import account_of
 from colporteur.flow import mailings, moderation, routes, signing, trouble
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.mail.signing import Signer
-from colporteur.store import copies, journal
-from colporteur.store.copies import NOTHING, Claimed, Due, Room, Standing
+from colporteur.store import buckets, copies, journal
+from colporteur.store.copies import Claimed, Due, Room, Standing
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
 from colporteur.store.sealed import SealBroken, unseal
 
 log = logging.getLogger("colporteur.mail")
-R = TypeVar("R")
 
 MOST_PREPARATIONS = 5
 _PREPARE_AGAIN = timedelta(seconds=5)  # doubled each time
@@ -57,14 +57,22 @@ class Refused(NamedTuple):
     text: str
     final: bool = False
     unknown: bool = False
-
+    policy: bool = False  # refused because of us, not of the recipient: tried once more
 
 class Way(NamedTuple):
-    """A transport with copies to send."""
+    """A transport with copies to send. ``limited``: copies need slots. ``by_destination``: groups of destinations have their
+    limits, too."""
 
     transport: int
     url: str
     connections: int
+    limited: bool = False
+    by_destination: bool = False
+
+    @property
+    def account(self) -> str:
+        """The account at the other end, which several transports may share; "" when it has none."""
+        return account_of(self.url)
 
 
 def sweep(now: datetime) -> None:
@@ -81,22 +89,28 @@ def ways_due(now: datetime) -> list[Way]:
     """Transports with due copies."""
     copies.ripen(now)
     found = []
-    for transport, sealed, most in copies.transports_due(now):
+    for transport, sealed, most, by_destination in copies.transports_due(now):
         try:
-            found.append(Way(transport, unseal(sealed), most or settings.CONNECTIONS))
+            found.append(_way(transport, unseal(sealed), most or settings.CONNECTIONS, by_destination))
         except SealBroken as error:  # one transport nobody can open does not stop the others
             trouble.stop_transport(transport, str(error), now, lasting=True)
     return found
 
 
-def claim(transport_id: int, now: datetime, lease: float, room: Room = NOTHING, *, letters_only: bool = False) -> list[Work]:
-    """Own about one slice's worth of due copies for ``lease`` seconds; copies of members who left or paused since are
+def _way(transport: int, url: str, connections: int, by_destination: bool | None) -> Way:
+    limited = buckets.limited(transport, account_of(url))
+    grouped = limited if by_destination is None else by_destination
+    return Way(transport, url, connections, limited or grouped, grouped)
+
+
+def claim(transport_id: int, now: datetime, lease: float, room: Room | None = None, *, letters_only: bool = False) -> list[Work]:
+    """Own due copies for ``lease`` seconds, about as many as there is room for; copies of members who left or paused since are
     cancelled. Empty: nothing is due for which there is room."""
     if letters_only:
         room = Room(full=[priority for priority in Priority if priority > Priority.LETTER])
     with transaction.atomic():
         copies.ripen(now)
-        offers = copies.claim(transport_id, now, lease, room)
+        offers = copies.claim(transport_id, now, lease, room or Room())
         if not offers:
             return []
         works = {offer.claimed[:2]: Work(offer.claimed, [], offer.priority, offer.list) for offer in offers}
@@ -153,7 +167,7 @@ def accepted(slice_: Claimed, addresses: Sequence[int], lease: float, now: datet
             copies.accepted_late(slice_.mailing, addresses)
         return standing
 
-    standing = _unlocked(record)
+    standing = copies.unlocked(record)
     if standing.done:
         finish(slice_.mailing, now)
     return standing
@@ -171,7 +185,7 @@ def refused(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitter:
             _sort_out(slice_, refusals, now, jitter)
             return True
 
-    owned = _unlocked(record)
+    owned = copies.unlocked(record)
     if owned:
         finish(slice_.mailing, now)
     return owned
@@ -189,6 +203,7 @@ def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitte
             continue
         attempts, last = tried[one.address]
         again = one.unknown and attempts > 0 and last == 0
+        again |= one.policy and attempts > 0 and last // 100 == 5
         if one.final or again or next_attempt(attempts + 1, age, 0.0) is None:
             failed[one.address] = one.code
         else:
@@ -206,11 +221,27 @@ def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitte
             log.info("%s mailing=%d to=%s code=%d reply=%r", state, slice_.mailing, emails.get(one.address, ""), one.code, one.text[:200])
 
 
-def release(slices: Sequence[Claimed]) -> None:
-    """Give leases back; what was not sent stays queued and may leave at once."""
+def put_off(transport: int, parts: Sequence[tuple[Claimed, Sequence[int], datetime]], mailings_until: Mapping[int, datetime]) -> None:
+    """Nothing of some copies may leave for long: they come due later, attempts and states as they are. Whole mailings too,
+    as far as nobody holds their slices."""
+    for slice_, addresses, due in parts:
+        copies.unlocked(lambda slice_=slice_, addresses=addresses, due=due: _put_off(slice_, addresses, due))  # type: ignore[misc]
+    for mailing, until in mailings_until.items():
+        copies.unlocked(lambda mailing=mailing, until=until: buckets.put_off(mailing, transport, until))  # type: ignore[misc]
+
+
+@transaction.atomic
+def _put_off(slice_: Claimed, addresses: Sequence[int], due: datetime) -> None:
+    copies.lock_mailing(slice_.mailing)
+    if copies.owned(slice_):
+        copies.put_off(slice_, addresses, due)
+
+
+def release(slices: Sequence[Claimed], due: datetime | None = None) -> None:
+    """Give leases back; what was not sent stays queued and may leave at once, or at ``due``."""
     if slices:
-        _unlocked(lambda: copies.release(slices))
-        _unlocked(routes.leave_stranded)  # what comes back from a transport in trouble leaves by another
+        copies.unlocked(lambda: copies.release(slices, due))
+        copies.unlocked(routes.leave_stranded)  # what comes back from a transport in trouble leaves by another
 
 
 def renew(slices: Sequence[Claimed], lease: float) -> set[Claimed]:
@@ -231,14 +262,3 @@ def finish(mailing_id: int, now: datetime) -> bool:
     found = copies.counts([mailing_id]).get(mailing_id, copies.Counts())
     log.info("done mailing=%d post=%s sent=%d failed=%d cancelled=%d", mailing_id, mailing.post_id, found.sent, found.failed, found.cancelled)
     return True
-
-
-def _unlocked(change: Callable[[], R]) -> R:
-    """``change`` in its own transaction, again when it met another in a deadlock (an outcome while somebody cancels)."""
-    for _attempt in range(5):
-        try:
-            return change()
-        except OperationalError as error:
-            if connection.in_atomic_block or "deadlock" not in str(error):
-                raise
-    return change()

@@ -55,7 +55,7 @@ def cancel_due(now: datetime) -> int:
     """Cancel the next range of copies of every mailing that was cancelled while it had more than one; how many ranges."""
     ids = list(to_cancel().values_list("id", flat=True))
     for id_ in ids:
-        if copies.cancel_open(id_):
+        if copies.unlocked(lambda id_=id_: copies.cancel_open(id_)):
             Mailing.objects.filter(id=id_).update(finished=now)
     return len(ids)
 
@@ -84,11 +84,12 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
     first = mailing.planned_to == 0
     if first and not _freeze(mailing, now, known_only):
         return 0
-    earlier = Mailing.objects.filter(post_id=mailing.post_id).exclude(id=mailing.id).values_list("id", flat=True) if mailing.post_id else ()
+    earlier = list(Mailing.objects.filter(post_id=mailing.post_id).exclude(id=mailing.id).order_by("id").values_list("id", "audience_at")) if mailing.post_id else []
     limit = FIRST_RANGE if first else RANGE
     written, last = copies.plan_range(
-        mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, excluded=mailing.excluded, earlier=list(earlier), limit=limit,
-        first=copies.next_number(mailing.id), turns=_turns(mailing), priority=mailing.priority,
+        mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, excluded=mailing.excluded, earlier=[id_ for id_, _at in earlier], limit=limit,
+        first=copies.next_number(mailing.id), turns=routes.turns_for(mailing), priority=mailing.priority,
+        chosen=mailing.chosen, since=min((at for _id, at in earlier), default=mailing.audience_at),
     )  # fmt: skip
     mailing.planned = written < limit
     mailing.planned_to = last or mailing.planned_to
@@ -99,11 +100,6 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
     mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error"] if first else [])])
     wake(Wake.DELIVER)
     return 1
-
-
-def _turns(mailing: Mailing) -> list[int]:
-    """By which transports the slices leave, in turn."""
-    return list(routes.turns_for(mailing))
 
 
 def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:

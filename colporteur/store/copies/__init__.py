@@ -12,15 +12,14 @@ Invariants the statements keep, and rely on:
   outcome and a cancellation is possible and is answered by trying again (``flow.copies``).
 """
 
-from colporteur.store.copies.claiming import NOTHING, Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, recount, release, renew, ripen
-from colporteur.store.copies.planning import next_number, plan_range, write_few
-from colporteur.store.copies.running import SLICE, array
+from colporteur.store.copies.claiming import Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, recount, release, renew, ripen
+from colporteur.store.copies.planning import next_number, plan_range, whom, write_few
+from colporteur.store.copies.running import SLICE, array, unlocked
 from colporteur.store.copies.settling import ACCEPTED_BY_NUMBER, Standing, accepted, accepted_late, defer, failed, lock_mailing, owned, tried, write_refusals
 from colporteur.store.copies.whole import Counts, cancel_open, counts, has_open_slices, sent_out, transports_due
 
 __all__ = [
     "ACCEPTED_BY_NUMBER",
-    "NOTHING",
     "SLICE",
     "Claimed",
     "Counts",
@@ -50,6 +49,8 @@ __all__ = [
     "sent_out",
     "transports_due",
     "tried",
+    "whom",
+    "unlocked",
     "write_few",
     "write_refusals",
 ]

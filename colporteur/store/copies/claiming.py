@@ -47,32 +47,33 @@ FREE = "NOT s.done AND s.due_at IS NULL AND (s.lease_until IS NULL OR s.lease_un
 """Whether slice ``s`` may be claimed."""
 
 _CLAIM = f"""
--- Slices due for one transport, together about one slice's worth of copies, so that many letters cost one statement.
--- Walks mailing by mailing, not slice by slice: a mailing that is paused, leased or has thousands of slices costs one look
--- at the index. Of each mailing the first free slice; lists with the fewest copies in the worker's memory come first.
--- Priorities are "crowded" when the worker holds enough of them: then only lists it holds nothing of.
+-- Slices due for one transport, one of each mailing, as many as there is room for. Walks mailing by mailing, not slice by
+-- slice: one that is paused, leased or has thousands of slices costs one look at the index. Lists with the fewest copies in
+-- the worker's memory come first; of a crowded priority only those it holds nothing of, so that none waits behind another.
 WITH RECURSIVE ready (priority, mailing_id) AS (
     (VALUES (-1, 0::bigint))
     UNION ALL
     SELECT n.priority::int, n.mailing_id FROM ready r CROSS JOIN LATERAL ({OPEN_MAILINGS.format(transport="%(transport)s", priority="r.priority", mailing="r.mailing_id")}) n
 ), offered AS (
-    SELECT r.priority, r.mailing_id, coalesce(h.copies, 0) AS held, s.number, s.size
+    SELECT r.priority, r.mailing_id, coalesce(h.copies, 0) AS held, coalesce(m.list_id, 0) AS list, s.number, s.size
       FROM ready r
       JOIN mailing m ON m.id = r.mailing_id
-      LEFT JOIN unnest(%(lists)s::bigint[], %(held)s::int[]) AS h (list_id, copies) ON h.list_id = coalesce(m.list_id, 0)
+      LEFT JOIN unnest(%(priorities)s::int[], %(lists)s::bigint[], %(held)s::int[]) AS h (priority, list, copies)
+        ON h.priority = r.priority AND h.list = coalesce(m.list_id, 0)
      CROSS JOIN LATERAL (
         SELECT number, size FROM slice s
          WHERE s.transport_id = %(transport)s AND s.priority = r.priority AND s.mailing_id = r.mailing_id AND {FREE}
          ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) s
      WHERE {RUNNING} AND r.priority <> ALL (%(full)s::int[]) AND (r.priority <> ALL (%(crowded)s::int[]) OR h.copies IS NULL)
+       AND coalesce(h.copies, 0) < %(enough)s
        AND EXISTS (SELECT 1 FROM transport t WHERE t.id = %(transport)s AND t.enabled AND (t.next_try IS NULL OR t.next_try <= %(now)s))
      LIMIT 200
 ), fitting AS (
-    SELECT mailing_id, number, sum(size) OVER (ORDER BY priority, held, number, mailing_id) - size AS before FROM offered
+    SELECT *, sum(size) OVER turn - size AS before, row_number() OVER turn AS nth FROM offered WINDOW turn AS (ORDER BY priority, held, number, mailing_id)
 )
 UPDATE slice s SET generation = s.generation + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-  FROM fitting f WHERE s.mailing_id = f.mailing_id AND s.number = f.number AND f.before < %(copies)s
-RETURNING s.mailing_id, s.number, s.generation, s.priority, (SELECT coalesce(list_id, 0) FROM mailing m WHERE m.id = s.mailing_id)
+  FROM fitting f WHERE s.mailing_id = f.mailing_id AND s.number = f.number AND f.before < %(copies)s AND f.nth <= 50
+RETURNING s.mailing_id, s.number, s.generation, s.priority, f.list
 """
 
 
@@ -85,21 +86,22 @@ class Offer(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What a worker holds already. ``held``: copies by list. Of ``crowded`` priorities only lists it holds nothing of are
-    claimed, of ``full`` ones nothing."""
+    """What a worker has room for. ``copies``: about so many. ``held``: copies it holds, by (priority, list); of one with
+    ``enough`` of them nothing more is claimed, of ``crowded`` priorities only lists it holds nothing of, of ``full`` ones
+    nothing."""
 
-    held: Mapping[int, int] = {}
+    copies: int = SLICE
+    enough: int = SLICE
+    held: Mapping[tuple[int, int], int] = {}
     crowded: Sequence[int] = ()
     full: Sequence[int] = ()
 
 
-NOTHING = Room()
-
-
 def claim(transport: int, now: datetime, lease: float, room: Room) -> list[Offer]:
     """Own due slices of a transport for ``lease`` seconds of the database's clock, the most urgent first."""
-    values = {"transport": transport, "now": now, "lease": float(lease), "copies": SLICE, "full": array(room.full), "crowded": array(room.crowded)}
-    rows = run(_CLAIM, {**values, "lists": array(list(room.held)), "held": array(list(room.held.values()))})
+    values = {"transport": transport, "now": now, "lease": float(lease), "copies": room.copies, "enough": room.enough, "full": array(room.full), "crowded": array(room.crowded)}
+    held = {"priorities": array([key[0] for key in room.held]), "lists": array([key[1] for key in room.held]), "held": array(list(room.held.values()))}
+    rows = run(_CLAIM, {**values, **held})
     return sorted((Offer(Claimed(*row[:3]), *row[3:]) for row in rows), key=lambda offer: (offer.priority, offer.claimed.number))
 
 

@@ -7,17 +7,39 @@ from datetime import datetime
 
 from colporteur.store.copies.running import SLICE, array, run
 
-_PLAN_RANGE = """
--- The next addresses of the audience as it was at the moment of acceptance, in the order of their id, each once;
--- their copies and the slices these make, in one statement.
-WITH audience AS (
-    SELECT DISTINCT m.address_id
+_MEMBERS = """
       FROM membership m
      WHERE m.list_id = %(list)s AND m.address_id > %(after)s
        AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s)
        AND m.delivery = 'each' AND NOT m.paused
        AND m.address_id <> ALL (%(excluded)s::bigint[])
        AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 2)
+"""
+_NOT_ON_ITS_WAY = """
+       AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state IN (0, 1))
+       AND NOT EXISTS (SELECT 1 FROM address a JOIN address b ON b.person_id = a.person_id JOIN copy c ON c.address_id = b.id
+                        WHERE a.id = m.address_id AND c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.state IN (0, 1, 2))
+"""
+_FAILED = """
+       AND EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 3)
+"""
+_KNOWN = """
+       AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 3 AND c.code = 0)
+       AND NOT EXISTS (SELECT 1 FROM refusal r WHERE r.mailing_id = ANY (%(earlier)s::bigint[]) AND r.address_id = m.address_id AND r.code = 0)
+"""
+_NEW = """
+       AND m.since > %(since)s
+       AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 3)
+"""
+_CHOSEN = {"": "", "failed": _FAILED + _KNOWN + _NOT_ON_ITS_WAY, "unknown": _FAILED + _NOT_ON_ITS_WAY, "new": _NEW + _NOT_ON_ITS_WAY}
+"""Whom a mailing is for: everybody, or of those without an accepted copy of the post: those whose copies failed (a copy whose
+outcome nobody knows may have arrived, and counts only when asked for), or those who joined since."""
+
+_PLAN_RANGE = """
+-- The next addresses of the audience as it was at the moment of acceptance, in the order of their id, each once;
+-- their copies and the slices these make, in one statement.
+WITH audience AS (
+    SELECT DISTINCT m.address_id {members}
      ORDER BY m.address_id
      LIMIT %(limit)s
 ), numbered AS (
@@ -33,19 +55,32 @@ WITH audience AS (
 )
 SELECT count(*), coalesce(max(address_id), 0) FROM numbered
 """
+_PLAN = {chosen: _PLAN_RANGE.replace("{members}", _MEMBERS + more) for chosen, more in _CHOSEN.items()}
 
 
 def plan_range(
-    mailing: int, list_: int, after: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], limit: int, first: int, turns: Sequence[int], priority: int
-) -> tuple[int, int]:
+    mailing: int, list_: int, after: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], limit: int, first: int, turns: Sequence[int], priority: int,
+    chosen: str = "", since: datetime | None = None,
+) -> tuple[int, int]:  # fmt: skip
     """Write up to ``limit`` copies for addresses beyond the id ``after``; (how many, the last address id).
 
     ``first``: number of the first new slice. ``earlier``: mailings of the same post whose accepted copies count. ``turns``:
-    transports the slices take in turn by their number; none: they wait until there is one.
+    transports the slices take in turn by their number; none: they wait until there is one. ``chosen``: of "failed",
+    "unknown" and "new", the last with ``since`` when.
     """
-    values = {"mailing": mailing, "list": list_, "after": after, "moment": moment, "limit": limit, "first": first, "slice": SLICE, "priority": priority}
-    rows = run(_PLAN_RANGE, {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
+    values = {"mailing": mailing, "list": list_, "after": after, "moment": moment, "limit": limit, "first": first, "slice": SLICE, "priority": priority, "since": since}
+    rows = run(_PLAN[chosen], {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
     return rows[0][0], rows[0][1]
+
+
+_WHOM = {chosen: "SELECT DISTINCT m.address_id" + _MEMBERS + more for chosen, more in _CHOSEN.items()}
+
+
+def whom(list_: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], chosen: str, since: datetime) -> tuple[int, list[int]]:
+    """How many addresses a mailing planned at this moment would have, and the first twenty; see ``plan_range``."""
+    values = {"list": list_, "after": 0, "moment": moment, "excluded": array(excluded), "earlier": array(earlier), "since": since}
+    counted: int = run(f"SELECT count(*) FROM ({_WHOM[chosen]}) w", values)[0][0]
+    return counted, [row[0] for row in run(f"{_WHOM[chosen]} ORDER BY 1 LIMIT 20", values)]
 
 
 _NEXT_NUMBER = "SELECT coalesce(max(number), -1) + 1 FROM slice WHERE mailing_id = %(mailing)s"

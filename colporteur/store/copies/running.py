@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import OperationalError, connection
+
+R = TypeVar("R")
 
 SLICE = 500
 """Copies in a slice: claiming and settling cost the same few statements however many copies it has."""
@@ -25,3 +27,14 @@ def run(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
 def array(numbers: Sequence[int]) -> str:
     """A list of numbers as PostgreSQL writes arrays: the driver's own way costs more than the statement."""
     return "{" + ",".join(map(str, numbers)) + "}"
+
+
+def unlocked(change: Callable[[], R]) -> R:
+    """``change`` in its own transaction, again when it met another in a deadlock (an outcome while somebody cancels)."""
+    for _attempt in range(5):
+        try:
+            return change()
+        except OperationalError as error:
+            if connection.in_atomic_block or "deadlock" not in str(error):
+                raise
+    return change()
