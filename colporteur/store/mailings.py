@@ -36,6 +36,7 @@ class Mailing(models.Model):
     envelope_sender = models.TextField(default="", blank=True)  # "{token}" is replaced per copy; empty: null sender
     audience_at = models.DateTimeField()  # the moment of acceptance
     excluded = ArrayField(models.BigIntegerField(), default=builtins.list)  # address ids left out by policy
+    chosen = models.TextField(default="", blank=True)  # sent again only to some: store.copies.planning
     planned_to = models.BigIntegerField(default=0)  # copies exist for addresses up to this id
     planned = models.BooleanField(default=False)  # every copy is written
     pause_reason = models.TextField(default="", blank=True)  # "" when a person paused it

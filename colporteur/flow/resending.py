@@ -1,0 +1,104 @@
+"""Sending a post again to those who have no accepted copy of it: whose copies failed, or who joined since.
+
+Who has an accepted copy, by any mailing of the post, at this address or another one of the same person, gets nothing; nor
+who has one still on its way. A copy whose outcome nobody knows may have arrived: it counts as failed only when asked for.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from colporteur.domain.mailings import MailingState
+from colporteur.domain.posts import PostState
+from colporteur.flow import mailings
+from colporteur.flow.organisations import actor
+from colporteur.store import copies, journal
+from colporteur.store.jobs import Wake, wake
+from colporteur.store.mailings import Mailing
+from colporteur.store.people import Address, Person
+from colporteur.store.posts import Post
+
+log = logging.getLogger("colporteur.mail")
+
+_OPEN = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
+
+
+class Whom(StrEnum):
+    """To whom a post is sent again."""
+
+    FAILED = "failed"  # whose copies failed for good
+    UNKNOWN = "unknown"  # these, and those whose copies may have arrived
+    NEW = "new"  # members who joined since the post was accepted
+
+
+class Preview(NamedTuple):
+    """What sending again would do now. ``unknown``: how many more there would be with ``Whom.UNKNOWN``."""
+
+    count: int
+    first: list[str]  # addresses, at most twenty
+    unknown: int
+    under_way: Mailing | None  # the same was asked for already and is not done yet
+
+
+class Resent(NamedTuple):
+    """The mailing; ``made`` False: somebody was faster, it is theirs."""
+
+    mailing: Mailing
+    made: bool
+
+
+def preview(mailing: Mailing, whom: Whom, now: datetime) -> Preview:
+    """Counts and the first addresses. Raises ``ValueError`` with a sentence when the mailing cannot be sent again."""
+    post = _post_of(mailing)
+    count, first = _whom(post, whom, now)
+    unknown = _whom(post, Whom.UNKNOWN, now)[0] - count if whom is Whom.FAILED else 0
+    emails = dict(Address.objects.filter(pk__in=first).values_list("pk", "email"))
+    return Preview(count, [emails[id_] for id_ in first], unknown, _under_way(post, whom))
+
+
+@transaction.atomic
+def resend(mailing: Mailing, whom: Whom, now: datetime, *, by: Person | str) -> Resent:
+    """A mailing of the post to those of ``whom``; asked for twice, also at once, there is one.
+
+    Raises ``ValueError`` with a sentence: not a message of a list, not accepted, nobody to send to.
+    """
+    Post.objects.select_for_update().get(pk=_post_of(mailing).pk)
+    post = _post_of(mailing)
+    if under_way := _under_way(post, whom):
+        return Resent(under_way, False)
+    count, _first = _whom(post, whom, now)
+    if not count:
+        raise ValueError(_("nobody is left to send it to: everybody has a copy, or it is on its way"))
+    made = mailings.create_for_post(post, now)
+    Mailing.objects.filter(pk=made.pk).update(chosen=whom)
+    made.chosen = whom
+    journal.write("mailing.resent", now, actor=actor(by), list=post.list_id, post=post.pk, mailing=made.pk, by=str(by), whom=whom.value, count=count)
+    log.info("resent mailing=%d post=%d list=%s whom=%s copies=%d", made.pk, post.pk, post.list.address, whom.value, count)
+    wake(Wake.PLAN)
+    return Resent(made, True)
+
+
+def _post_of(mailing: Mailing) -> Post:
+    post = Post.objects.select_related("list__organisation", "list__domain", "arrival__blob").filter(pk=mailing.post_id).first() if mailing.post_id else None
+    if post is None:
+        raise ValueError(_("only messages of a list can be sent again"))
+    if post.state != PostState.ACCEPTED:
+        raise ValueError(_("the message is not distributed: it is %(state)s") % {"state": post.state})
+    return post
+
+
+def _whom(post: Post, whom: Whom, now: datetime) -> tuple[int, list[int]]:
+    earlier = list(post.mailings.order_by("id").values_list("id", "audience_at"))
+    return copies.whom(post.list_id, now, excluded=mailings.left_out(post), earlier=[id_ for id_, _at in earlier], chosen=whom, since=min(at for _id, at in earlier))
+
+
+def _under_way(post: Post, whom: Whom) -> Mailing | None:
+    """An open mailing of the post to the same people."""
+    alike = [Whom.NEW] if whom is Whom.NEW else [Whom.FAILED, Whom.UNKNOWN]
+    return post.mailings.filter(chosen__in=alike, state__in=_OPEN).order_by("id").first()
