@@ -25,13 +25,14 @@ from colporteur.daemons import checks
 from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
-from colporteur.flow import errands, moderation, planning, senders
+from colporteur.flow import clock, errands, moderation, planning, senders
 from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
 
 _DRAIN_SECONDS = 8.0
 _EXPIRE_SECONDS = 60.0
+_CLOCK_SECONDS = 5.0
 _SILENT_MILLISECONDS = 15_000  # longer than any work between two statements of a transaction
 _COLLECT = (20_000, 20, 20)  # copies come and go by the thousand and make no cycles
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
@@ -67,7 +68,10 @@ async def run(stop: asyncio.Event) -> None:
         Wake.ERRANDS: Round(Wake.ERRANDS, _now(errands.do_due)),
         Wake.DELIVER: Round(Wake.DELIVER, delivery.look),
     }
-    rounds = [*woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS)]
+    rounds = [
+        *woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
+        Round("clock", _look_at_clock, _CLOCK_SECONDS),
+    ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))
     log.info("working")
@@ -98,6 +102,11 @@ async def _plan() -> int:
 
 async def _forget() -> int:
     await in_thread(forget_dead)
+    return 0
+
+
+async def _look_at_clock() -> int:
+    await in_thread(clock.look)
     return 0
 
 

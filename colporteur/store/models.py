@@ -1,6 +1,7 @@
 """Every table, gathered for Django; look in the file of the noun."""
 
 from colporteur.store.arrivals import Arrival, Blob, Errand
+from colporteur.store.clock import Clock
 from colporteur.store.health import Heartbeat
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
@@ -18,6 +19,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "ListRequest", "Mailbox", "Mailing",
+    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "Clock", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "ListRequest", "Mailbox", "Mailing",
     "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
 ]

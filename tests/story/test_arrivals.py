@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 import re
 import smtplib
@@ -28,6 +27,7 @@ from colporteur.store.posts import Post
 from tests.servers.ports import wait_until
 from tests.servers.postfix import Postfix, smtp_source
 from tests.story.corpus import messages
+from tests.story.databases import open_folder
 from tests.story.scenes import REPOSITORY, Installation, a_list, message
 
 
@@ -192,39 +192,36 @@ def others_at_work() -> int:
 
 
 def test_without_its_database_the_listener_says_try_again_and_recovers_by_itself(tmp_path: Path) -> None:
-    (tmp_path / "own").mkdir()
-    for folder in (tmp_path, *tmp_path.parents):  # as root the database's own user must be able to walk in
-        if folder.stat().st_uid == os.geteuid() and str(folder) != "/":
-            folder.chmod(folder.stat().st_mode | 0o011)
-    server = Server(tmp_path / "own" / "postgres")
-    server.start()
-    with Installation(tmp_path / "installation", database=f"postgresql://colporteur@/colporteur?host={server.sockets}&port=5432") as installation:
-        try:
-            installation.cli("migrate")
-            arrange = "import django; django.setup(); from tests.story.scenes import a_list; a_list('amis@lists.example')"
-            subprocess.run([sys.executable, "-c", arrange], env=installation.environment | {"DJANGO_SETTINGS_MODULE": "colporteur.settings"}, cwd=REPOSITORY, check=True)
-            installation.start("receive")
-            before = installation.parts["receive"].pid
-            with LMTP("127.0.0.1", installation.lmtp_port) as client:
-                client.ehlo_or_helo_if_needed()
-                client.mail("anna@members.example")
-                assert client.rcpt("amis@lists.example")[0] == 250
+    with open_folder() as folder:
+        server = Server(folder / "postgres")
+        server.start()
+        with Installation(tmp_path / "installation", database=f"postgresql://colporteur@/colporteur?host={server.sockets}&port=5432") as installation:
+            try:
+                installation.cli("migrate")
+                arrange = "import django; django.setup(); from tests.story.scenes import a_list; a_list('amis@lists.example')"
+                subprocess.run([sys.executable, "-c", arrange], env=installation.environment | {"DJANGO_SETTINGS_MODULE": "colporteur.settings"}, cwd=REPOSITORY, check=True)
+                installation.start("receive")
+                before = installation.parts["receive"].pid
+                with LMTP("127.0.0.1", installation.lmtp_port) as client:
+                    client.ehlo_or_helo_if_needed()
+                    client.mail("anna@members.example")
+                    assert client.rcpt("amis@lists.example")[0] == 250
+                    server.stop()
+                    assert client.data(message(subject="in the middle"))[0] == 451  # taken at RCPT, gone at the end of the data
+                    client.mail("anna@members.example")
+                    assert client.rcpt("amis@lists.example")[0] == 451
+                    assert installation.run("deliver", "--recipient", "amis@lists.example", stdin=message()).returncode == 75
+                    server.start()
+                    client.rset()
+                    client.mail("anna@members.example")
+                    wait_until(lambda: client.rcpt("amis@lists.example")[0] == 250, what="the listener does not recover")
+                    assert client.data(message(subject="afterwards"))[0] == 250
+                assert installation.parts["receive"].pid == before and installation.parts["receive"].poll() is None
+                with psycopg.connect(server.dsn()) as own:
+                    assert own.execute("SELECT count(*) FROM post").fetchall() == [(1,)]
+            finally:
+                installation.stop()
                 server.stop()
-                assert client.data(message(subject="in the middle"))[0] == 451  # taken at RCPT, gone at the end of the data
-                client.mail("anna@members.example")
-                assert client.rcpt("amis@lists.example")[0] == 451
-                assert installation.run("deliver", "--recipient", "amis@lists.example", stdin=message()).returncode == 75
-                server.start()
-                client.rset()
-                client.mail("anna@members.example")
-                wait_until(lambda: client.rcpt("amis@lists.example")[0] == 250, what="the listener does not recover")
-                assert client.data(message(subject="afterwards"))[0] == 250
-            assert installation.parts["receive"].pid == before and installation.parts["receive"].poll() is None
-            with psycopg.connect(server.dsn()) as own:
-                assert own.execute("SELECT count(*) FROM post").fetchall() == [(1,)]
-        finally:
-            installation.stop()
-            server.stop()
 
 
 def test_many_small_posts_at_once_are_committed_together(installation: Installation) -> None:

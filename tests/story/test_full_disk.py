@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -15,19 +14,6 @@ from tests.servers.ports import wait_until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system: run as root")
 LIST = "amis@lists.example"
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    for folder in (tmp_path, *tmp_path.parents):  # the database's own user must be able to walk in
-        if str(folder) != "/" and folder.stat().st_uid == 0:
-            folder.chmod(folder.stat().st_mode | 0o011)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m,mode=755", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("no file system may be mounted here")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
 def test_a_full_disk_turns_mail_away_for_now_and_recovers_by_itself(small_disk: Path, tmp_path: Path) -> None:

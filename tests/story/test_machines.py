@@ -20,7 +20,7 @@ from tests.daemons.delivering import a_mailing, is_in, sound
 from tests.servers.machines import Machine, Network, NoNetwork
 from tests.servers.ports import wait_until
 from tests.servers.sink import Sink
-from tests.story.databases import elsewhere, walkable
+from tests.story.databases import elsewhere, open_folder
 from tests.story.numbers import FULL
 from tests.story.scenes import Installation, a_list, a_transport
 
@@ -73,13 +73,13 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, django_db_blocker: Any) -> Iterator[Site]:
+def site(django_db_blocker: Any) -> Iterator[Site]:
     with ExitStack() as stack:
         try:
             network = stack.enter_context(Network())
         except NoNetwork as error:
             pytest.skip(str(error))
-        yield Site(walkable(tmp_path), network, stack, django_db_blocker)
+        yield Site(stack.enter_context(open_folder()), network, stack, django_db_blocker)
 
 
 def done(site: Site, mailing: Mailing, seconds: float) -> None:
