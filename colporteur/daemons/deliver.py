@@ -56,7 +56,7 @@ class Delivery:
         except ValueError as error:
             await in_thread(trouble.stop_transport, way.transport, str(Trouble(Stage.CONNECT, 0, str(error))), timezone.now(), lasting=True)
             return
-        lane = Lane(way.transport, transport, way.connections, self.gate, self.ledger)
+        lane = Lane(way, transport, self.gate, self.ledger)
         self._lanes[way.transport] = (way, lane, asyncio.create_task(lane.run()))
 
     async def drain(self) -> None:

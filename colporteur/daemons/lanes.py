@@ -18,25 +18,30 @@ from django.utils import timezone
 
 from colporteur.adapters.transports import Outcome, Outgoing, Result, Stage, Transport, Trouble
 from colporteur.daemons.ledger import Ledger
+from colporteur.daemons.pace import Pace, Path
 from colporteur.daemons.ready import Held, Ready
+from colporteur.daemons.room import AHEAD, pressed, room_of
 from colporteur.daemons.settling import Gate, Settling
 from colporteur.daemons.threads import in_thread
+from colporteur.domain.destinations import Act
 from colporteur.flow import copies, trouble
-from colporteur.flow.copies import Message, Refused, Work
+from colporteur.flow.copies import Message, Refused, Way, Work
+from colporteur.flow.pacing import Lane as Asking
 from colporteur.store.copies import Due
 
 log = logging.getLogger("colporteur.deliver")
 
-AHEAD = 250  # copies left in memory when the next slice is claimed
 MOST_BYTES = 64 * 1024 * 1024  # of messages in dialogues at once
 IDLE_SECONDS = 20.0  # a lane without copies ends
 
 
 class Parcel(Outgoing):
     """A copy the transport has, or several alike. ``number``: how many the lane had begun before; ``open``: how many have no
-    outcome yet."""
+    outcome yet; ``path``: where its limits are, in a lane that has some."""
 
-    __slots__ = ("dues", "held", "number", "open")
+    __slots__ = ("dues", "held", "number", "open", "path")
+
+    path: Path
 
     def __init__(self, held: Held, dues: tuple[Due, ...], sender: bytes, recipients: tuple[bytes, ...], wire: bytes, number: int) -> None:
         self.key, self.sender, self.recipients, self.wire, self.utf8 = (held.claimed.mailing, dues[0].address), sender, recipients, wire, held.message.prepared.needs_utf8
@@ -47,14 +52,18 @@ class Lane:
     """One transport's lane; a ``Feed`` for it. ``run`` returns when there was nothing to do for a while, when told to
     ``stop``, or after a trouble of the whole transport."""
 
-    def __init__(self, transport_id: int, transport: Transport, connections: int, gate: Gate, ledger: Ledger) -> None:
-        self.transport_id, self.transport, self.connections, self.gate = transport_id, transport, connections, gate
+    def __init__(self, way: Way, transport: Transport, gate: Gate, ledger: Ledger) -> None:
+        self.transport_id, self.transport, self.connections, self.gate = way.transport, transport, way.connections, gate
         self.closed = False
         self.changed = asyncio.Event()
         self._hungry, self._woken, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._hungry.set()
-        self.ready = Ready(AHEAD, self._hungry.set)
-        self.settling = Settling(transport_id, self.ready, gate, ledger)
+        asking = Asking(0, way.transport, way.account)
+        self.pace = Pace(AHEAD, self._hungry.set, asking, by_destination=way.by_destination, stir=self.changed.set) if way.limited else None
+        self.ready = self.pace or Ready(AHEAD, self._hungry.set)
+        self.settling = Settling(way.transport, self.ready, gate, ledger)
+        if self.pace:
+            self.pace.soon = self.settling.soon
         self._messages: dict[int, Message] = {}
         self._bytes = self._in_air = self._begun = 0
         self._failure: BaseException | None = None
@@ -84,6 +93,8 @@ class Lane:
             self._in_air += 1
             self._bytes += len(parcel.wire)
             held.under_way += 1
+            if self.pace is not None:
+                parcel.path = self.pace.path
             return parcel
         return None
 
@@ -102,6 +113,8 @@ class Lane:
         assert isinstance(copy, Parcel)
         self._landed(copy, len(copy.dues))
         self.settling.accepted(copy.held, copy.dues, copy.number)
+        if self.pace is not None:
+            self.pace.took_mail(copy.path)
 
     def settle(self, outcome: Outcome) -> None:
         """What became of one recipient's copy."""
@@ -115,6 +128,8 @@ class Lane:
             held.under_way -= 1
             self.ready.back(held, due)
             self.settling.soon()
+        elif self.pace is not None and self.pace.blamed(parcel.path, outcome) is not Act.NONE:
+            self.settling.alone(held, due, outcome)
         else:
             self.settling.refused(held, due, outcome, self._begun)
 
@@ -122,6 +137,8 @@ class Lane:
         """So many copies of a parcel are no longer in the air, and its bytes with the last of them."""
         self._in_air -= number
         parcel.open -= number
+        if self.pace is not None:
+            self.pace.landed(parcel.path, number)
         if not parcel.open:
             before, self._bytes = self._bytes, self._bytes - len(parcel.wire)
             if self._bytes <= MOST_BYTES < before:
@@ -132,7 +149,7 @@ class Lane:
     async def run(self) -> None:
         """Claim, send and settle until idle, stopped or in trouble. Raises what made it fail, after settling."""
         self.gate.lanes.add(self)
-        tasks = [asyncio.create_task(self._guard(work)) for work in (self._claim_all, self._settle_all, self._keep_leases)]
+        tasks = [asyncio.create_task(self._guard(work)) for work in (self._claim_all, self._settle_all, self._keep_leases, self._keep_pace)]
         try:
             while not self.closed:
                 try:
@@ -143,6 +160,8 @@ class Lane:
             self.stop()
             self._ending.set()
             self.settling.end()
+            if self.pace:
+                self.pace.end()
             await asyncio.wait(tasks)
             await self._close()
         if self._failure:
@@ -167,6 +186,10 @@ class Lane:
             self._failure = error
             self.stop()
 
+    async def _keep_pace(self) -> None:
+        if self.pace:
+            await self.pace.run(self._ending)
+
     async def _settle_all(self) -> None:
         await self.settling.run(lambda: not (self.ready.left or self._in_air))
 
@@ -176,6 +199,8 @@ class Lane:
             held.left.clear()
         try:
             await self.settling.close()
+            if self.pace:
+                await self.pace.close()
             await in_thread(copies.release, [held.claimed for held in self.ready.held.values()])
         except Error as error:
             self._failure = self._failure or error
@@ -197,19 +222,18 @@ class Lane:
     async def _claim_all(self) -> None:
         idle_since = time.monotonic()
         while not self.closed:
-            full = self.ready.left >= AHEAD
             self._hungry.clear()
-            began = time.monotonic()
-            works = await in_thread(copies.claim, self.transport_id, timezone.now(), settings.LEASE, letters_only=full)
+            began, room = time.monotonic(), room_of(self.ready.held.values())
+            works = await in_thread(copies.claim, self.transport_id, timezone.now(), settings.LEASE, room)
             if works:
-                await self._take_in(works, began + settings.LEASE * 0.9, first=full)
+                await self._take_in(works, began + settings.LEASE * 0.9)
             if works or self.ready.held:
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > IDLE_SECONDS:
                 self.stop()
-            if full or self.ready.left >= AHEAD:
-                await self._wait(self._hungry, settings.SWEEP)  # letters do not wait behind a slow transport's copies
-            elif not works:
+            if self.ready.left >= AHEAD or pressed(room):
+                await self._wait(self._hungry, settings.SWEEP)
+            elif not works:  # nothing is due: whoever asks for a copy in vain does not make it so
                 await self._wait(self._woken, settings.SWEEP)
                 self._woken.clear()
 
@@ -219,8 +243,8 @@ class Lane:
             async with asyncio.timeout(seconds):
                 await event.wait()
 
-    async def _take_in(self, works: Sequence[Work], deadline: float, *, first: bool) -> None:
-        """Make slices ready to be sent, before all others when ``first``."""
+    async def _take_in(self, works: Sequence[Work], deadline: float) -> None:
+        """Make slices ready to be sent."""
         wanted = {work.slice.mailing for work in works}
         for mailing in [known for known in self._messages if known not in wanted and not self.ready.of(known)]:
             del self._messages[mailing]
@@ -232,9 +256,11 @@ class Lane:
             except Exception as error:
                 slices = [work.slice for work in works if work.slice.mailing == mailing]
                 await in_thread(copies.could_not_prepare, mailing, slices, f"{type(error).__name__}: {error}", timezone.now())
+        if self.pace:
+            await self.pace.sort(works)
         for work in works:
             if message := self._messages.get(work.slice.mailing):
-                self.ready.add(Held(work.slice, work.copies, message, deadline), first=first)
+                self.ready.add(Held(work.slice, work.copies, message, deadline, work.priority, work.list))
         self.changed.set()
 
     async def _keep_leases(self) -> None:

@@ -1,30 +1,40 @@
-"""Which copy leaves next: the slices a lane holds, and their copies in memory."""
+"""Which copy leaves next: the slices a lane holds, and their copies in memory.
+
+Letters first; then lists take turns, a few copies each, more of a post than of a newsletter. So a large list takes from a
+small one no more than its turn.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from django.conf import settings
 
+from colporteur.domain.mailings import Priority
 from colporteur.domain.tokens import Purpose, sign_all
 from colporteur.flow.copies import Message, Refused
 from colporteur.store.copies import Claimed, Due
 
 
 class Held:
-    """A slice this worker owns until ``deadline`` (monotonic seconds)."""
+    """A slice this worker owns until ``deadline`` (monotonic seconds). ``left``: copies that may leave now; ``aside``: how
+    many wait for a limit (``daemons.pace``)."""
 
-    __slots__ = ("_sender", "accepted", "claimed", "deadline", "done", "dropped", "left", "message", "refused", "stopped", "tokens", "under_way")
+    __slots__ = ("_sender", "accepted", "aside", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "message", "priority", "refused", "stopped", "tokens", "under_way")
 
-    def __init__(self, claimed: Claimed, left: Sequence[Due], message: Message, deadline: float) -> None:
+    def __init__(self, claimed: Claimed, left: Sequence[Due], message: Message, deadline: float, priority: int = Priority.POST, list_: int = 0) -> None:
+        self.priority, self.list, self.aside = priority, list_, 0
+        self.due: datetime | None = None  # given back until then
         self.claimed, self.left, self.message, self.deadline = claimed, deque(left), message, deadline
         addresses = [due.address for due in left]
         self.tokens: dict[int, str] = dict(zip(addresses, sign_all(settings.TOKEN_KEY, Purpose.COPY, claimed.mailing, addresses), strict=True))
         self._sender = [part.encode() for part in message.envelope_sender.split("{token}")]
         self.under_way = 0  # taken, no outcome yet, or a refusal that waits for its row to end
         self.accepted: list[int] = []  # addresses, to be settled
+        self.committing = 0  # batches with acceptances of it that are not written yet
         self.refused: list[Refused] = []
         self.dropped = False  # given back or lost: outcomes are still recorded, nothing more is taken
         self.stopped = False  # dropped because of a trouble: refusals no longer count
@@ -37,7 +47,21 @@ class Held:
     @property
     def quiet(self) -> bool:
         """Nothing is left to take, to await or to settle."""
-        return not (self.left or self.under_way or self.accepted or self.refused)
+        return not (self.left or self.aside or self.under_way or self.accepted or self.committing or self.refused)
+
+
+TURN = {Priority.POST: 40, Priority.NEWSLETTER: 10}
+"""Copies of a list in a turn, by priority."""
+
+
+class Queue:
+    """Slices of one list and priority, in the order they were claimed. ``credit``: copies left of its turn."""
+
+    __slots__ = ("credit", "slices", "turn")
+
+    def __init__(self, priority: int) -> None:
+        self.turn = self.credit = TURN.get(Priority(priority), TURN[Priority.POST])
+        self.slices: deque[Held] = deque()
 
 
 class Ready:
@@ -47,19 +71,32 @@ class Ready:
     def __init__(self, ahead: int, hungry: Callable[[], None]) -> None:
         self.held: dict[tuple[int, int], Held] = {}
         self.left, self.ahead, self._hungry = 0, ahead, hungry
-        self._queue: deque[Held] = deque()
+        self._letters = Queue(Priority.LETTER)
+        self._queues: dict[tuple[int, int], Queue] = {}  # (priority, list), those with slices
+        self._turns: deque[Queue] = deque()
 
     def head(self) -> Held | None:
         """The slice whose first copy leaves next. Hot."""
-        while self._queue:
-            held = self._queue[0]
+        if self._letters.slices and (held := self._first(self._letters)) is not None:
+            return held
+        while self._turns:
+            if (held := self._first(self._turns[0])) is not None:
+                return held
+            self._turns.popleft()
+        self._hungry()
+        return None
+
+    def _first(self, queue: Queue) -> Held | None:
+        """The first slice of a queue that has copies and is still ours."""
+        slices = queue.slices
+        while slices:
+            held = slices[0]
             if not held.left:
-                self._queue.popleft()
+                slices.popleft()
             elif time.monotonic() > held.deadline:
                 self.drop(held)
             else:
                 return held
-        self._hungry()
         return None
 
     def took(self, number: int) -> None:
@@ -67,15 +104,18 @@ class Ready:
         before, self.left = self.left, self.left - number
         if before >= self.ahead > self.left:
             self._hungry()
+        if len(self._turns) > 1 and not self._letters.slices:
+            queue = self._turns[0]
+            queue.credit -= number
+            if queue.credit <= 0:
+                queue.credit += queue.turn
+                self._turns.rotate(-1)
 
-    def add(self, held: Held, *, first: bool) -> None:
-        """One more slice, before all others when ``first``."""
+    def add(self, held: Held) -> None:
+        """One more slice."""
         self.held[held.claimed.mailing, held.claimed.number] = held
         self.left += len(held.left)
-        if first:
-            self._queue.appendleft(held)
-        else:
-            self._queue.append(held)
+        self._queue(held).slices.append(held)
 
     def back(self, held: Held, due: Due) -> None:
         """A copy that was taken and not sent."""
@@ -83,19 +123,29 @@ class Ready:
             return
         held.left.appendleft(due)
         self.left += 1
-        if held not in self._queue:
-            self._queue.appendleft(held)
+        slices = self._queue(held).slices
+        if held not in slices:
+            slices.appendleft(held)
 
     def drop(self, held: Held) -> None:
         """Send no more of this slice: it is lost to another worker, paused or cancelled."""
         self.left -= len(held.left)
         held.left.clear()
         held.dropped = True
-        if held in self._queue:
-            self._queue.remove(held)
+        if held in (slices := self._queue(held).slices):
+            slices.remove(held)
         if self.left < self.ahead:
             self._hungry()
 
     def of(self, mailing: int) -> list[Held]:
         """The slices of a mailing."""
         return [one for one in self.held.values() if one.claimed.mailing == mailing]
+
+    def _queue(self, held: Held) -> Queue:
+        """The queue of a slice, which has a turn."""
+        if held.priority == Priority.LETTER:
+            return self._letters
+        queue = self._queues.setdefault((held.priority, held.list), Queue(held.priority))
+        if queue not in self._turns:
+            self._turns.append(queue)
+        return queue

@@ -148,6 +148,12 @@ class Settling:
         self._stops.append((mailing, code, f"{code} {text}" if code else text))
         self.soon()
 
+    def alone(self, held: Held, due: Due, outcome: Outcome) -> None:
+        """A refusal that blames us, and that the destination answers for: the copy is tried again, once if for good."""
+        held.under_way -= 1
+        held.refused.append(Refused(due.address, outcome.code, outcome.text, policy=outcome.result is Result.FAILED))
+        self.soon()
+
     def _refuse(self, held: Held, due: Due, outcome: Outcome) -> None:
         held.under_way -= 1
         unknown, final = outcome.result is Result.UNKNOWN, outcome.result is Result.FAILED
@@ -271,8 +277,9 @@ class Settling:
         """Forget finished slices, giving back what is still open in them."""
         for held in quiet:
             del self.ready.held[held.claimed.mailing, held.claimed.number]
-        if still_open := [held.claimed for held in quiet if not held.done]:
-            await in_thread(copies.release, still_open)
+        still_open = [held for held in quiet if not held.done]
+        for due in {held.due for held in still_open}:
+            await in_thread(copies.release, [held.claimed for held in still_open if held.due == due], due)
 
 
 def _accept(batch: list[tuple[Claimed, list[int]]]) -> list[Standing]:

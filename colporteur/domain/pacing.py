@@ -115,18 +115,27 @@ class Bucket:
         last = self.clock - self.rate.seconds
         self.bins = {number: counts for number, counts in self.bins.items() if (number + 1) * self._width > last}
 
-    def answered(self, age: float, number: int = 1) -> None:
-        """Slots whose copies were answered ``age`` seconds ago: their windows begin now, no longer when they are reported."""
-        burst = min(number, self.burst)
-        self.give_back(number)
+    def answered(self, age: float, number: int = 1, burst: int = 0) -> None:
+        """Copies were answered ``age`` seconds ago, so many of them sent in a burst: their window begins then, not when it
+        is reported."""
         counts = self.bins.setdefault(int((self.clock - max(age, 0.0)) // self._width), [0, 0])
         counts[0] += number
         counts[1] += burst
 
-    def give_back(self, number: int) -> None:
-        """Slots that were not used."""
+    def give_back(self, number: int, burst: int = 0) -> None:
+        """Slots are no longer out."""
         self.open = max(0, self.open - number)
-        self.burst = max(0, self.burst - number)
+        self.burst = max(0, self.burst - burst)
+
+    def load(self, numbers: Sequence[int]) -> None:
+        """Bins as ``dump`` wrote them at this clock."""
+        now = int(self.clock // self._width)
+        self.bins = {now + numbers[first]: [numbers[first + 1], numbers[first + 2]] for first in range(0, len(numbers), 3)}
+
+    def dump(self) -> list[int]:
+        """Bins in small numbers: each by its distance from the present one, answered, of these in a burst."""
+        now = int(self.clock // self._width)
+        return [number for index, counts in self.bins.items() for number in (index - now, *counts)]
 
     def begin(self) -> None:
         """Before slots are asked for: in which order answered ones leave the window."""

@@ -47,3 +47,9 @@ def read_url(url: str) -> Way:
     user = f"{parts.username}@" if parts.username else ""
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return Way(kind, f"{parts.scheme}://{user}{host}{f':{port}' if port else ''}{f'?tls={tls}' if tls else ''}")
+
+
+def account_of(url: str) -> str:
+    """``user@host`` of an account, in lower case; several transports with the same one share its limits. "" without a user."""
+    parts = urlsplit(url.strip())
+    return f"{unquote(parts.username)}@{parts.hostname or ''}".lower() if parts.username else ""

@@ -1,7 +1,9 @@
 """Every table, gathered for Django; look in the file of the noun."""
 
 from colporteur.store.arrivals import Arrival, Blob, Errand
+from colporteur.store.buckets import BucketRow, SlotsOut
 from colporteur.store.clock import Clock
+from colporteur.store.destinations import DestinationGroup, MailDomain
 from colporteur.store.health import Heartbeat
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
@@ -14,11 +16,12 @@ from colporteur.store.posts import Finding, Post
 from colporteur.store.requests import ListRequest
 from colporteur.store.routes import RouteStep
 from colporteur.store.senders import AuthorPolicy
+from colporteur.store.signing import SigningKey
 from colporteur.store.templates import OwnTemplate
 from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "Clock", "Collected", "Copy", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "ListRequest", "Mailbox", "Mailing",
-    "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "Site", "Slice", "Source", "Transport", "Wording",
+    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Copy", "DestinationGroup", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "ListRequest", "MailDomain", "Mailbox", "Mailing",
+    "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "Transport", "Wording",
 ]

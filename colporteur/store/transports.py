@@ -18,6 +18,7 @@ class Transport(models.Model):
     enabled = models.BooleanField(default=True)
     is_default = models.BooleanField(default=False)
     connections = models.SmallIntegerField(default=0)  # parallel connections of one worker; 0: the installation's default
+    by_destination = models.BooleanField(null=True)  # groups of destinations have their limits here; null: when the transport has limits itself
     # Health.
     last_success = models.DateTimeField(null=True)
     failures = models.IntegerField(default=0)  # in a row

@@ -37,7 +37,9 @@ def play(rates: list[Rate], cadence: list[Cadence], until: float, latency: list[
         while answers and answers[0] <= now:
             answer = heapq.heappop(answers)
             for bucket in buckets:
-                bucket.answered(now - answer)
+                burst = min(1, bucket.burst)
+                bucket.give_back(1, burst)
+                bucket.answered(now - answer, 1, burst)
         slots = grant(buckets, cadence[step % len(cadence)], 50_000)
         for at in slots.at:
             late = latency[len(stamps) % len(latency)]
@@ -91,7 +93,7 @@ def test_a_tenth_is_kept_for_letters_and_used_by_others_only_slowly() -> None:
 def test_what_was_given_back_may_be_used_and_what_was_answered_not_before_its_window_is_over() -> None:
     bucket = Bucket(Rate(4, 60))
     assert len(grant([bucket], Cadence.LETTER, 10).at) == 4
-    bucket.give_back(1)
+    bucket.give_back(4)
     bucket.answered(0.0, 3)
     assert len(grant([bucket], Cadence.LETTER, 10).at) == 1
     bucket.advance(59.9)
@@ -111,6 +113,7 @@ def test_slots_are_given_for_the_near_future_only_and_shared_among_workers() -> 
 def test_the_clock_of_a_bucket_never_goes_back() -> None:
     bucket = Bucket(Rate(10, 60))
     assert len(grant([bucket], Cadence.LETTER, 10).at) == 10
+    bucket.give_back(10)
     bucket.answered(0.0, 10)
     bucket.advance(-3600.0)
     assert not grant([bucket], Cadence.LETTER, 10).at

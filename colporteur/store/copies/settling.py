@@ -148,6 +148,35 @@ def defer(slice_: Claimed, replies: dict[int, int], due: datetime, now: datetime
     run(_DEFER, {**values, "new": new, "addresses": list(replies), "codes": list(replies.values())})
 
 
+_OFF_SLICE = """
+SELECT s.number FROM slice s JOIN slice old ON old.mailing_id = s.mailing_id AND old.number = %(number)s AND s.transport_id IS NOT DISTINCT FROM old.transport_id
+ WHERE s.mailing_id = %(mailing)s AND NOT s.done AND s.lease_until IS NULL AND s.due_at = %(due)s AND s.number <> %(number)s AND s.size - s.cancelled < %(slice)s
+ ORDER BY s.number DESC LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+"""
+_OFF = """
+-- Move open copies that may not leave yet to the slice where they are due; nothing about them changes, both slices' totals follow.
+WITH moved AS (
+    UPDATE copy SET slice = %(new)s
+     WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s::bigint[]) AND state IN (0, 1)
+    RETURNING state
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE state = 1))::int AS tried FROM moved)
+UPDATE slice SET size = size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END,
+       deferred = deferred + CASE WHEN number = %(new)s THEN n.tried ELSE -n.tried END,
+       done = CASE WHEN number = %(new)s THEN false ELSE sent + failed + cancelled >= size - n.n END
+  FROM n WHERE mailing_id = %(mailing)s AND number IN (%(new)s, %(number)s)
+"""
+
+
+def put_off(slice_: Claimed, addresses: Sequence[int], due: datetime) -> None:
+    """Copies of a claimed slice that come due at exactly ``due``. The caller holds the mailing's row."""
+    values = {"mailing": slice_.mailing, "number": slice_.number, "due": due, "slice": SLICE}
+    found = run(_OFF_SLICE, values)
+    new = found[0][0] if found else next_number(slice_.mailing)
+    if not found:
+        run(_NEW_SLICE, {**values, "new": new})
+    run(_OFF, {**values, "new": new, "addresses": array(addresses)})
+
+
 def lock_mailing(mailing: int) -> tuple[str, bool]:
     """(state, planned) of a mailing whose row is locked until the transaction ends."""
     rows = run(_LOCK_MAILING, {"mailing": mailing})

@@ -72,7 +72,7 @@ def counts(mailings: Sequence[int]) -> dict[int, Counts]:
 
 
 _TRANSPORTS_DUE = f"""
-SELECT t.id, t.url_sealed, t.connections FROM transport t
+SELECT t.id, t.url_sealed, t.connections, t.by_destination FROM transport t
  WHERE t.enabled AND (t.next_try IS NULL OR t.next_try <= %(now)s)
    AND EXISTS (
     WITH RECURSIVE ready (priority, mailing_id) AS (
@@ -85,6 +85,6 @@ SELECT t.id, t.url_sealed, t.connections FROM transport t
 """
 
 
-def transports_due(now: datetime) -> list[tuple[int, str, int]]:
-    """(id, sealed URL, connections) of transports with copies to send now."""
-    return [(row[0], row[1], row[2]) for row in run(_TRANSPORTS_DUE, {"now": now})]
+def transports_due(now: datetime) -> list[tuple[int, str, int, bool | None]]:
+    """(id, sealed URL, connections, whether by destination) of transports with copies to send now."""
+    return [(row[0], row[1], row[2], row[3]) for row in run(_TRANSPORTS_DUE, {"now": now})]
