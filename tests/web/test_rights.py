@@ -34,13 +34,13 @@ MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ADMIN)),
     **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon"), (OWNER, ADMIN)),
     "sending": (STRANGER, OWNER, ADMIN),  # an owner of any list: the rows are his or her own
-    **dict.fromkeys(("list-new", "people", "person", "person-add", "settings", "site-policy", "organisation-policy", "domain-policy", "domain-add", "site-route", "organisation-route", "domain-route", "errands"), (ADMIN,)),
+    **dict.fromkeys(("list-new", "people", "person", "person-add", "settings", "site-policy", "organisation-policy", "domain-policy", "domain-add", "site-route", "organisation-route", "domain-route", "domain-signing", "errands"), (ADMIN,)),
     **dict.fromkeys(("transport", "transport-add", "try", "try-post", "try-state", "outbox", "outbox-message", "outbox-html"), (ADMIN,)),
 }
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ADMIN), "list-switch": (OWNER, ADMIN), "mailbox-do": (OWNER, ADMIN), "mailing-move": (OWNER, ADMIN),
-    "post-quarantine": (OWNER, ADMIN), "errand-do": (OWNER, ADMIN), "domain-switch": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
+    "post-quarantine": (OWNER, ADMIN), "errand-do": (OWNER, ADMIN), "domain-switch": (ADMIN,), "domain-signing-do": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
 }  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def arguments(world: World) -> dict[str, list[object]]:
         **dict.fromkeys(("list", "list-switch", "list-about", "list-delete", "roles", "list-transport", "activity", "members", "members-add", "members-change", "members-csv", "list-settings", "mailbox", "mailbox-do"), list_),
         **dict.fromkeys(("waiting-post", "post", "post-html", "post-original", "post-quarantine", "try-post", "try-state"), post), "post-attachment": [held.pk, 0],
         **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-move", "mailing-abandon"), one),
-        "person": [world.owner.pk], "list-by-address": [world.list.address, "members"], **dict.fromkeys(("organisation-policy", "organisation-route"), [world.list.organisation_id]), **dict.fromkeys(("domain-policy", "domain-route"), [world.list.domain_id]), "domain-switch": [world.list.domain_id],
+        "person": [world.owner.pk], "list-by-address": [world.list.address, "members"], **dict.fromkeys(("organisation-policy", "organisation-route"), [world.list.organisation_id]), **dict.fromkeys(("domain-policy", "domain-route", "domain-signing", "domain-signing-do"), [world.list.domain_id]), "domain-switch": [world.list.domain_id],
         **{key: [transport.pk] for key in ("transport", "transport-do")}, "my-membership": [anna.pk], "errand-do": [errand.pk],
         **{key: [transport.pk, "one.eml"] for key in ("outbox-message", "outbox-html")},
     }  # fmt: skip

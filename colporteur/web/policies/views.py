@@ -128,7 +128,7 @@ def _say(request: HttpRequest, changed: Mapping[str, Any]) -> None:
     messages.success(request, ngettext("%(n)s setting saved: %(labels)s.", "%(n)s settings saved: %(labels)s.", len(changed)) % {"n": len(changed), "labels": labels})
 
 
-def _above(request: HttpRequest, place: Site | Organisation | Domain, layers: Mapping[Layer, Mapping[str, Any]], here: Layer, title: str, way: str) -> HttpResponse:
+def _above(request: HttpRequest, place: Site | Organisation | Domain, layers: Mapping[Layer, Mapping[str, Any]], here: Layer, title: str, way: str, signature: str = "") -> HttpResponse:
     found = effective(layers)
     faults: dict[str, str] = {}
     if request.method == "POST":
@@ -137,7 +137,7 @@ def _above(request: HttpRequest, place: Site | Organisation | Domain, layers: Ma
             return done
     names = {Layer.SITE: _("Setting of the site"), Layer.ORGANISATION: _("Setting of the organisation"), Layer.DOMAIN: _("Setting of the domain")}
     sections = _sections(request, rows(found, here, list(layers), names), faults)
-    return render(request, "policies/above.html", {"sections": sections, "title": title, "here": here.value, "way": way} | _counts(request, found, here), status=422 if faults else 200)
+    return render(request, "policies/above.html", {"sections": sections, "title": title, "here": here.value, "way": way, "signature": signature} | _counts(request, found, here), status=422 if faults else 200)
 
 
 @admin_only
@@ -159,4 +159,4 @@ def of_domain(request: HttpRequest, number: int) -> HttpResponse:
     """What holds for the lists of a domain."""
     domain = get_object_or_404(Domain.objects.select_related("organisation"), pk=number)
     layers = {Layer.SITE: policies.site().policy, Layer.ORGANISATION: domain.organisation.policy, Layer.DOMAIN: domain.policy}
-    return _above(request, domain, layers, Layer.DOMAIN, domain.name, reverse("domain-route", args=[number]))
+    return _above(request, domain, layers, Layer.DOMAIN, domain.name, reverse("domain-route", args=[number]), reverse("domain-signing", args=[number]))
