@@ -7,6 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
+        ('store', '0006_pacing'),
         ('store', '0007_clock'),
     ]
 
