@@ -12,7 +12,7 @@ from django.db.models import Count, Q
 
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import lists, organisations, roles, routes
+from colporteur.flow import life, lists, organisations, roles, routes
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.policies import explained
@@ -92,17 +92,20 @@ def set_(address: str, values: tuple[str, ...], inherit: tuple[str, ...], as_jso
 
 
 @list_.command()
-@click.argument("address")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...")
 @json_option
 @plainly
-def delete(address: str, as_json: bool) -> None:
-    """Delete a list: it is hidden with all it has, and can be restored."""
-    found = lists.find(address)
-    lists.delete(found, now(), by=BY)
+def delete(addresses: tuple[str, ...], as_json: bool) -> None:
+    """Delete lists, all or none: each is hidden with all it has, and can be restored for a time."""
+    found = [lists.find(address) for address in dict.fromkeys(addresses)]
+    goes = [life.going(one) for one in found]
+    life.delete_all(found, now(), by=BY)
     if as_json:
-        print_one(next(_rows([found])), True)
-    else:
-        tell(f"{found.address} is deleted; `colporteur list restore {found.address}` brings it back")
+        rows = [{**row, "restorable_until": stamp(one.purge_at)} for row, one in zip(_rows(found), found, strict=True)]
+        print_rows(rows, COLUMNS, True) if len(rows) > 1 else print_one(rows[0], True)
+        return
+    for one, gone in zip(found, goes, strict=True):
+        tell(f"{one.address} is deleted with {gone.members} members and {gone.messages} messages; `colporteur list restore {one.address}` brings it back within {gone.days} days")
 
 
 @list_.command()
@@ -110,8 +113,77 @@ def delete(address: str, as_json: bool) -> None:
 @json_option
 @plainly
 def restore(address: str, as_json: bool) -> None:
-    """Bring a deleted list back."""
-    print_one(next(_rows([lists.restore(address, now(), by=BY)])), as_json)
+    """Bring a deleted list back as it was."""
+    print_one(next(_rows([life.restore(address, now(), by=BY)])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@click.argument("new", metavar="NEW")
+@click.option("--forget-old", is_flag=True, help="Do not keep the old address as a further one.")
+@json_option
+@plainly
+def move(address: str, new: str, forget_old: bool, as_json: bool) -> None:
+    """Rename a list, or move it to another domain: members, messages and List-Id stay, the old address goes on working."""
+    found = lists.find(address)
+    life.move(found, new, now(), by=BY, keep=not forget_old)
+    print_one(next(_rows([found])) | {"aliases": sorted(found.aliases.values_list("address", flat=True)), "list_id": found.list_id}, as_json)
+
+
+@list_.command()
+@click.argument("address")
+@click.argument("new", metavar="NEW")
+@click.option("--title", default="", help="What people read; without it the same.")
+@click.option("--members", is_flag=True, help="With its members.")
+@json_option
+@plainly
+def copy(address: str, new: str, title: str, members: bool, as_json: bool) -> None:
+    """Make a new list with the settings, roles and own texts of one that is there."""
+    print_one(next(_rows([life.copy(lists.find(address), new, now(), by=BY, title=title, members=members)])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@json_option
+@plainly
+def close(address: str, as_json: bool) -> None:
+    """Close a list whose time is over: mail is refused for good, everything is kept."""
+    found = lists.find(address)
+    life.close(found, now(), by=BY)
+    print_one(next(_rows([found])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@json_option
+@plainly
+def reopen(address: str, as_json: bool) -> None:
+    """Open a closed list again."""
+    found = lists.find(address)
+    life.reopen(found, now(), by=BY)
+    print_one(next(_rows([found])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@json_option
+@plainly
+def enable(address: str, as_json: bool) -> None:
+    """Switch a list's service on."""
+    found = lists.find(address)
+    life.switch(found, True, now(), by=BY)
+    print_one(next(_rows([found])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@json_option
+@plainly
+def disable(address: str, as_json: bool) -> None:
+    """Switch a list's service off: it takes and sends nothing, and loses nothing."""
+    found = lists.find(address)
+    life.switch(found, False, now(), by=BY)
+    print_one(next(_rows([found])), as_json)
 
 
 @list_.command()

@@ -128,6 +128,7 @@ class Policy:
 
     service_off: ServiceOff = _option(ServiceOff.REJECT, SERVICE, _("Mail while the service is off"), _("What a sender is told while the list's service is switched off."), choices={
         "reject": _("Refused with a clear text"), "defer": _("Try again later")})
+    keep_deleted: int = _option(30, SERVICE, _("A deleted list is kept"), _("So long it can be restored with everything it has; then it goes for good."), unit="days", least=1, most=365)
 
 
 class Effective(NamedTuple):

@@ -59,8 +59,9 @@ class Reply(NamedTuple):
 
 TAKEN = Reply(250, "2.6.0 Taken")
 UNKNOWN = Reply(550, "5.1.1 No such list here")
-OFF = Reply(550, "5.2.1 This list is switched off")
+OFF = Reply(550, "5.2.1 This list is switched off, nothing was delivered")
 OFF_FOR_NOW = Reply(450, "4.2.1 This list is switched off, try again later")
+CLOSED = Reply(550, "5.2.1 This list is closed, nothing was delivered")
 TROUBLE = Reply(451, "4.3.0 Our trouble, not yours: try again later")
 
 
@@ -162,7 +163,15 @@ def _route(one: Incoming, ways: Ways, fresh: set[mailboxes.Key]) -> _Taken:
 def _reply(place: Place | None) -> Reply:
     if place is None:
         return UNKNOWN
-    return TAKEN if not place.off else OFF_FOR_NOW if place.defers else OFF
+    if not place.off:
+        return TAKEN
+    if place.ended:
+        return CLOSED
+    if place.of_domain:
+        if place.defers:
+            return Reply(450, f"4.2.1 The list service of {place.of_domain} is switched off, try again later")
+        return Reply(550, f"5.2.1 The list service of {place.of_domain} is switched off, nothing was delivered")
+    return OFF_FOR_NOW if place.defers else OFF
 
 
 def _drop_duplicates(taken: Sequence[_Taken], now: datetime) -> list[_Repeated]:

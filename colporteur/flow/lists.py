@@ -1,4 +1,4 @@
-"""Lists: made, changed, deleted, restored, and what is contradictory about one."""
+"""Lists: made and changed, and what is contradictory about one. What ends or moves one is ``flow.life``."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from colporteur.domain import policy as options
-from colporteur.domain.addresses import SUFFIXES, Service, list_name, normal, readings
+from colporteur.domain.addresses import normal
 from colporteur.domain.routes import read
 from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import roles, routes
+from colporteur.flow import life, naming, roles, routes
 from colporteur.flow.contradictions import warnings as warnings
 from colporteur.flow.organisations import actor, default_organisation
 from colporteur.store import journal
 from colporteur.store.lists import Alias, List, ListState, RoleKind
-from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.organisations import Organisation
 from colporteur.store.people import Person
 
 log = logging.getLogger("colporteur.lists")
@@ -45,15 +45,13 @@ def create(address: str, template: str, owner_email: str, now: datetime, *, titl
     """
     if template not in TEMPLATES:
         raise ValueError(_("there is no template %(template)r; known: %(known)s") % {"template": template, "known": ", ".join(TEMPLATES)})
-    local, _at, host = normal(address).rpartition("@")
-    checked = f"{list_name(local)}@{host}"
-    owner = normal(owner_email)
-    domain = Domain.objects.select_related("organisation").filter(name=host).first()
+    checked, domain = naming.wanted(address)
+    owner, host = normal(owner_email), checked.rpartition("@")[2]
     if domain is None and template != OWN_DOMAIN_NOT_NEEDED:
         raise ValueError(_("%(domain)s is not a domain of this installation: add it with `colporteur domain add %(domain)s`, or make a list of the template mailbox") % {"domain": host})
     if owner == checked:
         raise ValueError(_("a list cannot own itself: name a person as the owner"))
-    _free(checked)
+    naming.free(checked)
     made = List.objects.create(
         organisation=domain.organisation if domain else organisation or default_organisation(),
         domain=domain, address=checked, title=_title(title), template=template, list_id=checked.replace("@", "."),
@@ -67,9 +65,8 @@ def create(address: str, template: str, owner_email: str, now: datetime, *, titl
 @transaction.atomic
 def add_alias(list_: List, address: str, now: datetime, *, by: Person | str) -> Alias:
     """A further address of the list. Raises ``ValueError`` when it is taken or looks like a service address."""
-    local, _at, host = normal(address).rpartition("@")
-    checked = f"{list_name(local)}@{host}"
-    _free(checked)
+    checked, _domain = naming.wanted(address)
+    naming.free(checked)
     alias = Alias.objects.create(list=list_, address=checked)
     _changed(list_, "alias", "", checked, now, by)
     return alias
@@ -136,46 +133,12 @@ def change_all(list_: List, values: Mapping[str, str | None], now: datetime, *, 
         raise ValueError(_("%(name)s has no inherited value") % {"name": missing[0]})
     change(list_, now, by=by, **others)
     if state is not None:
-        switch(list_, state == ListState.ACTIVE, now, by=by)
-
-
-def switch(list_: List, on: bool, now: datetime, *, by: Person | str) -> bool:
-    """Switch the list's service on or off; off it takes and sends nothing and loses nothing. False when it was so."""
-    return _move(list_, ListState.OFF if on else ListState.ACTIVE, ListState.ACTIVE if on else ListState.OFF, "list.on" if on else "list.off", now, by)
-
-
-def delete(list_: List, now: datetime, *, by: Person | str) -> bool:
-    """Hide the list with everything it has; ``restore`` brings it back. False when somebody else just did."""
-    return any(_move(list_, before, ListState.DELETED, "list.deleted", now, by) for before in (ListState.ACTIVE, ListState.OFF))
-
-
-def restore(address: str, now: datetime, *, by: Person | str) -> List:
-    """Bring a deleted list back, switched on. Raises ``ValueError`` when there is none."""
-    checked = normal(address)
-    found = List.objects.select_related("organisation", "domain").filter(address=checked, state=ListState.DELETED).first()
-    if found is None or not _move(found, ListState.DELETED, ListState.ACTIVE, "list.restored", now, by):
-        raise ValueError(_("there is no deleted list %(address)s") % {"address": checked})
-    return found
+        life.switch(list_, state == ListState.ACTIVE, now, by=by)
 
 
 # --- how ---
 
 
-def _free(address: str) -> None:
-    """Refuse an address that is a list's, an alias, a service address of one, or whose own service addresses are taken."""
-    local, _at, host = address.rpartition("@")
-    with connection.cursor() as cursor:  # lists and aliases are two tables: one lock instead of one unique index
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('colporteur list addresses'))")
-    services = {reading.address for reading in readings(address) if reading.service is not Service.POST}
-    rivals = {address, *services, *(f"{local}{suffix}@{host}" for suffix in SUFFIXES)}
-    taken = dict(List.objects.filter(address__in=rivals).values_list("address", "state"))
-    aliases = set(Alias.objects.filter(address__in=rivals).values_list("address", flat=True))
-    if taken.get(address) == ListState.DELETED:
-        raise ValueError(_("%(address)s belongs to a deleted list: restore it with `colporteur list restore`, or choose another name") % {"address": address})
-    if address in taken or address in aliases:
-        raise ValueError(_("there is a list with the address %(address)s already") % {"address": address})
-    if clash := sorted({*taken, *aliases}):
-        raise ValueError(_("%(address)s and %(other)s cannot both be: one is a service address of the other") % {"address": address, "other": clash[0]})
 
 
 def _said(value: Any) -> str:
@@ -191,13 +154,3 @@ def _title(text: str) -> str:
 
 def _changed(list_: List, name: str, old: str, new: str, now: datetime, by: Person | str) -> None:
     journal.write("list.changed", now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, by=str(by), change=f"{name}: {old or '—'} → {new or '—'}", option=name, old=old, new=new)
-
-
-@transaction.atomic
-def _move(list_: List, before: ListState, after: ListState, event: str, now: datetime, by: Person | str) -> bool:
-    if not List.objects.filter(pk=list_.pk, state=before).update(state=after):
-        return False
-    list_.state = after
-    journal.write(event, now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, by=str(by))
-    log.info("moved list=%s from=%s to=%s", list_.address, before.value, after.value)
-    return True

@@ -26,8 +26,8 @@ _LEAVE = re.compile(r"\s*(?:unsubscribe|leave|d[eé]sabonne\w*|d[eé]sinscri\w*)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a recipient leads. ``list`` is None for addresses of a whole domain; ``off``: the service is switched off,
-    ``defers``: senders are then told to try later."""
+    """Where a recipient leads. ``list`` is None for addresses of a whole domain; ``off``: it takes nothing now,
+    ``defers``: senders are then told to try later; ``of_domain``: its domain's service is off; ``ended``: it is closed for good."""
 
     recipient: str
     list: List | None
@@ -35,6 +35,8 @@ class Place:
     token: str = ""
     off: bool = False
     defers: bool = False
+    of_domain: str = ""
+    ended: bool = False
 
     @property
     def is_post(self) -> bool:
@@ -54,7 +56,7 @@ class Ways:
         for reading in addresses.readings(_plain(recipient)):
             if reading.address.startswith("@"):
                 if domain := self._domains.get(reading.address[1:]):
-                    return Place(recipient, None, reading.service, reading.token, not domain.enabled, self._domain_defers(domain))
+                    return Place(recipient, None, reading.service, reading.token, not domain.enabled, self._domain_defers(domain), "" if domain.enabled else domain.name)
             elif list_ := self._lists.get(reading.address):
                 return self._on(list_, recipient, reading)
         return None
@@ -79,8 +81,10 @@ class Ways:
         return self._on(list_, list_.address, Reading(list_.address, Service.BOUNCES if report else Service.POST))
 
     def _on(self, list_: List, recipient: str, reading: Reading) -> Place:
-        off = list_.state != ListState.ACTIVE or (list_.domain is not None and not list_.domain.enabled)
-        place = Place(recipient, list_, reading.service, reading.token, off, off and self._list_defers(list_))
+        of_domain = list_.domain.name if list_.domain and not list_.domain.enabled else ""
+        ended = list_.state == ListState.CLOSED
+        off = list_.state != ListState.ACTIVE or bool(of_domain)
+        place = Place(recipient, list_, reading.service, reading.token, off, off and not ended and self._list_defers(list_), of_domain, ended)
         if place.is_post and place.token and (asked := _asked(place.token, "", False)):
             return replace(place, service=asked[0], token=asked[1])
         return place

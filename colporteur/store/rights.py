@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
+from colporteur.store.organisations import Administrator, Organisation
 from colporteur.store.people import Address, Person
 
 
@@ -21,7 +22,7 @@ class Right(StrEnum):
     SEE = "see"  # a member: the list's page and distributed messages
     MODERATE = "moderate"  # decide about held messages
     MANAGE = "manage"  # members, settings, roles: an owner
-    ADMINISTER = "administer"  # the site's administrator
+    ADMINISTER = "administer"  # an administrator of the site or of the list's organisation
 
 
 _BY_ROLE: dict[RoleKind, frozenset[Right]] = {
@@ -38,7 +39,7 @@ def rights_on(person: Person, list_: List) -> frozenset[Right]:
     """
     if not person.is_active:
         return frozenset()
-    if person.is_admin:
+    if administers(person, list_.organisation_id):
         return frozenset(Right)
     if list_.state == ListState.DELETED:
         return frozenset()
@@ -58,10 +59,30 @@ def lists_for(person: Person, right: Right) -> QuerySet[List]:
     if person.is_admin:
         return lists
     kinds = [kind for kind, rights in _BY_ROLE.items() if right in rights]
-    allowed = Exists(Role.objects.filter(_held_by(person), list=OuterRef("pk"), kind__in=kinds))
+    allowed = Exists(Role.objects.filter(_held_by(person), list=OuterRef("pk"), kind__in=kinds)) | _administered_by(person)
     if right is Right.SEE:
         return lists.filter(allowed | Exists(Membership.objects.filter(list=OuterRef("pk"), address__person=person, until__isnull=True)))
     return lists.filter(allowed)
+
+
+def deleted_lists_for(person: Person) -> QuerySet[List]:
+    """Deleted lists the person may restore; one query when evaluated."""
+    lists = List.objects.filter(state=ListState.DELETED)
+    if not person.is_active:
+        return lists.none()
+    return lists if person.is_admin else lists.filter(_administered_by(person))
+
+
+def administers(person: Person, organisation: int) -> bool:
+    """Whether the person is an administrator of the organisation, or of the site."""
+    return person.is_active and (person.is_admin or Administrator.objects.filter(person=person, organisation=organisation).exists())
+
+
+def organisations_for(person: Person) -> QuerySet[Organisation]:
+    """Organisations the person administers; every one for an administrator of the site."""
+    if not person.is_active:
+        return Organisation.objects.none()
+    return Organisation.objects.all() if person.is_admin else Organisation.objects.filter(administrators__person=person)
 
 
 def addresses_of(list_: List, kind: RoleKind) -> list[Address]:
@@ -90,6 +111,12 @@ def holds(list_: List, address: Address, *kinds: RoleKind) -> bool:
     return Role.objects.filter(holder, list=list_, kind__in=kinds).exists()
 
 
+def administrators_of(organisation: Organisation) -> list[Address]:
+    """Addresses of the organisation's administrators; of the site's when it has none."""
+    people = Person.objects.filter(administers__organisation=organisation, is_active=True).prefetch_related("addresses").order_by("id")
+    return [address for person in people if (address := _best(person))] or administrators()
+
+
 def administrators() -> list[Address]:
     """Addresses of the site's administrators."""
     people = Person.objects.filter(is_admin=True, is_active=True).prefetch_related("addresses").order_by("id")
@@ -98,6 +125,10 @@ def administrators() -> list[Address]:
 
 def _held_by(person: Person) -> Q:
     return Q(person=person) | Q(address__person=person)
+
+
+def _administered_by(person: Person) -> Exists:
+    return Exists(Administrator.objects.filter(person=person, organisation=OuterRef("organisation")))
 
 
 def _best(person: Person | None) -> Address | None:

@@ -86,6 +86,10 @@ def rows_of_lists(lists: Iterable[List], moderated: set[int]) -> list[ListRow]:
 
 
 def _health(list_: List, members: int, waiting: dict[int, int], broken: set[int], leaving: dict[int, int]) -> tuple[str, str]:
+    if list_.state == ListState.PENDING:
+        return "draft", gettext("Waits for activation")
+    if list_.state == ListState.CLOSED:
+        return "paused", gettext("Closed")
     if list_.state == ListState.OFF or (list_.domain and not list_.domain.enabled):
         return "paused", gettext("Switched off")
     if list_.pk in broken:

@@ -83,3 +83,20 @@ def test_a_hostile_title_cannot_move_the_cursor(run: Run, amapiens: List) -> Non
     List.objects.update(title="\x1b[2J\x1b[31mAmapiens\u202e")
     printed = run("list", "list").stdout + run("list", "show", "amapiens@saule.example").stdout
     assert "\x1b" not in printed and "\u202e" not in printed
+
+
+def test_a_list_is_deleted_moved_copied_closed_and_switched(run: Run, ask: Run, amapiens: List) -> None:
+    assert run("list", "create", "bureau@saule.example", "--owner", "paul@saule.example").exit_code == 0
+    moved = ask("list", "move", "bureau@saule.example", "ca@saule.example")
+    assert (moved["address"], moved["aliases"], moved["list_id"]) == ("ca@saule.example", ["bureau@saule.example"], "bureau.saule.example")
+    assert ask("list", "copy", "ca@saule.example", "ag@saule.example", "--members")["owners"] == ["paul@saule.example"]
+    assert ask("list", "close", "ag@saule.example")["state"] == "closed"
+    assert ask("list", "reopen", "ag@saule.example")["state"] == "active"
+    assert ask("list", "disable", "ag@saule.example")["state"] == "off"
+    assert ask("list", "enable", "ag@saule.example")["state"] == "active"
+    gone = ask("list", "delete", "ag@saule.example", "ca@saule.example")
+    assert [row["address"] for row in gone] == ["ag@saule.example", "ca@saule.example"] and all(row["restorable_until"] for row in gone)
+    said = run("list", "delete", "amapiens@saule.example").output
+    assert "0 members and 0 messages" in said and "within 30 days" in said
+    assert run("list", "delete", "amapiens@saule.example", "ag@saule.example").exit_code == 1
+    assert len(ask("list", "list", "--deleted")) == 3

@@ -9,7 +9,7 @@ import pytest
 
 from colporteur.domain.addresses import SUFFIXES
 from colporteur.domain.policy import Layer
-from colporteur.flow import lists, organisations, people, roles, routes, transports
+from colporteur.flow import life, lists, organisations, people, roles, routes, transports
 from colporteur.store.lists import Alias, List, ListState, RoleKind
 from colporteur.store.models import JournalEntry, Organisation, Person, Role
 from colporteur.store.policies import explained, policy
@@ -155,15 +155,15 @@ def test_a_transport_of_another_organisation_cannot_be_chosen() -> None:
 
 def test_a_deleted_list_is_hidden_keeps_its_name_and_comes_back_whole() -> None:
     made = make()
-    assert lists.delete(made, NOW, by="test") and not lists.delete(made, NOW, by="test")
+    assert life.delete(made, NOW, by="test") and not life.delete(made, NOW, by="test")
     with pytest.raises(ValueError, match="no list amapiens"):
         lists.find("amapiens@saule.example")
     with pytest.raises(ValueError, match="deleted list"):
         make()
-    assert lists.restore("amapiens@saule.example", NOW, by="test").state == ListState.ACTIVE
+    assert life.restore("amapiens@saule.example", NOW, by="test").state == ListState.ACTIVE
     assert roles.of(lists.find("amapiens@saule.example"))
     with pytest.raises(ValueError, match="no deleted list"):
-        lists.restore("amapiens@saule.example", NOW, by="test")
+        life.restore("amapiens@saule.example", NOW, by="test")
 
 
 # --- contradictions ---

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from colporteur.flow import lists, memberships, organisations, people, roles
+from colporteur.flow import life, lists, memberships, organisations, people, roles
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.models import Address, JournalEntry, Person, Role
 from colporteur.store.rights import Right, addresses_of, administrators, holds, lists_for, rights_on
@@ -41,7 +41,7 @@ def test_each_part_has_its_rights_and_no_more(amapiens: List) -> None:
 
 
 def test_a_deleted_list_is_the_administrators_only(amapiens: List) -> None:
-    lists.delete(amapiens, NOW, by="test")
+    life.delete(amapiens, NOW, by="test")
     assert rights_on(people.add("alice@a.example", now=NOW), amapiens) == frozenset()
     assert not lists_for(people.add("alice@a.example", now=NOW), Right.SEE)
     assert Right.ADMINISTER in rights_on(people.add("root@a.example", admin=True, now=NOW), amapiens)

@@ -1,4 +1,4 @@
-"""The demo as a small world of people: Hélène administers, Paul owns, Odile moderates, Anna is a member, Zoé belongs to another organisation."""
+"""The demo as a small world of people: Hélène administers, Yann looks after the organisation, Paul owns, Odile moderates, Anna is a member, Zoé belongs to another organisation."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from colporteur.flow.intake import Incoming, receive
 from colporteur.flow.moderation import judge_due
 from colporteur.mail.compose import Letter, compose
 from colporteur.store.lists import List, RoleKind
+from colporteur.store.organisations import Administrator
 from colporteur.store.people import Person
 from colporteur.store.posts import Post
 
@@ -23,6 +24,7 @@ class World:
     """Rows the screens show."""
 
     admin: Person
+    organiser: Person  # administrator of the list's organisation
     owner: Person
     moderator: Person
     member: Person
@@ -63,8 +65,10 @@ def world(db: None) -> World:
     roles.give(list_, "paul.kerneis@paniersdusaule.example", RoleKind.OWNER, now, by="test", name="Paul Kerneis")
     member = people.add("anna.rivoire@courriel.example", "Anna Rivoire", now=now)
     memberships.add(other, [("zoe@ailleurs.example", "Zoé")], now, by="test")
+    organiser = people.add("yann.bescond@paniersdusaule.example", "Yann Bescond", now=now)
+    Administrator.objects.create(organisation=list_.organisation, person=organiser, since=now)
     found = {name: people.find(email) for name, email in {"admin": demo.ADMINISTRATOR, "owner": "paul.kerneis@paniersdusaule.example", "moderator": demo.ODILE.email, "stranger": "zoe@ailleurs.example"}.items()}
-    return World(member=member, list=list_, other=other, **found)  # type: ignore[arg-type]
+    return World(member=member, organiser=organiser, list=list_, other=other, **found)  # type: ignore[arg-type]
 
 
 @pytest.fixture

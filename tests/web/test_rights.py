@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from colporteur.domain import tokens
-from colporteur.flow import mailboxes, transports
+from colporteur.flow import life, lists, mailboxes, transports
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -21,27 +21,30 @@ from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
 from tests.web.conftest import World, signed_in, write_to
 
-ANONYMOUS, STRANGER, MEMBER, MODERATOR, OWNER, ADMIN = "anonymous", "stranger", "member", "moderator", "owner", "admin"
-EVERYBODY = (ANONYMOUS, STRANGER, MEMBER, MODERATOR, OWNER, ADMIN)
+ANONYMOUS, STRANGER, MEMBER, MODERATOR, OWNER, ORGANISER, ADMIN = "anonymous", "stranger", "member", "moderator", "owner", "organiser", "admin"
+EVERYBODY = (ANONYMOUS, STRANGER, MEMBER, MODERATOR, OWNER, ORGANISER, ADMIN)
 SIGNED_IN = EVERYBODY[1:]
 
 # Address -> who may open it. Everybody else must get 404, somebody not signed in the sign-in page.
 PUBLIC = {"signin", "signin-password", "signin-link", "language", "moderate", "moderate-html", "moderate-attachment", "unsubscribe", "health-live", "health-ready"}
 MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("home", "my-page", "account", "password", "lists", "waiting"), SIGNED_IN),
-    **dict.fromkeys(("list", "list-by-address"), (MEMBER, MODERATOR, OWNER, ADMIN)),
-    **dict.fromkeys(("waiting-post", "activity", "post", "post-html", "post-attachment", "post-original"), (MODERATOR, OWNER, ADMIN)),
-    **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ADMIN)),
-    **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon"), (OWNER, ADMIN)),
-    "sending": (STRANGER, OWNER, ADMIN),  # an owner of any list: the rows are his or her own
+    **dict.fromkeys(("list", "list-by-address"), (MEMBER, MODERATOR, OWNER, ORGANISER, ADMIN)),
+    **dict.fromkeys(("waiting-post", "activity", "post", "post-html", "post-attachment", "post-original"), (MODERATOR, OWNER, ORGANISER, ADMIN)),
+    **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ORGANISER, ADMIN)),
+    **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon"), (OWNER, ORGANISER, ADMIN)),
+    "sending": (STRANGER, OWNER, ORGANISER, ADMIN),  # an owner of any list: the rows are his or her own
     **dict.fromkeys(("list-new", "people", "person", "person-add", "settings", "site-policy", "organisation-policy", "domain-policy", "domain-add", "site-route", "organisation-route", "domain-route", "domain-signing", "errands"), (ADMIN,)),
     **dict.fromkeys(("transport", "transport-add", "try", "try-post", "try-state", "outbox", "outbox-message", "outbox-html"), (ADMIN,)),
 }
+MAY["list-addresses"] = (OWNER, ORGANISER, ADMIN)
+MAY |= dict.fromkeys(("list-copy", "lists-deleted"), (ORGANISER, ADMIN))
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
-    "signout": SIGNED_IN, "members-change": (OWNER, ADMIN), "list-switch": (OWNER, ADMIN), "mailbox-do": (OWNER, ADMIN), "mailing-move": (OWNER, ADMIN),
-    "post-quarantine": (OWNER, ADMIN), "errand-do": (OWNER, ADMIN), "domain-switch": (ADMIN,), "domain-signing-do": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
+    "signout": SIGNED_IN, "members-change": (OWNER, ORGANISER, ADMIN), "list-switch": (OWNER, ORGANISER, ADMIN), "mailbox-do": (OWNER, ORGANISER, ADMIN), "mailing-move": (OWNER, ORGANISER, ADMIN),
+    "post-quarantine": (OWNER, ORGANISER, ADMIN), "errand-do": (OWNER, ORGANISER, ADMIN), "domain-switch": (ADMIN,), "domain-signing-do": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
 }  # fmt: skip
+MAY_POST |= {"list-close": (OWNER, ORGANISER, ADMIN), "list-restore": (ORGANISER, ADMIN), "lists-delete": SIGNED_IN}
 
 
 def _patterns(found: list[URLPattern | URLResolver]) -> Iterator[str]:
@@ -73,6 +76,8 @@ def arguments(world: World) -> dict[str, list[object]]:
     assert transports.url_of(transport) == f"folder://{folder}"
     arrival = Arrival.objects.create(blob_id=keep(b"Subject: x\r\n\r\ny\r\n"), door="lmtp", received_at=timezone.now())
     errand = Errand.objects.create(arrival=arrival, list=world.list, service="owner", recipient="amapiens-owner@paniersdusaule.example", state="quarantined", received_at=timezone.now())
+    ended = lists.create("ancienne@paniersdusaule.example", "discussion", "paul.kerneis@paniersdusaule.example", timezone.now(), by="test")
+    life.delete(ended, timezone.now(), by="test")
     post, list_, one = [held.pk], [world.list.pk], [mailing.pk]
     by_noun: dict[str, list[object]] = {
         **dict.fromkeys(("list", "list-switch", "list-about", "list-delete", "roles", "list-transport", "activity", "members", "members-add", "members-change", "members-csv", "list-settings", "mailbox", "mailbox-do"), list_),
@@ -82,11 +87,12 @@ def arguments(world: World) -> dict[str, list[object]]:
         **{key: [transport.pk] for key in ("transport", "transport-do")}, "my-membership": [anna.pk], "errand-do": [errand.pk],
         **{key: [transport.pk, "one.eml"] for key in ("outbox-message", "outbox-html")},
     }  # fmt: skip
+    by_noun |= {name: list_ for name in ("list-close", "list-addresses", "list-copy")} | {"list-restore": [ended.pk]}
     return by_noun
 
 
 def _people(world: World) -> dict[str, object]:
-    return {ANONYMOUS: None, STRANGER: world.stranger, MEMBER: world.member, MODERATOR: world.moderator, OWNER: world.owner, ADMIN: world.admin}
+    return {ANONYMOUS: None, STRANGER: world.stranger, MEMBER: world.member, MODERATOR: world.moderator, OWNER: world.owner, ORGANISER: world.organiser, ADMIN: world.admin}
 
 
 def test_who_opens_what(world: World, arguments: dict[str, list[object]]) -> None:
@@ -124,12 +130,14 @@ def test_posting_to_a_page_one_may_not_see_changes_nothing(world: World, argumen
         answer = client.post(reverse("waiting-post", args=[held.pk]), {"decision": "release"})
         assert answer.status_code in (302, 404)
         client.post(reverse("list-delete", args=[world.list.pk]))
+        client.post(reverse("lists-delete"), {"who": [world.list.pk], "sure": "1"})
+        client.post(reverse("list-addresses", args=[world.list.pk]), {"address": "intrus@paniersdusaule.example"})
         client.post(reverse("members-add", args=[world.list.pk]), {"lines": "intrus@courriel.example"})
         client.post(reverse("list-settings", args=[world.list.pk]), {"posting": "world"})
         client.post(reverse("roles", args=[world.list.pk]), {"email": "intrus@courriel.example", "kind": "owner"})
     held.refresh_from_db()
     world.list.refresh_from_db()
-    assert (held.state, world.list.state, world.list.policy.get("posting")) == ("held", "active", None)
+    assert (held.state, world.list.state, world.list.policy.get("posting"), world.list.address) == ("held", "active", None, "amapiens@paniersdusaule.example")
     assert not Address.objects.filter(email="intrus@courriel.example").exists()
 
 

@@ -8,17 +8,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from colporteur.domain.posts import PostState
 from colporteur.flow import lists, roles
 from colporteur.store.arrivals import Errand
 from colporteur.store.journal import JournalEntry
-from colporteur.store.lists import List, ListState, RoleKind
+from colporteur.store.lists import List, RoleKind
 from colporteur.store.posts import Post
 from colporteur.store.rights import Right, lists_for, rights_on
 from colporteur.web.errands.stuck import stuck
-from colporteur.web.frame import list_page, members_count, page_by, rows_of_lists, whole
+from colporteur.web.frame import list_page, page_by, rows_of_lists, whole
 from colporteur.web.guard import admin_only, list_or_404, person_of
 from colporteur.web.journal import told
 from colporteur.web.lists.forms import About, Give, New
@@ -36,7 +35,7 @@ def index(request: HttpRequest) -> HttpResponse:
         found = found.filter(address__gt=after)
     page = page_by(found, "address")
     moderated = set(lists_for(person, Right.MODERATE).filter(pk__in=[list_.pk for list_ in page.rows]).values_list("pk", flat=True))
-    return render(request, "lists/index.html", {"rows": rows_of_lists(page.rows, moderated), "next": page.next, "q": wanted})
+    return render(request, "lists/index.html", {"rows": rows_of_lists(page.rows, moderated), "next": page.next, "q": wanted, "ticks": lists_for(person, Right.MANAGE).exists()})
 
 
 @admin_only
@@ -90,7 +89,7 @@ def _states() -> list[tuple[str, str]]:
 
 @login_required
 def about(request: HttpRequest, number: int) -> HttpResponse:
-    """Name, description and language; switching off; deleting."""
+    """Name, description and language; the way to what ends or moves the list."""
     list_ = list_or_404(request, number, Right.MANAGE)
     form = About(request.POST or None, initial={"title": list_.title, "description": list_.description, "language": list_.language})
     if request.method == "POST" and form.is_valid():
@@ -102,28 +101,6 @@ def about(request: HttpRequest, number: int) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("list-about", list_.pk)
     return list_page(request, list_, "list-settings", "lists/about.html", {"form": form})
-
-
-@require_POST
-@login_required
-def switch(request: HttpRequest, number: int) -> HttpResponse:
-    """Switches the list's service off or on again."""
-    list_ = list_or_404(request, number, Right.MANAGE)
-    on = list_.state == ListState.OFF
-    lists.switch(list_, on, timezone.now(), by=person_of(request))
-    messages.success(request, _("The list is switched on again.") if on else _("The list is switched off. It takes and sends nothing, and loses nothing."))
-    return redirect("list-about", list_.pk)
-
-
-@login_required
-def delete(request: HttpRequest, number: int) -> HttpResponse:
-    """Asks, then hides the list with everything it has; an administrator can bring it back."""
-    list_ = list_or_404(request, number, Right.MANAGE)
-    if request.method == "POST":
-        lists.delete(list_, timezone.now(), by=person_of(request))
-        messages.success(request, _("The list %(address)s is deleted. An administrator can bring it back.") % {"address": list_.address})
-        return redirect("lists")
-    return list_page(request, list_, "list-settings", "lists/delete.html", {"members": members_count(list_)})
 
 
 @login_required
