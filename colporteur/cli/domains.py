@@ -8,6 +8,7 @@ import click
 
 from colporteur.cli import signing
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp
+from colporteur.cli.routes import route_words, set_or_show
 from colporteur.flow import organisations
 from colporteur.store.lists import ListState
 from colporteur.store.organisations import Domain
@@ -64,6 +65,17 @@ def disable(name: str, as_json: bool) -> None:
     found = organisations.find_domain(name)
     organisations.disable(found, now(), by=BY)
     print_one(_row(found), as_json)
+
+
+@domain.command()
+@click.argument("name")
+@route_words
+@plainly
+def route(name: str, words: tuple[str, ...], inherit: bool, as_json: bool) -> None:
+    """By which transports mail of a domain's lists leaves, as in `colporteur list route`; lists that have a route of their
+    own are not concerned."""
+    found = organisations.find_domain(name)
+    set_or_show(found, found.name, words, inherit, as_json)
 
 
 def _row(found: Domain) -> dict[str, Any]:

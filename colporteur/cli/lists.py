@@ -11,6 +11,7 @@ import click
 from django.db.models import Count, Q
 
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
+from colporteur.cli.routes import route_words, set_or_show
 from colporteur.domain.templates import TEMPLATES
 from colporteur.flow import life, lists, organisations, roles, routes
 from colporteur.store.lists import List, ListState, Role, RoleKind
@@ -89,6 +90,17 @@ def set_(address: str, values: tuple[str, ...], inherit: tuple[str, ...], as_jso
     for sentence in lists.warnings(found):
         click.echo(f"Warning: {sentence}", err=True)
     print_one(next(_rows([found])), as_json)
+
+
+@list_.command()
+@click.argument("address")
+@route_words
+@plainly
+def route(address: str, words: tuple[str, ...], inherit: bool, as_json: bool) -> None:
+    """By which transports a list's mail leaves: shown, or set as MAIN:3 SECOND / RESERVE. Those before the / share the
+    mail by weight, those after it stand in when none of the first can."""
+    found = lists.find(address)
+    set_or_show(found, found.address, words, inherit, as_json)
 
 
 @list_.command()

@@ -12,7 +12,8 @@ import click
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import CopyState
-from colporteur.flow import backup, lists, mailings
+from colporteur.flow import backup, lists, mailings, resending, routes
+from colporteur.flow.resending import Whom
 from colporteur.store.mailings import Copy, Mailing, Refusal
 
 COLUMNS = ("id", "subject", "list", "kind", "state", "total", "counts", "created")
@@ -27,6 +28,7 @@ def mailing() -> None:
 @mailing.command("list")
 @click.option("--list", "address", metavar="ADDRESS", help="Mailings of this list only.")
 @click.option("--letters", is_flag=True, help="Letters (notices, sign-in links) too.")
+@click.option("--held-back", is_flag=True, help="Only what a restore holds back.")
 @paged("id")
 @plainly
 def list_(address: str | None, letters: bool, held_back: bool, limit: int | None, after: str | None, as_json: bool) -> None:
@@ -55,6 +57,8 @@ def show(number: str, as_json: bool) -> None:
             "rate_per_s": round(totals.rate_per_s, 3),
             "eta": stamp(totals.eta),
             "transport": found.transport.name if found.transport else None,
+            "transports": [{"name": name, "total": totals.total, "counts": totals.counts} for name, totals in mailings.by_transport(found.pk)],
+            "waits_for": [one.name for one in routes.waits_for(found)],
             "pause_reason": found.pause_reason,
             "restored_from": stamp(found.restored_from),
             "post": found.post_id,
@@ -91,6 +95,31 @@ def cancel(numbers: tuple[str, ...], as_json: bool) -> None:
     """Abandon what has not left."""
     for number in numbers:
         _move(number, mailings.cancel, "cancelled", as_json)
+
+
+@mailing.command()
+@click.argument("number", metavar="ID")
+@click.option("--failed", is_flag=True, help="To those whose copies failed.")
+@click.option("--unknown", is_flag=True, help="With --failed: also to those whom a copy may have reached.")
+@click.option("--new", is_flag=True, help="To members who joined since.")
+@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+@json_option
+@plainly
+def resend(number: str, failed: bool, unknown: bool, new: bool, dry_run: bool, as_json: bool) -> None:
+    """Send a message again, never to anybody who has it already."""
+    if failed == new or (unknown and not failed):
+        raise ValueError("say to whom: --failed (with --unknown if wanted) or --new")
+    whom = Whom.NEW if new else Whom.UNKNOWN if unknown else Whom.FAILED
+    found = _find(number)
+    preview = resending.preview(found, whom, now())
+    if dry_run:
+        print_one({"mailing": found.pk, "whom": whom.value, "count": preview.number, "unknown": preview.unknown, "first": preview.first}, as_json)
+        return
+    made, fresh = resending.resend(found, whom, now(), by=BY)
+    if as_json:
+        print_one({**next(_rows([_find(str(made.pk))])), "whom": made.chosen, "made": fresh}, True)
+    else:
+        tell(f"mailing {made.pk} goes to {preview.number}" if fresh else f"mailing {made.pk} does it already")
 
 
 @mailing.command()

@@ -10,10 +10,13 @@ import click
 
 from colporteur.adapters.transports import Outcome, Outgoing, Result, Trouble, open_transport
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
+from colporteur.cli.routes import route_words, set_or_show
 from colporteur.domain.addresses import normal
-from colporteur.flow import letters, organisations, transports
+from colporteur.flow import letters, organisations, routes, transports
+from colporteur.flow.trouble import over
 from colporteur.mail.compose import Letter, compose
 from colporteur.mail.render import Rewriting, prepare
+from colporteur.store.organisations import Organisation
 from colporteur.store.transports import Transport
 
 COLUMNS = ("name", "kind", "enabled", "health", "default", "url")
@@ -42,7 +45,7 @@ def add(name: str, url: str, organisation: str | None, as_json: bool) -> None:
 @plainly
 def list_(limit: int | None, after: str | None, as_json: bool) -> None:
     """Ways out, the newest first, with their health: ok, trouble or unused."""
-    rows = page(Transport.objects.select_related("organisation"), limit, transports.find(after) if after else None)
+    rows = page(Transport.objects.filter(removed__isnull=True).select_related("organisation"), limit, transports.find(after) if after else None)
     print_rows((_row(row) for row in rows), COLUMNS, as_json)
 
 
@@ -61,7 +64,7 @@ def test(name: str, to: str, sender: str | None, as_json: bool) -> None:
     except Trouble as trouble:
         transports.trouble(found, str(trouble), now(), lasting=not trouble.temporary)
         raise click.ClickException(f"{found.name} is in trouble ({trouble.stage.name.lower()}): {trouble}") from trouble
-    transports.recovered(found, now())
+    over(found.pk, now())
     if outcome.result is not Result.SENT:
         raise click.ClickException(f"{found.name} works ({checked}), but the message was not taken: {outcome.code or ''} {outcome.text}".replace("  ", " "))
     if as_json:
@@ -114,6 +117,35 @@ def default(name: str, as_json: bool) -> None:
     found = transports.find(name)
     transports.make_default(found, now(), by=BY)
     print_one(_row(found), as_json)
+
+
+@transport.command()
+@click.argument("name")
+@json_option
+@plainly
+def remove(name: str, as_json: bool) -> None:
+    """Take a way out away, with its password and from every route. What waited for it leaves by another way, or waits."""
+    found = transports.find(name)
+    transports.remove(found, now(), by=BY)
+    if as_json:
+        print_one({"name": name, "removed": True}, True)
+    else:
+        tell(f"{name} is removed")
+
+
+@transport.command()
+@route_words
+@click.option("--organisation", metavar="ORG", help="The route of this organisation; without it, of the site.")
+@plainly
+def route(words: tuple[str, ...], inherit: bool, organisation: str | None, as_json: bool) -> None:
+    """By which transports mail leaves where neither list nor domain says it, as in `colporteur list route`."""
+    if organisation is None:
+        set_or_show(routes.site(), "site", words, inherit, as_json)
+        return
+    found = Organisation.objects.filter(name=organisation).first()
+    if found is None:
+        raise ValueError(f"there is no organisation {organisation!r}")
+    set_or_show(found, found.name, words, inherit, as_json)
 
 
 def _checked(url: str) -> None:
@@ -186,5 +218,6 @@ def _row(found: Transport) -> dict[str, Any]:
         "last_success": stamp(found.last_success),
         "failures": found.failures,
         "next_try": stamp(found.next_try),
+        "checked": stamp(found.checked_at),
         "last_error": found.last_error,
     }

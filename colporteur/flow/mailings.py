@@ -26,9 +26,10 @@ from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.people import Address
 from colporteur.store.policies import policy
 from colporteur.store.posts import Post
+from colporteur.store.routes import by_transport as by_way
 from colporteur.store.transports import Transport
 
-__all__ = ["Totals", "assign_transports", "cancel", "create_for_post", "create_forward", "create_letter", "destinations", "pause", "resume", "resume_due", "totals", "totals_of", "transport_for"]
+__all__ = ["Totals", "assign_transports", "by_transport", "cancel", "create_for_post", "create_forward", "create_letter", "destinations", "pause", "resume", "resume_due", "totals", "totals_of", "transport_for"]
 
 log = logging.getLogger("colporteur.mail")
 
@@ -142,19 +143,25 @@ def resume_due(now: datetime) -> int:
     return Mailing.objects.filter(state=MailingState.PAUSED, resume_at__lte=now).update(state=MailingState.RUNNING, pause_reason="", resume_at=None)
 
 
-@transaction.atomic
 def cancel(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) -> bool:
     """Abandon what has not left; copies in the dialogue at this moment may still be accepted, and are then recorded.
 
-    False: it had ended already.
+    False: it had ended already. Of a large mailing a worker cancels the most, range by range.
     """
+    return copies.unlocked(lambda: _cancel(mailing_id, now, by, actor))
+
+
+@transaction.atomic
+def _cancel(mailing_id: int, now: datetime, by: str, actor: int | None) -> bool:
     still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
     won = Mailing.objects.filter(id=mailing_id, state__in=still).update(state=MailingState.CANCELLED, planned=True, finished=now, pause_reason="", resume_at=None, restored_from=None)
     if won:
-        if not copies.cancel_open(mailing_id):  # a worker cancels the other ranges
+        if not (ended := copies.cancel_open(mailing_id)):
             Mailing.objects.filter(id=mailing_id).update(finished=None)
         _journal(mailing_id, "mailing.cancelled", now, actor, by)
         log.info("cancelled mailing=%d", mailing_id)
+        if not ended:
+            wake(Wake.PLAN)
     return bool(won)
 
 
@@ -205,6 +212,13 @@ def destinations(mailing_id: int) -> list[tuple[str, Totals]]:
         total=Count("address_id"), **{f"n_{name}": Count("address_id", filter=Q(state=state)) for name, state in states.items()}).order_by("-total", "domain")  # fmt: skip
     names = ("domain", "total", *(f"n_{name}" for name in states))
     return [(domain, Totals(total, *numbers)) for domain, total, *numbers in counted.values_list(*names)]
+
+
+def by_transport(mailing_id: int) -> list[tuple[str, Totals]]:
+    """Totals by the transport of the copies' slices, the largest first; "" while there is none."""
+    counted = by_way(mailing_id)
+    names = dict(Transport.objects.filter(pk__in=[id_ for id_, _numbers in counted if id_]).values_list("pk", "name"))
+    return [(names.get(id_ or 0, ""), _totals(copies.Counts(*numbers), "", None, None, None)) for id_, numbers in counted]
 
 
 def _totals(found: copies.Counts, state: str, started: datetime | None, finished: datetime | None, now: datetime | None) -> Totals:

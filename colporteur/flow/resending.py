@@ -40,7 +40,7 @@ class Whom(StrEnum):
 class Preview(NamedTuple):
     """What sending again would do now. ``unknown``: how many more there would be with ``Whom.UNKNOWN``."""
 
-    count: int
+    number: int
     first: list[str]  # addresses, at most twenty
     unknown: int
     under_way: Mailing | None  # the same was asked for already and is not done yet

@@ -66,7 +66,7 @@ def sent(db: None) -> tuple[List, Mailing]:
 def test_to_those_who_failed_and_not_to_those_it_may_have_reached(sent: tuple[List, Mailing]) -> None:
     _list, mailing = sent
     preview = resending.preview(mailing, Whom.FAILED, timezone.now())
-    assert (preview.count, preview.first, preview.unknown, preview.under_way) == (2, [email(7), email(8)], 2, None)
+    assert (preview.number, preview.first, preview.unknown, preview.under_way) == (2, [email(7), email(8)], 2, None)
     made, new = resending.resend(mailing, Whom.FAILED, timezone.now(), by="Paul")
     assert new and plan(made) == {email(7), email(8)}
     made.refresh_from_db()
@@ -96,7 +96,7 @@ def test_to_members_who_joined_since(sent: tuple[List, Mailing]) -> None:
     Mailing.objects.filter(pk=made.pk).update(state="done")
     with pytest.raises(ValueError, match="nobody is left"):
         resending.resend(mailing, Whom.NEW, timezone.now(), by="Paul")
-    assert resending.preview(mailing, Whom.FAILED, timezone.now()).count == 3, "a new member it failed for is one of those who failed"
+    assert resending.preview(mailing, Whom.FAILED, timezone.now()).number == 3, "a new member it failed for is one of those who failed"
 
 
 def test_never_to_one_who_has_it_by_another_mailing_or_address(sent: tuple[List, Mailing]) -> None:
@@ -113,7 +113,7 @@ def test_never_to_one_who_has_it_by_another_mailing_or_address(sent: tuple[List,
         resending.resend(first, Whom.FAILED, timezone.now(), by="Paul")
     join(list_, ["anna-at-work@members.example"], since=timezone.now())
     Address.objects.filter(email="anna-at-work@members.example").update(person=anna)
-    assert resending.preview(mailing, Whom.NEW, timezone.now()).count == 0
+    assert resending.preview(mailing, Whom.NEW, timezone.now()).number == 0
 
 
 def test_nor_to_one_whose_copy_is_on_its_way_nor_to_one_who_left_or_is_left_out(sent: tuple[List, Mailing]) -> None:
@@ -125,7 +125,7 @@ def test_nor_to_one_whose_copy_is_on_its_way_nor_to_one_who_left_or_is_left_out(
     assert resending.preview(mailing, Whom.UNKNOWN, timezone.now()).first == [email(10)]
     Post.objects.filter(pk=mailing.post_id).update(sender=email(10))
     List.objects.filter(pk=list_.pk).update(policy={"own_copy": False})
-    assert resending.preview(mailing, Whom.UNKNOWN, timezone.now()).count == 0
+    assert resending.preview(mailing, Whom.UNKNOWN, timezone.now()).number == 0
 
 
 def test_what_is_not_a_distributed_message_is_not_sent_again(sent: tuple[List, Mailing]) -> None:

@@ -12,5 +12,6 @@ urlpatterns = [
     path("sending/<int:number>/progress", views.progress, name="mailing-progress"),
     path("sending/<int:number>/line", views.line, name="mailing-line"),
     path("sending/<int:number>/move", views.move, name="mailing-move"),
+    path("sending/<int:number>/again", views.again, name="mailing-again"),
     path("sending/<int:number>/abandon", views.abandon, name="mailing-abandon"),
 ]

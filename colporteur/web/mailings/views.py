@@ -15,7 +15,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState
-from colporteur.flow import mailings
+from colporteur.flow import mailings, resending, routes
+from colporteur.flow.resending import Whom
 from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Copy, Mailing, Refusal
 from colporteur.store.people import Address
@@ -23,6 +24,7 @@ from colporteur.store.rights import Right, lists_for
 from colporteur.web.frame import page_by, whole
 from colporteur.web.guard import person_of
 from colporteur.web.journal import told
+from colporteur.web.saying import said
 from colporteur.web.templatetags.look import decimal, thousands
 
 OPEN = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
@@ -63,7 +65,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """One mailing with its copies, searched by the beginning of an address."""
     mailing = _mailing(request, number)
-    context = _progress(mailing) | _copies(request, mailing)
+    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk)}
     if request.GET.get("destinations"):  # counted on demand: it reads every copy
         context |= _destinations(mailing)
     return render(request, "mailings/one.html", context)
@@ -80,6 +82,7 @@ def _progress(mailing: Mailing) -> dict[str, Any]:
         "per_minute": round(totals.rate_per_s * 60),
         "refused": decimal(100 * totals.failed / tried) if tried else "0",
         "lasted": (mailing.finished - mailing.started).total_seconds() if mailing.finished and mailing.started else None,
+        "waits_for": routes.waits_for(mailing) if mailing.state == MailingState.RUNNING else [],
         "entries": told(JournalEntry.objects.filter(mailing_id=mailing.pk).order_by("-pk")[:50]),
     }  # fmt: skip
 
@@ -137,6 +140,24 @@ def move(request: HttpRequest, number: int) -> HttpResponse:
     else:
         messages.warning(request, _("Nothing changed: somebody was faster, or the sending is finished."))
     return redirect("home") if request.POST.get("back") == "home" else redirect("mailing", mailing.pk)
+
+
+@login_required
+def again(request: HttpRequest, number: int) -> HttpResponse:
+    """Counts and asks, then sends a message again to those who have no copy of it."""
+    mailing, now, person = _mailing(request, number), timezone.now(), person_of(request)
+    wish = request.POST.get("whom", "") if request.method == "POST" else request.GET.get("whom", "")
+    whom = Whom.NEW if wish == Whom.NEW else Whom.FAILED
+    preview, fault = None, ""
+    try:
+        if request.method == "POST":
+            found = resending.resend(mailing, Whom.UNKNOWN if whom is Whom.FAILED and request.POST.get("unknown") else whom, now, by=person)
+            messages.success(request, _("It is on its way.") if found.made else _("It was on its way already."))
+            return redirect("mailing", found.mailing.pk)
+        preview = resending.preview(mailing, whom, now)
+    except ValueError as error:
+        fault = said(error)
+    return render(request, "mailings/again.html", {"mailing": mailing, "whom": whom.value, "preview": preview, "fault": fault})
 
 
 @login_required

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,8 +17,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from colporteur.adapters import probes
-from colporteur.flow import transports
+from colporteur.flow import transports, trouble
 from colporteur.store.organisations import Organisation
+from colporteur.store.routes import RouteStep
 from colporteur.store.sealed import SealBroken
 from colporteur.store.transports import Transport
 from colporteur.web.guard import admin_only, person_of
@@ -84,7 +86,7 @@ def add(request: HttpRequest) -> HttpResponse:
 @admin_only
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """One service: its account, its health; saving tests it."""
-    transport = get_object_or_404(Transport.objects.select_related("organisation"), pk=number)
+    transport = get_object_or_404(Transport.objects.select_related("organisation"), pk=number, removed__isnull=True)
     initial, password = _initial(transport) if transport.kind == "smtp" else ({}, "")
     form = Smtp(transport, request.POST or None, initial=initial) if transport.kind == "smtp" else None
     if request.method == "POST" and form and form.is_valid():
@@ -97,14 +99,40 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
             _test(request, transport)
             return redirect("transport", transport.pk)
     place = urlsplit(transports.url_of(transport)).path if transport.kind == "folder" else ""
-    return render(request, "transports/one.html", {"form": form, "transport": transport, "health": transports.health(transport), "place": place})
+    return render(request, "transports/one.html", {"form": form, "transport": transport, "health": transports.health(transport), "place": place, "routes": _routes(transport)})
+
+
+@admin_only
+def remove(request: HttpRequest, number: int) -> HttpResponse:
+    """Asks, then takes a service away for good."""
+    transport = get_object_or_404(Transport, pk=number, removed__isnull=True)
+    if request.method == "POST":
+        transports.remove(transport, timezone.now(), by=person_of(request))
+        messages.success(request, _("The sending service %(name)s is taken away.") % {"name": transport.name})
+        return redirect("settings")
+    return render(request, "transports/remove.html", {"transport": transport, "routes": _routes(transport)})
+
+
+def _routes(transport: Transport) -> list[tuple[str, str]]:
+    """Places whose route has the service, with their pages; the first fifty."""
+    found = []
+    for step in RouteStep.objects.filter(transport=transport).select_related("list", "domain", "organisation").order_by("id")[:50]:
+        if step.list:
+            found.append((step.list.address, reverse("list-transport", args=[step.list.pk])))
+        elif step.domain:
+            found.append((step.domain.name, reverse("domain-route", args=[step.domain.pk])))
+        elif step.organisation:
+            found.append((step.organisation.name, reverse("organisation-route", args=[step.organisation.pk])))
+        else:
+            found.append((_("the site"), reverse("site-route")))
+    return found
 
 
 @require_POST
 @admin_only
 def do(request: HttpRequest, number: int) -> HttpResponse:
     """Tests, switches, or makes the default."""
-    transport = get_object_or_404(Transport, pk=number)
+    transport = get_object_or_404(Transport, pk=number, removed__isnull=True)
     wish, now, person = request.POST.get("wish", ""), timezone.now(), person_of(request)
     if wish == "test":
         _test(request, transport)
@@ -121,7 +149,7 @@ def _test(request: HttpRequest, transport: Transport) -> None:
     """Connects, greets and signs in for real; says "Configuration OK" or exactly what failed."""
     found = probes.check_transport(transports.url_of(transport))
     if found.ok:
-        transports.recovered(transport, timezone.now())
+        trouble.over(transport.pk, timezone.now())
         messages.success(request, found.text(_))
     else:
         messages.error(request, _("The settings are saved, but the test failed.") + " " + found.text(_))
