@@ -28,9 +28,7 @@ from tests.servers.sink import Sink
 from tests.story.databases import led_to
 from tests.story.numbers import FULL
 from tests.story.scenes import Installation, a_list, a_transport, join, message, shared_database
-from tests.story.test_delivery import BOUND, CONNECTIONS
-
-OPTIONS = {"COLPORTEUR_LEASE": "2", "COLPORTEUR_CONNECTIONS": str(CONNECTIONS), "COLPORTEUR_SWEEP": "1"}
+from tests.story.test_delivery import BOUND, OPTIONS
 
 
 @pytest.fixture
@@ -95,7 +93,7 @@ def test_a_clock_set_back_in_mid_send_neither_stalls_nor_repeats(installation: I
 def supervised(data: Path, **environment: str) -> Whole:
     """``colporteur run``, not started yet, with the key of this process."""
     made = Whole(data)
-    made.environment |= OPTIONS | {"COLPORTEUR_SECRET_KEY": settings.SECRET_KEY} | environment
+    made.environment |= OPTIONS | {"COLPORTEUR_SWEEP": "1", "COLPORTEUR_SECRET_KEY": settings.SECRET_KEY} | environment
     return made
 
 
