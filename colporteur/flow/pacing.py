@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from colporteur.domain.pacing import Bucket, Cadence, Slots, grant
+from colporteur.domain.pacing import Cadence, grant
 from colporteur.store import buckets
 from colporteur.store.buckets import ACCOUNT, GROUP, LIST, ORGANISATION, TRANSPORT, Kept, Out
 from colporteur.store.lists import List
@@ -135,9 +135,9 @@ def _states(lane: Lane, kept: Sequence[Kept], now: float, since: Mapping[int, fl
     states, dead = [], []
     for one in kept:
         bucket = one.bucket
-        mine = next((row for row in rows[one.id] if row.lane == lane.number), Out(one.id, lane.number, 0, 0, 0.0))
+        mine = next((row for row in rows[one.id] if row.lane == lane.number), None)
         elapsed = now - one.seen if one.seen else 0.0
-        if one.id in since and mine.touched:  # the database's clock was set forward: no more time has passed than we know of
+        if mine and one.id in since:  # the database's clock was set forward: no more time has passed than we know of
             elapsed = min(elapsed, mine.touched + since[one.id] - bucket.clock)
         bucket.advance(elapsed)
         lost = [row for row in rows[one.id] if row.lane != lane.number and row.touched < bucket.clock - lease]
@@ -148,7 +148,7 @@ def _states(lane: Lane, kept: Sequence[Kept], now: float, since: Mapping[int, fl
                 bucket.answered(0.0, row.number, row.burst)
         dead += lost
         live = sum(row.touched > bucket.clock - _LIVE_SECONDS for row in rows[one.id] if row.lane != lane.number)
-        states.append(_Mine(one, mine.number, mine.burst, live + 1))
+        states.append(_Mine(one, mine.number if mine else 0, mine.burst if mine else 0, live + 1))
     buckets.forget_out(dead)
     return states
 
@@ -160,21 +160,18 @@ def _give(through: Sequence[_Mine], want: Want, after: float) -> Given:
     horizon = min(state.bucket.horizon for state in through)
     letter = want.cadence is Cadence.LETTER
     slots = grant([state.bucket for state in through], want.cadence, want.number, 1 if letter else max(state.lanes for state in through))
+    again = min(max(slots.again - horizon / 2, horizon / 4), PATIENCE)
+    missing = len(slots.at) < want.number
     for state, burst in zip(through, bursts, strict=True):
         state.number += len(slots.at)
         state.burst += state.bucket.burst - burst
-        if letter:
-            _hurry(state.bucket, slots, missing=len(slots.at) < want.number)
-    if len(slots.at) == want.number:
-        return Given(tuple(after + at for at in slots.at), inf)
+        if letter:  # while it waits nothing else gets a slot, whoever asks
+            state.bucket.urgent_until = state.bucket.clock + horizon + 2 * again if missing else 0.0
+    given = tuple(after + at for at in slots.at)
+    if not missing:
+        return Given(given, inf)
     shared = max((state.bucket.earliest(want.cadence) for state in through if state.kind != GROUP), default=0.0)
-    again = min(max(slots.again - horizon / 2, horizon / 4), PATIENCE)
-    return Given(tuple(after + at for at in slots.at), after + again, after + slots.again, after + shared)
-
-
-def _hurry(bucket: Bucket, slots: Slots, *, missing: bool) -> None:
-    """While a letter waits, nothing else gets a slot, whoever asks."""
-    bucket.urgent_until = bucket.clock + min(slots.again, bucket.rate.seconds) + bucket.horizon if missing else 0.0
+    return Given(given, after + again, after + slots.again, after + shared)
 
 
 def organisations_of(lists: Iterable[int]) -> dict[int, int]:
