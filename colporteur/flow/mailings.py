@@ -132,7 +132,7 @@ def resume(mailing_id: int, now: datetime, by: str, *, actor: int | None = None)
     """Go on with what is open, whoever or whatever paused it; a transport in trouble is tried at once. False: not paused."""
     won = Mailing.objects.filter(id=mailing_id, state=MailingState.PAUSED).update(state=MailingState.RUNNING, pause_reason="", resume_at=None, restored_from=None)
     if won:
-        Transport.objects.filter(mailing=mailing_id).update(next_try=None)
+        Transport.objects.filter(id__in=Slice.objects.filter(mailing=mailing_id, done=False).values("transport")).update(next_try=None)
         _journal(mailing_id, "mailing.resumed", now, actor, by)
         wake(Wake.DELIVER)
     return bool(won)
