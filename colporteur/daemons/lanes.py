@@ -22,6 +22,7 @@ from colporteur.daemons.pace import Pace, Path
 from colporteur.daemons.ready import Held, Ready
 from colporteur.daemons.room import AHEAD, pressed, room_of
 from colporteur.daemons.settling import Gate, Settling
+from colporteur.daemons.signing import Signing
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.destinations import Act
 from colporteur.flow import copies, trouble
@@ -32,6 +33,7 @@ from colporteur.store.copies import Due
 log = logging.getLogger("colporteur.deliver")
 
 MOST_BYTES = 64 * 1024 * 1024  # of messages in dialogues at once
+PREPARED_SECONDS = 600.0  # a mailing that lasts is prepared anew: keys that sign may have changed
 IDLE_SECONDS = 20.0  # a lane without copies ends
 
 
@@ -59,12 +61,13 @@ class Lane:
         self._hungry, self._woken, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._hungry.set()
         asking = Asking(0, way.transport, way.account)
-        self.pace = Pace(AHEAD, self._hungry.set, asking, by_destination=way.by_destination, stir=self.changed.set) if way.limited else None
-        self.ready = self.pace or Ready(AHEAD, self._hungry.set)
+        self.pace = Pace(AHEAD, self._get_hungry, asking, by_destination=way.by_destination, stir=self.changed.set) if way.limited else None
+        self.ready = self.pace or Ready(AHEAD, self._get_hungry)
         self.settling = Settling(way.transport, self.ready, gate, ledger)
         if self.pace:
             self.pace.soon = self.settling.soon
-        self._messages: dict[int, Message] = {}
+        self.signing = Signing(self.ready, self.changed.set, self.settling.soon)
+        self._messages: dict[int, tuple[Message, float]] = {}  # and since when (monotonic seconds)
         self._bytes = self._in_air = self._begun = 0
         self._failure: BaseException | None = None
 
@@ -100,8 +103,7 @@ class Lane:
 
     def _complete(self, held: Held, due: Due) -> Parcel:
         token = held.tokens[due.address]
-        wire = held.message.prepared.wire_for(due.email, due.name, token)
-        return Parcel(held, (due,), held.sender(token), (due.email.encode(),), wire, self._begun)
+        return Parcel(held, (due,), held.sender(token), (due.email.encode(),), held.wire(due, token), self._begun)
 
     def still(self, copy: Outgoing) -> bool:
         """Whether a copy taken a while ago is still this worker's to send."""
@@ -149,7 +151,7 @@ class Lane:
     async def run(self) -> None:
         """Claim, send and settle until idle, stopped or in trouble. Raises what made it fail, after settling."""
         self.gate.lanes.add(self)
-        tasks = [asyncio.create_task(self._guard(work)) for work in (self._claim_all, self._settle_all, self._keep_leases, self._keep_pace)]
+        tasks = [asyncio.create_task(self._guard(work)) for work in (self._claim_all, self._settle_all, self._keep_leases, self._keep_pace, self._keep_signing)]
         try:
             while not self.closed:
                 try:
@@ -160,6 +162,7 @@ class Lane:
             self.stop()
             self._ending.set()
             self.settling.end()
+            self.signing.end()
             if self.pace:
                 self.pace.end()
             await asyncio.wait(tasks)
@@ -178,6 +181,11 @@ class Lane:
         self._woken.set()
         self._hungry.set()
 
+    def _get_hungry(self) -> None:
+        """Few copies are left: claim more, unless enough of them only wait for a signature."""
+        if self.signing.waiting < AHEAD:
+            self._hungry.set()
+
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """A part of the lane whose failure ends the lane."""
         try:
@@ -190,8 +198,11 @@ class Lane:
         if self.pace:
             await self.pace.run(self._ending)
 
+    async def _keep_signing(self) -> None:
+        await self.signing.run(self._ending)
+
     async def _settle_all(self) -> None:
-        await self.settling.run(lambda: not (self.ready.left or self._in_air))
+        await self.settling.run(lambda: not (self.ready.left or self.signing.waiting or self._in_air))
 
     async def _close(self) -> None:
         await self.transport.close()
@@ -246,11 +257,13 @@ class Lane:
     async def _take_in(self, works: Sequence[Work], deadline: float) -> None:
         """Make slices ready to be sent."""
         wanted = {work.slice.mailing for work in works}
-        for mailing in [known for known in self._messages if known not in wanted and not self.ready.of(known)]:
-            del self._messages[mailing]
+        now = time.monotonic()
+        for mailing, (_, since) in list(self._messages.items()):
+            if (mailing not in wanted and not self.ready.of(mailing)) or now - since > PREPARED_SECONDS:
+                del self._messages[mailing]
         for mailing in wanted - set(self._messages):
             try:
-                self._messages[mailing] = await in_thread(copies.message_of, mailing)
+                self._messages[mailing] = await in_thread(copies.message_of, mailing), now
             except Error:
                 raise
             except Exception as error:
@@ -259,8 +272,12 @@ class Lane:
         if self.pace:
             await self.pace.sort(works)
         for work in works:
-            if message := self._messages.get(work.slice.mailing):
-                self.ready.add(Held(work.slice, work.copies, message, deadline, work.priority, work.list))
+            if known := self._messages.get(work.slice.mailing):
+                held = Held(work.slice, work.copies, known[0], deadline, work.priority, work.list)
+                if held.message.signer and held.message.prepared.individual:
+                    self.signing.add(held)
+                else:
+                    self.ready.add(held)
         self.changed.set()
 
     async def _keep_leases(self) -> None:

@@ -234,8 +234,12 @@ class Pace(Ready):
         """One more slice: its copies wait aside, by path."""
         self.held[held.claimed.mailing, held.claimed.number] = held
         dues, held.left = held.left, deque()
-        self.left += len(dues)
+        self.more(held, dues)
+
+    def more(self, held: Held, dues: Iterable[Due]) -> None:
+        """Further copies of a slice, to wait aside."""
         for due in dues:
+            self.left += 1
             self._aside(held, due).append(due)
 
     def back(self, held: Held, due: Due) -> None:

@@ -21,9 +21,9 @@ from colporteur.store.copies import Claimed, Due
 
 class Held:
     """A slice this worker owns until ``deadline`` (monotonic seconds). ``left``: copies that may leave now; ``aside``: how
-    many wait for a limit (``daemons.pace``)."""
+    many wait for a limit (``daemons.pace``); ``unsigned``: those that wait for a signature (``daemons.signing``)."""
 
-    __slots__ = ("_sender", "accepted", "aside", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "message", "priority", "refused", "stopped", "tokens", "under_way")
+    __slots__ = ("_sender", "accepted", "aside", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "message", "priority", "refused", "signatures", "stopped", "tokens", "under_way", "unsigned")
 
     def __init__(self, claimed: Claimed, left: Sequence[Due], message: Message, deadline: float, priority: int = Priority.POST, list_: int = 0) -> None:
         self.priority, self.list, self.aside = priority, list_, 0
@@ -31,6 +31,8 @@ class Held:
         self.claimed, self.left, self.message, self.deadline = claimed, deque(left), message, deadline
         addresses = [due.address for due in left]
         self.tokens: dict[int, str] = dict(zip(addresses, sign_all(settings.TOKEN_KEY, Purpose.COPY, claimed.mailing, addresses), strict=True))
+        self.unsigned: deque[Due] = deque()
+        self.signatures: dict[int, bytes] = {}  # of each address's copy, where they differ
         self._sender = [part.encode() for part in message.envelope_sender.split("{token}")]
         self.under_way = 0  # taken, no outcome yet, or a refusal that waits for its row to end
         self.accepted: list[int] = []  # addresses, to be settled
@@ -44,10 +46,18 @@ class Held:
         """The envelope sender of the copy with this token."""
         return token.encode().join(self._sender)
 
+    def wire(self, due: Due, token: str) -> bytes:
+        """The copy as it leaves, signed where its mailing is."""
+        prepared, signer = self.message.prepared, self.message.signer
+        if signer is None:
+            return prepared.wire_for(due.email, due.name, token)
+        signature = self.signatures[due.address] if prepared.individual else signer.sign(due.email, due.name, token, int(time.time()))
+        return prepared.wire_for(due.email, due.name, token, signature)
+
     @property
     def quiet(self) -> bool:
         """Nothing is left to take, to await or to settle."""
-        return not (self.left or self.aside or self.under_way or self.accepted or self.committing or self.refused)
+        return not (self.left or self.unsigned or self.aside or self.under_way or self.accepted or self.committing or self.refused)
 
 
 TURN = {Priority.POST: 40, Priority.NEWSLETTER: 10}
@@ -117,6 +127,14 @@ class Ready:
         self.left += len(held.left)
         self._queue(held).slices.append(held)
 
+    def more(self, held: Held, dues: Sequence[Due]) -> None:
+        """Further copies of a slice that was added, after its others."""
+        held.left.extend(dues)
+        self.left += len(dues)
+        slices = self._queue(held).slices
+        if held not in slices:
+            slices.append(held)
+
     def back(self, held: Held, due: Due) -> None:
         """A copy that was taken and not sent."""
         if held.dropped:
@@ -131,6 +149,7 @@ class Ready:
         """Send no more of this slice: it is lost to another worker, paused or cancelled."""
         self.left -= len(held.left)
         held.left.clear()
+        held.unsigned.clear()
         held.dropped = True
         if held in (slices := self._queue(held).slices):
             slices.remove(held)

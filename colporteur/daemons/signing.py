@@ -1,0 +1,98 @@
+"""Signatures ahead of need: copies of a signed mailing are ready to leave when their signature is made, on threads.
+
+A signature costs up to a millisecond and most of it lets the interpreter go, so the event loop sends meanwhile. Only slices a
+lane holds are signed (``room`` bounds them), a few dozen copies at once, mailing by mailing in turns. A message that is the
+same for everybody needs one signature and does not come here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from colporteur.daemons.ready import Held, Ready
+from colporteur.flow.copies import Message, Refused
+from colporteur.store.copies import Due
+
+log = logging.getLogger("colporteur.deliver")
+
+THREADS = min(os.cpu_count() or 1, 4)
+BATCH = 24
+"""Copies a thread signs in one go."""
+_executor = ThreadPoolExecutor(THREADS, thread_name_prefix="sign")
+
+
+class Signing:
+    """The slices of a lane whose copies wait for a signature. ``stir`` is called when some are ready, ``soon`` when one cannot be signed."""
+
+    def __init__(self, ready: Ready, stir: Callable[[], None], soon: Callable[[], None]) -> None:
+        self.ready, self._stir, self._soon = ready, stir, soon
+        self._slices: deque[Held] = deque()
+        self._changed = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """Copies that are not signed yet."""
+        return sum(len(held.unsigned) for held in self._slices)
+
+    def add(self, held: Held) -> None:
+        """One more slice; its copies become ready by and by."""
+        held.unsigned, held.left = held.left, deque()
+        self.ready.add(held)
+        self._slices.append(held)
+        self._changed.set()
+
+    def end(self) -> None:
+        """``run`` returns."""
+        self._changed.set()
+
+    async def run(self, ending: asyncio.Event) -> None:
+        """Sign until ``ending``."""
+        loop = asyncio.get_running_loop()
+        while not ending.is_set():
+            if not self._slices:
+                self._changed.clear()
+                await self._changed.wait()
+                continue
+            held = self._slices.popleft()
+            dues = [held.unsigned[number] for number in range(min(len(held.unsigned), BATCH * THREADS))]
+            batches = [[(due, held.tokens[due.address]) for due in dues[start : start + BATCH]] for start in range(0, len(dues), BATCH)]
+            made = await asyncio.gather(*(loop.run_in_executor(_executor, _sign, held.message, batch, int(time.time())) for batch in batches))
+            if held.dropped:
+                continue
+            for _ in dues:
+                held.unsigned.popleft()
+            self._ready(held, dues, {address: signature for one in made for address, signature in one})
+            if held.unsigned:
+                self._slices.append(held)
+
+    def _ready(self, held: Held, dues: Sequence[Due], made: dict[int, bytes | Exception]) -> None:
+        signed = []
+        for due in dues:
+            signature = made[due.address]
+            if isinstance(signature, bytes):
+                held.signatures[due.address] = signature
+                signed.append(due)
+            else:  # one recipient's values must not stop the others
+                held.refused.append(Refused(due.address, 554, f"{type(signature).__name__}: {signature}", final=True))
+                self._soon()
+        self.ready.more(held, signed)
+        self._stir()
+
+
+def _sign(message: Message, batch: Sequence[tuple[Due, str]], at: int) -> list[tuple[int, bytes | Exception]]:
+    """On a thread: the signature of each copy by address, or what went wrong."""
+    assert message.signer
+    made: list[tuple[int, bytes | Exception]] = []
+    for due, token in batch:
+        try:
+            made.append((due.address, message.signer.sign(due.email, due.name, token, at)))
+        except Exception as error:
+            log.exception("cannot sign a copy mailing=%d address=%d", due.mailing, due.address)
+            made.append((due.address, error))
+    return made
