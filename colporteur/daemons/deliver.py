@@ -13,6 +13,7 @@ from colporteur.adapters.transports import Stage, Trouble, open_transport
 from colporteur.daemons.lanes import Lane
 from colporteur.daemons.ledger import Ledger
 from colporteur.daemons.settling import Gate
+from colporteur.daemons.steering import listen
 from colporteur.daemons.threads import in_thread
 from colporteur.flow import copies, trouble
 from colporteur.flow.copies import Way
@@ -30,9 +31,11 @@ class Delivery:
         self.gate, self.ledger = Gate(), Ledger()
         self._lanes: dict[int, tuple[Way, Lane, asyncio.Task[None]]] = {}
         self._next_sweep = 0.0
+        self._listening: asyncio.Task[None] | None = None
 
     async def look(self) -> int:
         """Wake the lanes of transports with due copies and open those that are missing; 0, nothing is left to call again for."""
+        self._listening = self._listening or asyncio.create_task(listen(self._steered))
         if monotonic() > self._next_sweep:
             await in_thread(copies.sweep, timezone.now())
             self._next_sweep = monotonic() + settings.SWEEP
@@ -43,6 +46,10 @@ class Delivery:
                 del self._lanes[transport]
                 task.result()
         return 0
+
+    def _steered(self) -> None:
+        for _, lane, _ in self._lanes.values():
+            lane.steered()
 
     async def _wake(self, way: Way) -> None:
         known = self._lanes.get(way.transport)
@@ -63,6 +70,8 @@ class Delivery:
         """End every lane: dialogues are finished, or cut off after ``DRAIN_SECONDS``; outcomes settled, leases given back."""
         await self._end_lanes()
         self.ledger.close()
+        if self._listening:
+            self._listening.cancel()
 
     async def _end_lanes(self) -> None:
         running = {task: lane for _, lane, task in self._lanes.values() if not task.done()}

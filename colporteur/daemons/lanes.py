@@ -58,7 +58,7 @@ class Lane:
         self.transport_id, self.transport, self.connections, self.gate = way.transport, transport, way.connections, gate
         self.closed = False
         self.changed = asyncio.Event()
-        self._hungry, self._woken, self._ending = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._hungry, self._woken, self._ending, self._steered = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._hungry.set()
         asking = Asking(0, way.transport, way.account)
         self.pace = Pace(AHEAD, self._get_hungry, asking, by_destination=way.by_destination, stir=self.changed.set) if way.limited else None
@@ -161,6 +161,7 @@ class Lane:
         finally:
             self.stop()
             self._ending.set()
+            self._steered.set()
             self.settling.end()
             self.signing.end()
             if self.pace:
@@ -180,6 +181,10 @@ class Lane:
         """There may be something to claim."""
         self._woken.set()
         self._hungry.set()
+
+    def steered(self) -> None:
+        """Something was paused, cancelled or switched off: what is held may not leave any more."""
+        self._steered.set()
 
     def _get_hungry(self) -> None:
         """Few copies are left: claim more, unless enough of them only wait for a signature."""
@@ -281,9 +286,10 @@ class Lane:
         self.changed.set()
 
     async def _keep_leases(self) -> None:
-        """Prolong leases of slices that take long, and notice pauses while nothing moves."""
+        """Prolong leases of slices that take long, and drop what may not leave any more."""
         while not self._ending.is_set():
-            await self._wait(self._ending, settings.LEASE / 4)
+            await self._wait(self._steered, settings.LEASE / 4)
+            self._steered.clear()
             began = time.monotonic()
             mine = [held for held in self.ready.held.values() if not held.dropped]
             still = await in_thread(copies.renew, [held.claimed for held in mine], settings.LEASE)

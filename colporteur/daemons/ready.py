@@ -93,6 +93,7 @@ class Ready:
             if (held := self._first(self._turns[0])) is not None:
                 return held
             self._turns.popleft()
+            self._hungry()  # there may be more of a list that has nothing left here
         self._hungry()
         return None
 

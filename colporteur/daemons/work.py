@@ -95,10 +95,10 @@ def _now(do: Callable[[datetime], int]) -> Callable[[], asyncio.Future[int]]:
 
 
 async def _plan() -> int:
-    """Ask the DNS about authors' domains, then write the next ranges."""
+    """Ask the DNS about authors' domains, then write the next ranges; cancel those of mailings that were cancelled."""
     for domain, policy in await dns.policies(await in_thread(senders.domains_to_look_up, timezone.now())):
         await in_thread(senders.remember, domain, policy, timezone.now())
-    return await in_thread(planning.plan_due, timezone.now(), known_only=True)
+    return await in_thread(planning.plan_due, timezone.now(), known_only=True) + await in_thread(planning.cancel_due, timezone.now())
 
 
 async def _forget() -> int:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from colporteur.domain.mailings import MailingKind, MailingState, Priority, next_attempt
+from colporteur.domain.mailings import MailingKind, MailingState, next_attempt
 from colporteur.domain.posts import PostState
 from colporteur.domain.transports import account_of
 from colporteur.flow import mailings, moderation, routes, signing, trouble
@@ -103,11 +103,9 @@ def _way(transport: int, url: str, connections: int, by_destination: bool | None
     return Way(transport, url, connections, limited or grouped, grouped)
 
 
-def claim(transport_id: int, now: datetime, lease: float, room: Room | None = None, *, letters_only: bool = False) -> list[Work]:
+def claim(transport_id: int, now: datetime, lease: float, room: Room | None = None) -> list[Work]:
     """Own due copies for ``lease`` seconds, about as many as there is room for; copies of members who left or paused since are
     cancelled. Empty: nothing is due for which there is room."""
-    if letters_only:
-        room = Room(full=[priority for priority in Priority if priority > Priority.LETTER])
     with transaction.atomic():
         copies.ripen(now)
         offers = copies.claim(transport_id, now, lease, room or Room())

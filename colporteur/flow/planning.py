@@ -55,7 +55,7 @@ def cancel_due(now: datetime) -> int:
     """Cancel the next range of copies of every mailing that was cancelled while it had more than one; how many ranges."""
     ids = list(to_cancel().values_list("id", flat=True))
     for id_ in ids:
-        if copies.unlocked(lambda id_=id_: copies.cancel_open(id_)):
+        if copies.unlocked(lambda id_=id_: copies.cancel_open(id_)):  # type: ignore[misc]
             Mailing.objects.filter(id=id_).update(finished=now)
     return len(ids)
 
