@@ -25,7 +25,7 @@ from colporteur.daemons import checks
 from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
-from colporteur.flow import clock, errands, life, moderation, planning, senders
+from colporteur.flow import clock, errands, life, moderation, planning, senders, signing
 from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
@@ -34,6 +34,7 @@ _DRAIN_SECONDS = 8.0
 _EXPIRE_SECONDS = 60.0
 _CLOCK_SECONDS = 5.0
 _PURGE_SECONDS = 600.0
+_RECORDS_SECONDS = 30.0
 _SILENT_MILLISECONDS = 15_000  # longer than any work between two statements of a transaction
 _COLLECT = (20_000, 20, 20)  # copies come and go by the thousand and make no cycles
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
@@ -71,7 +72,7 @@ async def run(stop: asyncio.Event) -> None:
     }
     rounds = [
         *woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
-        Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS),
+        Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))
@@ -103,6 +104,14 @@ async def _plan() -> int:
 
 async def _forget() -> int:
     await in_thread(forget_dead)
+    return 0
+
+
+async def look_for_records() -> int:
+    """Ask the DNS for the records of keys that are awaited or in use."""
+    wanted = {name: key for key, name in await in_thread(signing.to_look_up, timezone.now())}
+    for name, texts in await dns.texts(wanted):
+        await in_thread(signing.looked_up, wanted[name], texts, timezone.now())
     return 0
 
 
