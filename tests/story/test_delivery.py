@@ -71,7 +71,7 @@ def test_a_post_by_postfix_reaches_5000_members_through_postfix(installation: In
 
 
 def test_kill_9_of_the_worker_misses_nobody_and_repeats_no_recorded_copy(installation: Installation, sink: Sink) -> None:
-    members, kills, apart = (20_000, 20, 900) if FULL else (4500, 20, 200)
+    members, kills, apart = (20_000, 20, 900) if FULL else (2500, 10, 240)
     points = random.Random(20261121)
     a_transport(f"smtp://127.0.0.1:{sink.port}")
     mailing = a_mailing(a_list(members=members))

@@ -1,4 +1,4 @@
-"""Errands set aside because they could not be processed: the owners are told, and have them tried again or thrown away."""
+"""Errands set aside because they could not be processed: owners and administrators are told, and have them tried again or thrown away."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy
 
 from colporteur.flow import letters
-from colporteur.flow.moderation.telling import owners
+from colporteur.flow.moderation.telling import alerted
 from colporteur.mail.parse import skim
 from colporteur.store import jobs, journal
 from colporteur.store.arrivals import Errand, ErrandState
-from colporteur.store.rights import administrators
 
 log = logging.getLogger("colporteur.errands")
 mail = logging.getLogger("colporteur.mail")
@@ -33,7 +32,7 @@ def quarantine(id_: int, error: str, now: datetime) -> bool:
         with transaction.atomic():
             _tell(errand, now)
     except Exception:  # being set aside matters more than the letter about it
-        log.exception("owners not told of quarantined errand=%s", id_)
+        log.exception("nobody told of quarantined errand=%s", id_)
     return True
 
 
@@ -72,7 +71,7 @@ def _tell(errand: Errand, now: datetime) -> None:
         "error": errand.error,
         "link": f"{settings.BASE_URL}/lists/{errand.list_id}/activity" if errand.list else f"{settings.BASE_URL}/errands/",
     }
-    for to in owners(errand.list) if errand.list else administrators():
+    for to in alerted(errand.list):
         letters.send("quarantined", to, now, list_=errand.list, fields=fields)
 
 

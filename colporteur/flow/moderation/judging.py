@@ -153,7 +153,7 @@ def _failed(post: Post, error: Exception, now: datetime) -> None:
 
 
 def quarantine(post_id: int, error: str, now: datetime, state: PostState) -> bool:
-    """Set aside a post that stands in ``state`` and cannot be processed, and tell the owners; False when it moved on."""
+    """Set aside a post that stands in ``state`` and cannot be processed, and tell owners and administrators; False when it moved on."""
     with transaction.atomic():
         if not Post.objects.filter(pk=post_id, state=state).update(state=PostState.QUARANTINED, error=error, next_try=None):
             return False
@@ -162,9 +162,9 @@ def quarantine(post_id: int, error: str, now: datetime, state: PostState) -> boo
         mail.error("quarantined post=%s list=%s error=%s", post.pk, post.list.address, error)
     try:
         with transaction.atomic():
-            telling.tell_owners_quarantined(post, now)
+            telling.tell_quarantined(post, now)
     except Exception:  # being set aside matters more than the letter about it
-        log.exception("owners not told of quarantined post=%s", post_id)
+        log.exception("nobody told of quarantined post=%s", post_id)
     return True
 
 

@@ -41,6 +41,11 @@ def owners(list_: List) -> list[Address]:
     return addresses_of(list_, RoleKind.OWNER) or administrators()
 
 
+def alerted(list_: List | None) -> list[Address]:
+    """Who hears that a message could not be processed: owners, who know what it was, and the site's administrators, who can mend it."""
+    return list({address.pk: address for address in [*(addresses_of(list_, RoleKind.OWNER) if list_ else []), *administrators()]}.values())
+
+
 def moderation_token(post_id: int, address_id: int) -> str:
     """Signed name of one post for one moderator; it is good until the post is decided or expires."""
     return tokens.sign(settings.TOKEN_KEY, tokens.Purpose.MODERATE, post_id, address_id)
@@ -141,8 +146,8 @@ def tell_rejected(post: Post, policy: Policy, reason: object, now: datetime, *, 
     return policy.tell_rejected and tell_author("rejected", post, now, a_day=a_day, reason=reason, owner=owner_address(post.list))
 
 
-def tell_owners_quarantined(post: Post, now: datetime) -> None:
-    """Owners of the list of a post that could not be processed; once, because a post is quarantined once."""
+def tell_quarantined(post: Post, now: datetime) -> None:
+    """Owners and administrators about a post that could not be processed; once, because a post is quarantined once."""
     fields = about(post) | {"sender": post.sender or gettext_lazy("unknown"), "received": post.received_at, "error": post.error, "link": f"{settings.BASE_URL}/posts/{post.pk}/"}
-    for to in owners(post.list):
+    for to in alerted(post.list):
         letters.send("quarantined", to, now, list_=post.list, fields=fields)
