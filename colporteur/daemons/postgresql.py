@@ -100,8 +100,8 @@ class Server:
         version = self.data / "PG_VERSION"
         if version.exists() and version.read_text().strip() != MAJOR:
             raise DatabaseError(
-                f"{self.data} was made by PostgreSQL {version.read_text().strip()}, this release brings {MAJOR}: "
-                "make a backup with the release that made it (colporteur backup), then restore it with this one"
+                f"{self.data} was made by PostgreSQL {version.read_text().strip()}, this release brings {MAJOR}; nothing was changed. With the release that made it run "
+                f"`colporteur backup FILE`, move {self.directory} away, then with this one run `colporteur restore FILE` (docs/administrator.md, Upgrades)"
             )
         if not version.exists():
             self._initdb()

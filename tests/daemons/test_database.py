@@ -48,9 +48,14 @@ def test_another_major_version_is_refused_and_left_alone(place: Path) -> None:
     version = place / "data" / "PG_VERSION"
     version.parent.mkdir(parents=True)
     version.write_text("17\n")
-    with pytest.raises(DatabaseError, match="PostgreSQL 17"):
+    with pytest.raises(DatabaseError, match="PostgreSQL 17") as refused:
         database.Server(place).start()
     assert version.read_text() == "17\n"
+    for step in ("colporteur backup FILE", f"move {place} away", "colporteur restore FILE"):
+        assert step in str(refused.value), "the way to upgrade is said"
+    place.rename(place.with_name("old"))
+    with database.in_use(place) as server:
+        assert server.answers(), "moved away, a new one is made beside it"
 
 
 def test_an_interrupted_set_up_is_begun_again(place: Path) -> None:
