@@ -23,7 +23,7 @@ from django.utils import timezone
 from colporteur.adapters.transports import Outcome
 from colporteur.daemons.ready import TURN, Held, Ready
 from colporteur.daemons.threads import in_thread
-from colporteur.domain.destinations import Act, asked
+from colporteur.domain.destinations import PATIENCE, Act, asked
 from colporteur.domain.mailings import Priority
 from colporteur.domain.pacing import Cadence
 from colporteur.flow import destinations, pacing
@@ -65,12 +65,13 @@ class Path:
 class Group:
     """A destination group as this lane sees it."""
 
-    __slots__ = ("accepted", "air", "refusals", "rests_until", "standing")
+    __slots__ = ("accepted", "air", "policies", "refusals", "rests_until", "standing")
 
     def __init__(self) -> None:
         self.standing = Standing(0, None, ())
         self.air, self.rests_until = 0, 0.0  # monotonic
         self.refusals: list[tuple[int, str]] = []  # to be told
+        self.policies = 0  # refusals of policy since the last acceptance
         self.accepted = False
 
     def room(self) -> int:
@@ -161,7 +162,8 @@ class Pace(Ready):
     def took_mail(self, path: Path) -> None:
         """The destination accepted a copy."""
         if path.line.group:
-            self._groups[path.line.group].accepted = True
+            group = self._groups[path.line.group]
+            group.accepted, group.policies = True, 0
 
     def blamed(self, path: Path, outcome: Outcome) -> Act:
         """What a refusal asks of the whole group; NONE, it is the copy's own."""
@@ -169,7 +171,8 @@ class Pace(Ready):
         if group is None or not outcome.code:
             return Act.NONE
         answer = asked(outcome.code, outcome.text, group.standing.patterns)
-        if answer.act in (Act.SLOW, Act.WAIT):
+        group.policies += answer.act is Act.PAUSE
+        if answer.act in (Act.SLOW, Act.WAIT) or group.policies >= PATIENCE:
             group.rests_until = max(group.rests_until, time.monotonic() + answer.rest)
         if answer.act is not Act.NONE:
             group.refusals.append((outcome.code, outcome.text))

@@ -83,6 +83,19 @@ SELECT b.id, b.kind, b.key, b.seen, greatest(1, b.number * coalesce(g.percent, 1
 """
 
 
+def peek(things: Sequence[tuple[str, str]]) -> list[Kept]:
+    """The same without locking them, as of now by the database's clock, with what is out: to be shown."""
+    kept = [_kept(row) for row in run(_LOCK.replace(" FOR UPDATE OF b", ""), {"kinds": [kind for kind, _ in things], "keys": [key for _, key in things]})]
+    now = clock() if kept else 0.0
+    given = {one.id: 0 for one in kept}
+    for row in out(list(given)) if kept else ():
+        given[row.bucket] += row.number
+    for one in kept:
+        one.bucket.advance(now - one.seen if one.seen else 0.0)
+        one.bucket.open = given[one.id]
+    return kept
+
+
 def lock(things: Sequence[tuple[str, str]]) -> list[Kept]:
     """Buckets of distinct things (kind, key)."""
     return [_kept(row) for row in run(_LOCK, {"kinds": [kind for kind, _ in things], "keys": [key for _, key in things]})]
