@@ -9,7 +9,7 @@ Sources: RFC 2033 section 4.2 (a reply per recipient), RFC 3463 (enhanced status
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -19,11 +19,11 @@ from django.db import connection, transaction
 from colporteur.flow import routing
 from colporteur.flow.routing import Place, Ways
 from colporteur.mail import headers
-from colporteur.store import arrivals, jobs, mailboxes, posts
-from colporteur.store.arrivals import Arrival, Errand
+from colporteur.store import arrivals, jobs, mailboxes, posts, taking
+from colporteur.store.arrivals import Errand
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List
-from colporteur.store.posts import Post
+from colporteur.store.statements import together
 
 log = logging.getLogger("colporteur.intake")
 journal = logging.getLogger("colporteur.mail")
@@ -110,7 +110,8 @@ class _Taken:
     errands: list[Place]
     message_id: str = ""
     content_key: bytes = b""
-    arrival: Arrival | None = None
+    blob: bytes = b""
+    arrival: int = 0
 
 
 class _Repeated(NamedTuple):
@@ -129,12 +130,13 @@ def _receive(incoming: Sequence[Incoming], now: datetime) -> list[tuple[Reply, .
     mailboxes.withdraw([_key(one.incoming) for one in taken if one.replies[0] is OFF_FOR_NOW and one.incoming.mailbox is not None])
     repeated = _drop_duplicates(taken, now)
     kept = [one for one in taken if one.lists or one.errands]
-    arrivals.keep_all([one.incoming.raw for one in kept])
-    _drop_asked_before(kept, now)
-    kept = [one for one in kept if one.lists or one.errands]
-    _arrive(kept, now)
-    mailboxes.tie([(*_key(one.incoming), one.arrival.id) for one in kept if one.arrival and one.incoming.mailbox is not None])
-    made, asked = _posts(kept, now), _errands(kept, now)
+    with together():
+        taking.keep([(one.blob, one.incoming.raw) for one in kept])
+        _drop_asked_before(kept, now)
+        kept = [one for one in kept if one.lists or one.errands]
+        made = _enter(kept, now)
+    mailboxes.tie([(*_key(one.incoming), one.arrival) for one in kept if one.incoming.mailbox is not None])
+    asked = _errands(kept, now)
     _tell_of(repeated, made, now)
     if made:
         jobs.wake(jobs.Wake.JUDGE)
@@ -157,7 +159,7 @@ def _route(one: Incoming, ways: Ways, fresh: set[mailboxes.Key]) -> _Taken:
         replies = ((TAKEN if found else OFF_FOR_NOW),) * max(1, len(one.recipients))
     lists = {place.list.id: place.list for place in found if place.is_post and place.list}
     errands = list({(place.list and place.list.id, place.service, place.token): place for place in found if not place.is_post}.values())
-    return _Taken(one, replies, lists, errands, headers.message_id(one.raw), headers.content_key(one.raw))
+    return _Taken(one, replies, lists, errands, headers.message_id(one.raw), headers.content_key(one.raw), arrivals.name_of(one.raw))
 
 
 def _reply(place: Place | None) -> Reply:
@@ -199,11 +201,11 @@ def _drop_asked_before(kept: Sequence[_Taken], now: datetime) -> None:
     Their blobs are kept before, so that of two receivers with one new message the second waits and then sees the first's.
     """
     able = [one for one in kept if one.errands and (one.message_id or posts.dated(one.incoming.raw))]
-    there = arrivals.asked({arrivals.name_of(one.incoming.raw) for one in able}, now - timedelta(days=posts.DUPLICATE_DAYS)) if able else {}
+    there = arrivals.asked({one.blob for one in able}, now - timedelta(days=posts.DUPLICATE_DAYS)) if able else {}
     for one in able:
         fresh = []
         for place in one.errands:
-            identity = (arrivals.name_of(one.incoming.raw), place.list.id if place.list else None, place.service.value, _text(place.token))
+            identity = (one.blob, place.list.id if place.list else None, place.service.value, _text(place.token))
             if identity not in there:
                 there[identity] = None  # earlier in this batch
                 fresh.append(place)
@@ -212,54 +214,38 @@ def _drop_asked_before(kept: Sequence[_Taken], now: datetime) -> None:
         one.errands = fresh
 
 
-def _tell_of(repeated: Sequence[_Repeated], made: Sequence[Post], now: datetime) -> None:
-    numbers = {(post.list_id, post.message_id, post.content_key): post.id for post in made}
+def _tell_of(repeated: Sequence[_Repeated], made: Mapping[posts.Identity, int], now: datetime) -> None:
     entries = []
     for one in repeated:
-        post, list_ = one.post or numbers[one.identity], one.list
+        post, list_ = one.post or made[one.identity], one.list
         entries.append(JournalEntry(at=now, event="post.duplicate", organisation_id=list_.organisation_id, list_id=list_.id, post_id=post, values={"door": one.incoming.door}))
         journal.info("duplicate post=%s list=%s from=%s door=%s message_id=%s", post, list_.address, one.incoming.mail_from, one.incoming.door, one.identity[1])
     JournalEntry.objects.bulk_create(entries)
 
 
-def _arrive(kept: Sequence[_Taken], now: datetime) -> None:
-    rows = [
-        Arrival(
-            blob_id=arrivals.name_of(one.incoming.raw), door=one.incoming.door, mail_from=_text(one.incoming.mail_from),
-            recipients=[_text(recipient) for recipient in one.incoming.recipients], received_at=now,
-        )
-        for one in kept
-    ]  # fmt: skip
-    for one, arrival in zip(kept, Arrival.objects.bulk_create(rows), strict=True):
-        one.arrival = arrival
-
-
-def _posts(kept: Sequence[_Taken], now: datetime) -> list[Post]:
-    rows = [
-        Post(list=list_, arrival=one.arrival, message_id=one.message_id, content_key=one.content_key, size=len(one.incoming.raw), received_at=now)
-        for one in kept
-        for list_ in one.lists.values()
-    ]
-    made = Post.objects.bulk_create(rows)
-    JournalEntry.objects.bulk_create(
-        JournalEntry(at=now, event="post.received", organisation_id=post.list.organisation_id, list_id=post.list_id, post_id=post.id, values={"door": post.arrival.door}) for post in made
-    )
-    for post in made:
-        journal.info(
-            "received post=%s list=%s from=%s size=%s door=%s message_id=%s", post.id, post.list.address, post.arrival.mail_from, post.size, post.arrival.door, post.message_id
-        )
-    return made
+def _enter(kept: Sequence[_Taken], now: datetime) -> dict[posts.Identity, int]:
+    """Write arrivals and posts; the posts made, by identity."""
+    rows = [taking.NewArrival(one.blob, one.incoming.door, _text(one.incoming.mail_from), [_text(recipient) for recipient in one.incoming.recipients]) for one in kept]
+    wanted = [(place, one, list_) for place, one in enumerate(kept) for list_ in one.lists.values()]
+    news = [taking.NewPost(place, list_.id, list_.organisation_id, one.message_id, one.content_key, len(one.incoming.raw)) for place, one, list_ in wanted]
+    numbers, made = taking.enter(rows, news, now)
+    for one, number in zip(kept, numbers, strict=True):
+        one.arrival = number
+    for (_, one, list_), post in zip(wanted, made, strict=True):
+        door, sender = one.incoming.door, _text(one.incoming.mail_from)
+        journal.info("received post=%s list=%s from=%s size=%s door=%s message_id=%s", post, list_.address, sender, len(one.incoming.raw), door, one.message_id)
+    return {(list_.id, one.message_id, one.content_key): post for (_, one, list_), post in zip(wanted, made, strict=True)}
 
 
 def _errands(kept: Sequence[_Taken], now: datetime) -> list[Errand]:
+    asked = [(one, place) for one in kept for place in one.errands]
     rows = [
-        Errand(arrival=one.arrival, list=place.list, service=place.service.value, token=_text(place.token), recipient=_text(place.recipient), received_at=now)
-        for one in kept
-        for place in one.errands
+        Errand(arrival_id=one.arrival, list=place.list, service=place.service.value, token=_text(place.token), recipient=_text(place.recipient), received_at=now)
+        for one, place in asked
     ]
     made = Errand.objects.bulk_create(rows)
-    for errand in made:
-        journal.info("received errand=%s service=%s to=%s from=%s door=%s", errand.id, errand.service, errand.recipient, errand.arrival.mail_from, errand.arrival.door)
+    for errand, (one, _) in zip(made, asked, strict=True):
+        journal.info("received errand=%s service=%s to=%s from=%s door=%s", errand.id, errand.service, errand.recipient, _text(one.incoming.mail_from), one.incoming.door)
     return made
 
 

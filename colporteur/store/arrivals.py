@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 
-import psycopg
 from django.db import connection, models
-from psycopg.types.numeric import Int8
 
 
 class Blob(models.Model):
@@ -75,17 +73,6 @@ def keep(raw: bytes) -> bytes:
 def name_of(raw: bytes) -> bytes:
     """The SHA-256 that names raw bytes."""
     return hashlib.sha256(raw).digest()
-
-
-def keep_all(raws: Iterable[bytes]) -> None:
-    """Store many, once each. Sent as they are, not as escaped text; in order of their names, so that two transactions
-    with the same messages wait for each other instead of dying of a deadlock."""
-    named = sorted({name_of(raw): raw for raw in raws}.items())
-    if not named:
-        return
-    connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        cursor.executemany("INSERT INTO blob (sha256, size, raw) VALUES (%b, %b, %b) ON CONFLICT DO NOTHING", [(digest, Int8(len(raw)), raw) for digest, raw in named])
 
 
 Asked = tuple[bytes, int | None, str, str]

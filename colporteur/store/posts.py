@@ -8,12 +8,13 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, models
+from django.db import models
 
 from colporteur.domain.posts import PostState
 from colporteur.store.arrivals import Arrival
 from colporteur.store.lists import List
 from colporteur.store.people import Address, Person
+from colporteur.store.statements import execute, together
 
 STATES = [(state.value, state.value) for state in PostState]
 
@@ -73,6 +74,10 @@ class Finding(models.Model):
 Identity = tuple[int, str, bytes]
 """(list, Message-ID, content key): what makes two posts the same message."""
 DUPLICATE_DAYS = 7
+_DUPLICATES = (
+    "SELECT list_id, message_id, content_key, min(id) FROM post JOIN unnest(%s::bigint[], %s::text[], %s::bytea[]) AS new (l, m, k)"
+    " ON list_id = l AND content_key = k AND message_id = m WHERE received_at > %s AND state NOT IN ('rejected', 'expired') GROUP BY 1, 2, 3"
+)
 _DATE = re.compile(rb"^date[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
@@ -89,11 +94,8 @@ def duplicates(identities: Sequence[Identity], now: datetime) -> dict[Identity, 
     if not identities:
         return {}
     locks = sorted({int.from_bytes(hashlib.sha256(repr(identity).encode()).digest()[:8], "big", signed=True) for identity in identities})
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [locks])
-        cursor.execute(
-            "SELECT list_id, message_id, content_key, min(id) FROM post JOIN unnest(%s::bigint[], %s::text[], %s::bytea[]) AS new (l, m, k)"
-            " ON list_id = l AND content_key = k AND message_id = m WHERE received_at > %s AND state NOT IN ('rejected', 'expired') GROUP BY 1, 2, 3",
-            [*(list(column) for column in zip(*identities, strict=True)), now - timedelta(days=DUPLICATE_DAYS)],
-        )
-        return {(list_, message_id, bytes(content_key)): post for list_, message_id, content_key, post in cursor.fetchall()}
+    since = now - timedelta(days=DUPLICATE_DAYS)
+    with together():
+        execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", [locks])
+        found = execute(_DUPLICATES, [*(list(column) for column in zip(*identities, strict=True)), since]).fetchall()
+    return {(list_, message_id, bytes(content_key)): post for list_, message_id, content_key, post in found}
