@@ -10,8 +10,8 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from django.conf import settings
 from django.db import Error
@@ -38,6 +38,8 @@ data of a connection, the published bound."""
 BATCH = 24
 """Acceptances that are worth a transaction of their own; fewer wait a moment for company."""
 COMPANY_SECONDS = 0.01
+MOST_COMMITS = 3
+"""Batches on their way to the database at once: while one is being written to disk the next is gathered and sent."""
 _INSIST_SECONDS = 30.0  # how long outcomes wait for a database that went away
 
 
@@ -92,7 +94,8 @@ class Settling:
         self._row, self._row_began = Row(), 0
         self._alike: list[Waiting] = []
         self._stops: list[tuple[int, int, str]] = []  # mailings to pause: id, code, reply
-        self._finishing: set[asyncio.Task[bool]] = set()
+        self._commits: set[asyncio.Task[Any]] = set()
+        self._finishing: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None
 
     def accepted(self, held: Held, dues: tuple[Due, ...], number: int) -> None:
@@ -201,34 +204,56 @@ class Settling:
             self._timer.cancel()
         self._end_row()
         await self._write()
-        if self._finishing:
-            await asyncio.wait(self._finishing)
+        while self._commits or self._finishing:
+            await asyncio.wait({*self._commits, *self._finishing})
+        await self._write()  # lets the slices go
         if self._failure:
             raise self._failure
 
     async def _write(self) -> None:
-        batch = [(held, held.accepted) for held in self.ready.held.values() if held.accepted]
+        """Begin to commit the acceptances there are, write the refusals, let go of what is finished."""
+        if batch := [(held, held.accepted) for held in self.ready.held.values() if held.accepted]:
+            for held, accepted in batch:
+                held.accepted = []
+                held.committing += 1
+                self._waiting -= len(accepted)
+            self._watch(self._commits, self._commit(batch))
+            if len(self._commits) >= MOST_COMMITS:
+                await asyncio.wait(self._commits, return_when=asyncio.FIRST_COMPLETED)
         refusals = [(held, held.refused) for held in self.ready.held.values() if held.refused]
-        for held, _ in batch:
-            held.accepted = []
         for held, _ in refusals:
             held.refused = []
-        number = sum(len(accepted) for _, accepted in batch)
-        self._waiting -= number
         stops, self._stops = self._stops, []
-        if batch:
-            began = time.monotonic()
-            standings = await self._record(batch)
-            self.gate.settled(number)
-            for (held, _), standing in zip(batch, standings, strict=True):
-                self._stands(held, standing, began + settings.LEASE * 0.9)
         if refusals or stops:
             await self._insist(_refuse, [(held.claimed, refused) for held, refused in refusals], stops)
-        if number and not self.worked:
-            self.worked = True
-            await in_thread(trouble.over, self.transport_id, timezone.now())
         if quiet := [held for held in self.ready.held.values() if held.quiet]:
             await self._let_go(quiet)
+
+    async def _commit(self, batch: list[tuple[Held, list[int]]]) -> None:
+        began = time.monotonic()
+        standings = await self._record(batch)
+        self.gate.settled(sum(len(accepted) for _, accepted in batch))
+        for (held, _), standing in zip(batch, standings, strict=True):
+            held.committing -= 1
+            self._stands(held, standing, began + settings.LEASE * 0.9)
+            if held.quiet:
+                self.soon()
+        if not self.worked:
+            self.worked = True
+            await in_thread(trouble.over, self.transport_id, timezone.now())
+
+    def _watch(self, tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Any]) -> None:
+        """Do something beside; its failure is the lane's."""
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()):
+                self._failure = self._failure or error
+                self.soon()
+
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(ended)
 
     async def _record(self, batch: list[tuple[Held, list[int]]]) -> list[Standing]:
         """Commit acceptances: through the ledger, and on a thread what was not so simple."""
@@ -242,16 +267,8 @@ class Settling:
             for number, standing in zip(late, await self._insist(_accept, [given[number] for number in late]), strict=True):
                 standings[number] = standing
         for mailing in {claimed.mailing for (claimed, _), standing in zip(given, standings, strict=True) if standing.done}:
-            task = asyncio.create_task(self._insist(copies.finish, mailing, timezone.now()))
-            self._finishing.add(task)
-            task.add_done_callback(self._finished)
+            self._watch(self._finishing, self._insist(copies.finish, mailing, timezone.now()))
         return standings
-
-    def _finished(self, task: asyncio.Task[bool]) -> None:
-        self._finishing.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            self._failure = self._failure or error
-            self.soon()
 
     async def _insist(self, write: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Write on a thread; a database that went away is waited for, because these copies have arrived."""

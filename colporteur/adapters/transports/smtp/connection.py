@@ -16,8 +16,9 @@ from colporteur.adapters.transports.smtp.dialogue import Dialogue, text_of
 from colporteur.adapters.transports.smtp.options import Options, Timeouts
 
 _ADDRESS = re.compile(rb"[^\x00-\x20\x7f<>]{0,320}")  # nothing that could end a command or an argument
-_ACCEPTED, _WELCOME = [b"250 ", b""], [b"250 ", b"250 ", b"354 ", b""]
-_ALL = [b"250 ", *_WELCOME]
+_ENVELOPE_WELCOME = rb"250 [^\r\n]*\r\n250 [^\r\n]*\r\n354 [^\r\n]*\r\n"
+_WELCOME = re.compile(_ENVELOPE_WELCOME).fullmatch
+_TAKEN = re.compile(rb"250 [^\r\n]*\r\n(" + _ENVELOPE_WELCOME + rb")?").fullmatch
 
 
 class _Awaited(IntEnum):
@@ -141,19 +142,19 @@ class Connection(Dialogue):
         They come in one portion or in these two. False: nothing was done, read the replies one by one. Hot."""
         if self._copy is None or self._lines or self._refusal is not None or self._refused or self._talking:
             return False
-        codes = [line[:4] for line in data.split(b"\r\n")]
         awaited = len(self._awaited)
         if self._sent is not None:
-            if awaited != 4 or (codes != _ALL and codes != _ACCEPTED) or self._sent_to is not None:
+            taken = _TAKEN(data)
+            if awaited != 4 or taken is None or self._sent_to is not None:
                 return False
             sent, self._sent = self._sent, None
             self.fruitful = True
             self._awaited.popleft()
             self.deadline = self.loop.time() + self.timeouts.command
             self.owner.accepted(sent)
-            if codes == _ACCEPTED:
+            if taken.lastindex is None:
                 return True
-        elif awaited != 3 or codes != _WELCOME:
+        elif awaited != 3 or not _WELCOME(data):
             return False
         self._awaited.clear()
         self._send_data()
