@@ -135,3 +135,24 @@ async def _exists(resolver: dns.asyncresolver.Resolver, domain: str) -> bool:
     except dns.resolver.NXDOMAIN:
         return False
     return True
+
+
+async def exchangers(domains: Iterable[str], resolver: dns.asyncresolver.Resolver | None = None) -> list[tuple[str, list[str] | None]]:
+    """(domain, names of its mail exchangers, the preferred first) for each; [] where it has none, None where the DNS did not
+    answer."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(domain: str) -> tuple[str, list[str] | None]:
+        async with gate:
+            try:
+                asking = resolver or dns.asyncresolver.get_default_resolver()
+                async with asyncio.timeout(SECONDS):
+                    answer = await asking.resolve(dns.name.from_text(f"{domain}."), dns.rdatatype.MX, raise_on_no_answer=False)
+            except (dns.resolver.NXDOMAIN, dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel):
+                return domain, []
+            except (TimeoutError, dns.exception.DNSException, OSError):
+                return domain, None
+            found = sorted((record.preference, record.exchange.to_text(omit_final_dot=True).lower()) for record in answer.rrset or ())
+            return domain, [name for _preference, name in found if name != "."]
+
+    return list(await asyncio.gather(*(one(domain) for domain in domains)))

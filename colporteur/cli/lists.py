@@ -10,10 +10,12 @@ from typing import Any
 import click
 from django.db.models import Count, Q
 
+from colporteur.cli.limits import limit_words
+from colporteur.cli.limits import set_or_show as set_or_show_limits
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.cli.routes import route_words, set_or_show
 from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import life, lists, organisations, roles, routes
+from colporteur.flow import life, limits, lists, organisations, roles, routes
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.policies import explained
@@ -231,6 +233,15 @@ def alias(address: str, other: str, remove: bool, as_json: bool) -> None:
     elif not lists.remove_alias(found, other, now(), by=BY):
         raise ValueError(f"{other} is no further address of {found.address}")
     print_one({"address": found.address, "aliases": sorted(found.aliases.values_list("address", flat=True))}, as_json)
+
+
+@list_.command("limits")
+@click.argument("address")
+@limit_words
+@plainly
+def limits_(address: str, rates: tuple[str, ...], none: bool, as_json: bool) -> None:
+    """Show or set how many recipients a list writes to in any window of time."""
+    set_or_show_limits(limits.of_list(lists.find(address)), rates, none, as_json)
 
 
 @list_.command("list")

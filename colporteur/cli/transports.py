@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from colporteur.adapters.transports import Outcome, Outgoing, Result, Trouble, open_transport
+from colporteur.cli.limits import limit_words, read_all, shown
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.cli.routes import route_words, set_or_show
 from colporteur.domain.addresses import normal
-from colporteur.flow import letters, organisations, routes, transports
+from colporteur.domain.providers import HOSTS
+from colporteur.flow import letters, limits, organisations, routes, transports
 from colporteur.flow.trouble import over
 from colporteur.mail.compose import Letter, compose
 from colporteur.mail.render import Rewriting, prepare
@@ -146,6 +148,44 @@ def route(words: tuple[str, ...], inherit: bool, organisation: str | None, as_js
     if found is None:
         raise ValueError(f"there is no organisation {organisation!r}")
     set_or_show(found, found.name, words, inherit, as_json)
+
+
+@transport.command("limits")
+@click.argument("name")
+@limit_words
+@click.option("--account", "accounts", multiple=True, metavar="RATE", help="A limit of its account at the provider, shared by every transport that has the same; several times.")
+@click.option("--profile", metavar="HOST", help=f"Four fifths of what a host publishes: {', '.join(host.name for host in HOSTS)}.")
+@click.option("--by-destination", type=click.Choice(["auto", "yes", "no"]), help="Whether limits of destinations hold, too; auto: as soon as the transport has limits itself.")
+@plainly
+def limits_(name: str, rates: tuple[str, ...], none: bool, accounts: tuple[str, ...], profile: str | None, by_destination: str | None, as_json: bool) -> None:
+    """Show or set how many recipients a way out takes in any window of time."""
+    found = transports.find(name)
+    account = limits.of_account(found)
+    if profile and (rates or accounts or none):
+        raise ValueError("write --profile, or limits, not both")
+    if accounts and account is None:
+        raise ValueError(f"{found.name} has no account: use --set")
+    wanted, wanted_of_account = read_all(rates, none), read_all(accounts, none)
+    if profile:
+        limits.use_profile(found, profile, now(), BY)
+    if wanted is not None:
+        limits.change(limits.of_transport(found), wanted, now(), BY)
+    if wanted_of_account is not None and account:
+        limits.change(account, wanted_of_account, now(), BY)
+    if by_destination:
+        limits.by_destination(found, {"auto": None, "yes": True, "no": False}[by_destination], now(), BY)
+    suggested = limits.suggested(found)
+    print_one(
+        {
+            "transport": found.name,
+            "limits": shown(limits.of_transport(found)),
+            "account": account.name if account else None,
+            "account_limits": shown(account),
+            "by_destination": {None: "auto", True: "yes", False: "no"}[found.by_destination],
+            "suggested_profile": suggested.name if suggested else None,
+        },
+        as_json,
+    )
 
 
 def _checked(url: str) -> None:

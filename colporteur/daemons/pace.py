@@ -36,6 +36,7 @@ LONG_SECONDS = 30.0
 """A wait that is worth giving slices back for, until it is over."""
 _REPORT_SECONDS = 0.2  # answers are told to the buckets at the latest so much later: less than a window less what is given ahead
 _STANDING_SECONDS = 2.0  # how old what is known of destination groups, and of paths without limits, may be
+_SORTED_SECONDS = 60.0  # how long a domain stays in its group; the DNS may have told more
 _MOST_WANTED = 2000
 _AT_ONCE = 50  # copies of a slice that one look may let go
 
@@ -104,7 +105,7 @@ class Pace(Ready):
         self._touched: dict[int, float] = {}
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
-        self._standing_at = self._told_at = 0.0
+        self._standing_at = self._told_at = self._sorted_at = 0.0
 
     # --- what a lane asks: hot, as far as limits let it be ------------------------------------------------------------
 
@@ -126,7 +127,7 @@ class Pace(Ready):
     def took(self, number: int) -> None:
         """So many copies were taken from the head."""
         assert self._chosen
-        path, held = self._chosen
+        path = self._chosen[0]
         before, self.left = self.left, self.left - number
         if before >= self.ahead > self.left:
             self._hungry()
@@ -226,6 +227,8 @@ class Pace(Ready):
 
     async def sort(self, works: Sequence[Work]) -> None:
         """Learn what is needed to add these slices: organisations of lists, groups of domains."""
+        if time.monotonic() - self._sorted_at > _SORTED_SECONDS:
+            self._of_domain, self._sorted_at = {}, time.monotonic()
         lists = {work.list for work in works} - set(self._of_list)
         domains = {due.email.rpartition("@")[2] for work in works for due in work.copies} - set(self._of_domain) if self.by_destination else set()
         if lists or domains:

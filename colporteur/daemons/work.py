@@ -25,13 +25,14 @@ from colporteur.daemons import checks
 from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
-from colporteur.flow import clock, errands, life, moderation, planning, senders, signing
+from colporteur.flow import clock, destinations, errands, life, moderation, planning, senders, signing
 from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
 
 _DRAIN_SECONDS = 8.0
 _EXPIRE_SECONDS = 60.0
+_LEARN_SECONDS = 15.0
 _CLOCK_SECONDS = 5.0
 _PURGE_SECONDS = 600.0
 _RECORDS_SECONDS = 30.0
@@ -71,7 +72,7 @@ async def run(stop: asyncio.Event) -> None:
         Wake.DELIVER: Round(Wake.DELIVER, delivery.look),
     }
     rounds = [
-        *woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
+        *woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
@@ -100,6 +101,14 @@ async def _plan() -> int:
     for domain, policy in await dns.policies(await in_thread(senders.domains_to_look_up, timezone.now())):
         await in_thread(senders.remember, domain, policy, timezone.now())
     return await in_thread(planning.plan_due, timezone.now(), known_only=True) + await in_thread(planning.cancel_due, timezone.now())
+
+
+async def _learn() -> int:
+    """Ask the DNS where mail for recipients' domains ends."""
+    await in_thread(destinations.ship)
+    if domains := await in_thread(destinations.domains_to_look_up, timezone.now()):
+        await in_thread(destinations.remember, await dns.exchangers(domains), timezone.now())
+    return len(domains)
 
 
 async def _forget() -> int:

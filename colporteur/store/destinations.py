@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -32,6 +34,14 @@ class DestinationGroup(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def state(self, now: datetime) -> str:
+        """One word: ``off``, ``paused`` (by its policy), ``resting``, ``slower`` or ``sending``."""
+        if not self.enabled:
+            return "off"
+        if self.rests_until and self.rests_until > now:
+            return "paused" if self.paused else "resting"
+        return "slower" if self.percent < 100 else "sending"
 
     @property
     def patterns(self) -> tuple[Pattern, ...]:

@@ -13,7 +13,7 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from colporteur.adapters.dns import policies, policy, texts
+from colporteur.adapters.dns import exchangers, policies, policy, texts
 
 ZONES: dict[str, list[str]] = {
     "_dmarc.strict.org": ["v=DMARC1; p=reject; sp=quarantine; np=none"],
@@ -32,6 +32,7 @@ ZONES: dict[str, list[str]] = {
     "_dmarc.g.h.i.j.k.deep.org": ["v=DMARC1; p=reject"],
 }
 EXIST = {"sub.strict.org", "a.sub.strict.org", "x.upper.com", "x.child.upper.com", "mail.unit.big.net", "a.b.c.d.e.f.g.h.i.j.k.deep.org"}
+EXCHANGERS = {"many.org": ["20 Alt.Mail.example.", "10 mx.mail.example."], "none.org": ["0 ."]}
 ASKED: list[str] = []
 
 
@@ -52,6 +53,8 @@ class Server(asyncio.DatagramProtocol):
             answer.set_rcode(dns.rcode.SERVFAIL)
         elif name in ZONES and question.question[0].rdtype == dns.rdatatype.TXT:
             answer.answer.append(dns.rrset.from_text_list(question.question[0].name, 60, "IN", "TXT", [f'"{text[:20]}" "{text[20:250]}" "{text[250:]}"' for text in ZONES[name]]))
+        elif name in EXCHANGERS and question.question[0].rdtype == dns.rdatatype.MX:
+            answer.answer.append(dns.rrset.from_text_list(question.question[0].name, 60, "IN", "MX", EXCHANGERS[name]))
         elif name not in EXIST:
             answer.set_rcode(dns.rcode.NXDOMAIN)
         self.transport.sendto(answer.to_wire(), address)  # type: ignore[attr-defined]
@@ -98,3 +101,8 @@ def test_the_strings_of_a_record_are_joined_and_silence_is_not_absence() -> None
     found = dict(with_server(lambda resolver: texts(names, resolver)))  # type: ignore[call-overload]
     assert set(found.pop(names[1])) == {"v=DMARC1; p=reject", "v=DMARC1; p=none"}  # in no order
     assert found == {names[0]: ("v=DKIM1; k=rsa; p=" + "x" * 300,), names[2]: (), names[3]: None, names[4]: None, names[5]: ()}
+
+
+def test_mail_exchangers_come_with_the_preferred_first() -> None:
+    found = with_server(lambda resolver: exchangers(["many.org", "none.org", "nowhere.org", "broken.org", "sub.strict.org"], resolver))
+    assert dict(found) == {"many.org": ["mx.mail.example", "alt.mail.example"], "none.org": [], "nowhere.org": [], "broken.org": None, "sub.strict.org": []}  # type: ignore[call-overload]

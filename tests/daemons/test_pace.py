@@ -74,7 +74,7 @@ def test_a_limited_transport_sends_no_more_than_it_may_and_everything_in_the_end
 
 
 def test_a_list_without_a_limit_does_not_wait_for_one_that_has(sink: Timed) -> None:
-    slow, fast = a_list("slow", members=30), a_list("fast", members=120)
+    slow, fast = a_list("slow@lists.example", members=30), a_list("fast@lists.example", members=120)
     limit("list", slow.pk, 5, 1)
     first, second = a_mailing(slow), a_mailing(fast)
     deliver_until(is_in(second, "done"))
@@ -165,7 +165,7 @@ def test_a_domain_is_looked_up_once_and_counts_by_its_exchanger() -> None:
 
 def test_a_newsletter_does_not_hold_up_a_post_nor_a_letter(sink: Timed) -> None:
     limit("transport", Transport.objects.get().pk, 30, 1)
-    news, post = a_mailing(a_list("news", members=600)), a_mailing(a_list("friends", members=10))
+    news, post = a_mailing(a_list("news@lists.example", members=600)), a_mailing(a_list("friends@lists.example", members=10))
     Mailing.objects.filter(id=news.id).update(priority=Priority.NEWSLETTER)
     Slice.objects.filter(mailing=news).update(priority=Priority.NEWSLETTER)
     deliver_until(is_in(post, "done"))

@@ -22,6 +22,7 @@ from tests.domain.test_pacing import most_in_a_window
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LEASE = 20.0
+FREE = Line()
 
 
 class Clock:
@@ -51,7 +52,7 @@ class Worker:
         self.touched |= answer.touched
         return answer.given
 
-    def slots(self, number: int, line: Line = Line(), cadence: Cadence = Cadence.LETTER) -> int:
+    def slots(self, number: int, line: Line = FREE, cadence: Cadence = Cadence.LETTER) -> int:
         return len(self.ask(Want(line, cadence, number))[0].slots)
 
 
