@@ -80,8 +80,9 @@ SELECT t.id, t.url_sealed, t.connections, t.by_destination FROM transport t
         UNION ALL
         SELECT n.priority::int, n.mailing_id FROM ready r CROSS JOIN LATERAL ({OPEN_MAILINGS.format(transport="t.id", priority="r.priority", mailing="r.mailing_id")}) n
     )
-    SELECT 1 FROM ready r JOIN mailing m ON m.id = r.mailing_id
-     WHERE {RUNNING} AND EXISTS (SELECT 1 FROM slice s WHERE s.transport_id = t.id AND s.priority = r.priority AND s.mailing_id = r.mailing_id AND {FREE}))
+    SELECT 1 FROM ready r
+     CROSS JOIN LATERAL (SELECT 1 FROM mailing m WHERE m.id = r.mailing_id AND {RUNNING} OFFSET 0) m
+     CROSS JOIN LATERAL (SELECT 1 FROM slice s WHERE s.transport_id = t.id AND s.priority = r.priority AND s.mailing_id = r.mailing_id AND {FREE} LIMIT 1) s)
 """
 
 
