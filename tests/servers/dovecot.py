@@ -64,7 +64,7 @@ class Dovecot:
         self.mail.mkdir(exist_ok=True)
         os.chown(self.mail, account.pw_uid, account.pw_gid)
         if not self.certificate.exists():
-            _make_certificate(self.certificate, self.directory / "key.pem")
+            make_certificate(self.certificate, self.directory / "key.pem")
         self._copy_programs()
         self._write_accounts()
         (self.directory / "dovecot.conf").write_text(self._settings(account))
@@ -251,7 +251,7 @@ def _group(account: pwd.struct_passwd) -> str:
     return grp.getgrgid(account.pw_gid).gr_name
 
 
-def _make_certificate(certificate: Path, key: Path) -> None:
+def make_certificate(certificate: Path, key: Path) -> None:
     """A self-signed certificate for ``mail.dovecot.test``, valid for a day."""
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.dovecot.test")])

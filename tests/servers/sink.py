@@ -46,7 +46,7 @@ class Drop(NamedTuple):
 
 
 class Silent(NamedTuple):
-    """Answer nothing any more."""
+    """Answer nothing any more; the connection ends at ``release``."""
 
 
 Script = Callable[[str, str, Session], "str | bytes | Drop | Silent | None"]
@@ -76,6 +76,8 @@ class Sink:
         self._server: asyncio.Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._released = asyncio.Event()
+        self.silent = 0  # connections that get no answer
 
     def __enter__(self) -> Sink:
         self._thread.start()
@@ -87,6 +89,14 @@ class Sink:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+
+    def release(self) -> None:
+        """End the connections that got no answer; nobody else is left without one."""
+        self._loop.call_soon_threadsafe(self._released.set)
+
+    def cut(self) -> None:
+        """End every connection, as a restart does."""
+        self._call(self._cut())
 
     # --- what was seen ---
 
@@ -111,13 +121,16 @@ class Sink:
     async def _stop(self) -> None:
         assert self._server
         self._server.close()
-        for writer in list(self._writers):
-            writer.transport.abort()
+        await self._cut()
         tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=5)
+
+    async def _cut(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = Session(len(self.sessions), secured=self.implicit)
@@ -228,7 +241,10 @@ class Sink:
         session.kept = isinstance(wanted, Drop) and wanted.keep
         if isinstance(wanted, Silent):
             session.said = ""
-            await asyncio.Event().wait()
+            self.silent += 1
+            await self._released.wait()
+            self.silent -= 1
+            return False
         if isinstance(wanted, Drop):
             session.said = wanted.first
             if wanted.first:
