@@ -207,7 +207,7 @@ class Lane:
         await self.signing.run(self._ending)
 
     async def _settle_all(self) -> None:
-        await self.settling.run(lambda: not (self.ready.left or self.signing.waiting or self._in_air))
+        await self.settling.run(lambda: not (self.ready.left or self._in_air) and self.signing.idle)
 
     async def _close(self) -> None:
         await self.transport.close()

@@ -23,7 +23,7 @@ class Held:
     """A slice this worker owns until ``deadline`` (monotonic seconds). ``left``: copies that may leave now; ``aside``: how
     many wait for a limit (``daemons.pace``); ``unsigned``: those that wait for a signature (``daemons.signing``)."""
 
-    __slots__ = ("_sender", "accepted", "aside", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "message", "priority", "refused", "signatures", "stopped", "tokens", "under_way", "unsigned")
+    __slots__ = ("_sender", "accepted", "aside", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "message", "priority", "refused", "signatures", "signing", "stopped", "tokens", "under_way", "unsigned")
 
     def __init__(self, claimed: Claimed, left: Sequence[Due], message: Message, deadline: float, priority: int = Priority.POST, list_: int = 0) -> None:
         self.priority, self.list, self.aside = priority, list_, 0
@@ -32,6 +32,7 @@ class Held:
         addresses = [due.address for due in left]
         self.tokens: dict[int, str] = dict(zip(addresses, sign_all(settings.TOKEN_KEY, Purpose.COPY, claimed.mailing, addresses), strict=True))
         self.unsigned: deque[Due] = deque()
+        self.signing = 0  # how many a thread signs at this moment
         self.signatures: dict[int, bytes] = {}  # of each address's copy, where they differ
         self._sender = [part.encode() for part in message.envelope_sender.split("{token}")]
         self.under_way = 0  # taken, no outcome yet, or a refusal that waits for its row to end
@@ -57,7 +58,7 @@ class Held:
     @property
     def quiet(self) -> bool:
         """Nothing is left to take, to await or to settle."""
-        return not (self.left or self.unsigned or self.aside or self.under_way or self.accepted or self.committing or self.refused)
+        return not (self.left or self.unsigned or self.signing or self.aside or self.under_way or self.accepted or self.committing or self.refused)
 
 
 TURN = {Priority.POST: 40, Priority.NEWSLETTER: 10}

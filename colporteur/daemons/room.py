@@ -24,7 +24,7 @@ def room_of(held: Iterable[Held]) -> Room:
     lists: Counter[tuple[int, int]] = Counter()
     ready: Counter[int] = Counter()
     for one in held:
-        lists[one.priority, one.list] += len(one.left) + len(one.unsigned) + one.aside
+        lists[one.priority, one.list] += len(one.left) + len(one.unsigned) + one.signing + one.aside
         ready[one.priority] += len(one.left)
     of: Counter[int] = Counter()
     for (priority, _list), copies in lists.items():

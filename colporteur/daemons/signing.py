@@ -33,12 +33,19 @@ class Signing:
     def __init__(self, ready: Ready, stir: Callable[[], None], soon: Callable[[], None]) -> None:
         self.ready, self._stir, self._soon = ready, stir, soon
         self._slices: deque[Held] = deque()
+        self._batches: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._failure: BaseException | None = None
 
     @property
     def waiting(self) -> int:
-        """Copies that are not signed yet."""
+        """Copies no thread signs yet."""
         return sum(len(held.unsigned) for held in self._slices)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits and nothing is being signed."""
+        return not (self._slices or self._batches)
 
     def add(self, held: Held) -> None:
         """One more slice; its copies become ready by and by."""
@@ -52,24 +59,42 @@ class Signing:
         self._changed.set()
 
     async def run(self, ending: asyncio.Event) -> None:
-        """Sign until ``ending``."""
-        loop = asyncio.get_running_loop()
+        """Sign until ``ending``: one batch more than there are threads is under way, so that none waits for us. Raises what
+        made a batch fail."""
         while not ending.is_set():
-            if not self._slices:
-                self._changed.clear()
-                await self._changed.wait()
-                continue
-            held = self._slices.popleft()
-            dues = [held.unsigned[number] for number in range(min(len(held.unsigned), BATCH * THREADS))]
-            batches = [[(due, held.tokens[due.address]) for due in dues[start : start + BATCH]] for start in range(0, len(dues), BATCH)]
-            made = await asyncio.gather(*(loop.run_in_executor(_executor, _sign, held.message, batch, int(time.time())) for batch in batches))
-            if held.dropped:
-                continue
-            for _ in dues:
-                held.unsigned.popleft()
-            self._ready(held, dues, {address: signature for one in made for address, signature in one})
-            if held.unsigned:
-                self._slices.append(held)
+            while self._slices and len(self._batches) <= THREADS:
+                self._begin(self._slices.popleft())
+            self._changed.clear()
+            await self._changed.wait()
+            if self._failure:
+                raise self._failure
+        if self._batches:
+            await asyncio.wait(self._batches)
+
+    def _begin(self, held: Held) -> None:
+        dues = [held.unsigned.popleft() for _ in range(min(len(held.unsigned), BATCH))]
+        if held.unsigned:
+            self._slices.append(held)
+        if dues:
+            held.signing += len(dues)
+            task = asyncio.create_task(self._sign(held, dues))
+            self._batches.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        if error := task.exception():
+            self._failure = error
+        self._changed.set()
+
+    async def _sign(self, held: Held, dues: list[Due]) -> None:
+        batch = [(due, held.tokens[due.address]) for due in dues]
+        made = await asyncio.get_running_loop().run_in_executor(_executor, _signed, held.message, batch, int(time.time()))
+        held.signing -= len(dues)
+        if held.dropped:
+            self._soon()
+        else:
+            self._ready(held, dues, made)
 
     def _ready(self, held: Held, dues: Sequence[Due], made: dict[int, bytes | Exception]) -> None:
         signed = []
@@ -85,14 +110,14 @@ class Signing:
         self._stir()
 
 
-def _sign(message: Message, batch: Sequence[tuple[Due, str]], at: int) -> list[tuple[int, bytes | Exception]]:
+def _signed(message: Message, batch: Sequence[tuple[Due, str]], at: int) -> dict[int, bytes | Exception]:
     """On a thread: the signature of each copy by address, or what went wrong."""
     assert message.signer
-    made: list[tuple[int, bytes | Exception]] = []
+    made: dict[int, bytes | Exception] = {}
     for due, token in batch:
         try:
-            made.append((due.address, message.signer.sign(due.email, due.name, token, at)))
+            made[due.address] = message.signer.sign(due.email, due.name, token, at)
         except Exception as error:
             log.exception("cannot sign a copy mailing=%d address=%d", due.mailing, due.address)
-            made.append((due.address, error))
+            made[due.address] = error
     return made

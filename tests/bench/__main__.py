@@ -32,6 +32,7 @@ def main() -> None:
     words.add_argument("--size", type=int, default=4096, help="bytes of the post")
     words.add_argument("--sessions", type=int, default=20, help="connections of smtp-source and of ours")
     words.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="what the server lets pass before it answers, as from far away")
+    words.add_argument("--sign", choices=("rsa", "ed25519", "both"), help="sign every copy by DKIM")
     words.add_argument("--intake", action="store_true", help="measure intake over LMTP instead")
     asked = words.parse_args()
     if asked.intake:
@@ -52,7 +53,7 @@ def main() -> None:
         django.setup()
         from tests.bench.fanout import Fanout
 
-        with Fanout(HOME, asked.members, asked.size, asked.sessions, asked.wait) as fanout:
+        with Fanout(HOME, asked.members, asked.size, asked.sessions, asked.wait, asked.sign) as fanout:
             runs = []
             for number in range(asked.runs):
                 runs.append(fanout.run(number))

@@ -14,7 +14,10 @@ from typing import NamedTuple
 import psutil
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
+from colporteur.domain.signing import Algorithm
+from colporteur.flow import signing
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
 from tests.servers.ports import free_port, listens, wait_until
@@ -56,15 +59,16 @@ class Fanout:
     """A list of ``members``, the parts, and a sink; ``run`` posts once and waits until the mailing is done.
 
     ``wait``: seconds the sink lets pass before each reply (our own sink then; smtp-sink knows whole seconds only).
+    ``sign``: what copies are signed with, ``rsa``, ``ed25519`` or ``both``.
     """
 
-    def __init__(self, home: Path, members: int, size: int, sessions: int, wait: float = 0.0) -> None:
+    def __init__(self, home: Path, members: int, size: int, sessions: int, wait: float = 0.0, sign: str | None = None) -> None:
         call_command("migrate", verbosity=0)
         self.members, self.size, self.sessions = members, size, sessions
         self.installation = Installation(
             home / "parts", options={"COLPORTEUR_BASE_URL": "https://lists.example", "COLPORTEUR_CONNECTIONS": str(sessions), "COLPORTEUR_SWEEP": "2", "COLPORTEUR_LOG": "warning"}
         )
-        self.sink, self.wait = Sink(home / "sink"), wait
+        self.sink, self.wait, self.sign = Sink(home / "sink"), wait, sign
         self.port = free_port()
         self.stack = contextlib.ExitStack()
 
@@ -77,6 +81,10 @@ class Fanout:
         footer = "-- \n{name} <{email}> receives this from {list}.\nTo leave: {unsubscribe}\n"
         list_ = a_list("bench@lists.example", members=self.members, template="discussion", title="Bench", posting="world", stranger="hold", from_form="author", prefix="[bench]", footer=footer)
         Address.objects.filter(memberships__list=list_).update(name="Anna Rivoire-Le Goff")
+        assert list_.domain
+        for algorithm in Algorithm:
+            if self.sign in (algorithm, "both"):
+                signing.use(signing.make(list_.domain, algorithm, timezone.now(), by="bench"), timezone.now(), by="bench", force=True)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         self.stack.enter_context(self.installation)
