@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from colporteur import options
-from colporteur.daemons.lanes import MOST_UNSETTLED
 from colporteur.daemons.postgresql import Server
+from colporteur.daemons.settling import MOST_UNSETTLED
 from colporteur.flow import mailings
 from colporteur.store.mailings import Mailing
 from tests.daemons.delivering import a_mailing, is_in, sound
