@@ -255,7 +255,9 @@ def without_stand_in(mailings: QuerySet[Mailing]) -> list[Mailing]:
 
 
 def waits_for(mailing: Mailing) -> list[Transport]:
-    """Transports that open slices of a mailing wait for: in trouble or switched off."""
+    """Transports that open slices of a mailing wait for, in trouble or switched off, when no other can take them."""
+    if route_of(mailing.list).turns(mailing.transport):
+        return []
     ids = Slice.objects.filter(mailing=mailing, done=False).values("transport").distinct()
     return [one for one in Transport.objects.filter(id__in=ids) if not usable(one)]
 
