@@ -16,6 +16,7 @@ import click
 from django.conf import settings
 from django.db import Error, connection
 
+from colporteur import __version__
 from colporteur.adapters import dns, records
 from colporteur.cli.installation import reached
 from colporteur.cli.output import json_option, print_rows
@@ -70,7 +71,7 @@ def _checks(domain: str) -> Iterator[Check]:
             yield _database(alone)
             yield (schema_check := _schema())
             if schema_check.state == OK:
-                for questions in (_key, _clock, _parts, _transports, _mailboxes, _quarantine):
+                for questions in (_key, _session, _clock, _parts, _releases, _transports, _mailboxes, _quarantine):
                     yield from questions()
                 if domain:
                     yield from _domain_here(domain)
@@ -129,6 +130,24 @@ def _key() -> Iterator[Check]:
         yield Check("key", OK, f"fingerprint {settings.SECRET_FINGERPRINT}")
     except schema.SchemaError as error:
         yield Check("key", TROUBLE, str(error))
+
+
+def _session() -> Iterator[Check]:
+    try:
+        schema.check_session()
+    except schema.SchemaError as error:
+        yield Check("pooler", TROUBLE, str(error))
+
+
+def _releases() -> Iterator[Check]:
+    found = health.releases()
+    if len(found) > 1:
+        which = "; ".join(f"{release or 'unknown'}: {', '.join(places)}" for release, places in found.items())
+        yield Check("releases", TROUBLE, f"parts of different releases work on this database ({which}): stop the older ones, install this one there and start them again")
+    elif any(release != __version__ for release in found):
+        yield Check("releases", TROUBLE, f"the parts that run are of release {next(iter(found))}, this is {__version__}: restart them")
+    else:
+        yield Check("releases", OK, f"every part is of {__version__}")
 
 
 def _clock() -> Iterator[Check]:

@@ -23,7 +23,11 @@ from colporteur.daemons.threads import in_thread
 from colporteur.store.copies import ACCEPTED_BY_NUMBER, Claimed, Standing, array
 
 _NAME = b"accepted"
-_OPTIONS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c lock_timeout=300 -c synchronous_commit=on"
+# Not by the startup parameter "options": poolers refuse it.
+_SET = """
+SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET jit = off; SET lock_timeout = 300; SET synchronous_commit = on
+"""
 ANSWER_SECONDS = 10.0  # a database host that vanished says nothing at all
 _AGAIN_SECONDS = 2.0  # between two attempts to connect
 
@@ -153,8 +157,8 @@ def _connect() -> psycopg.Connection[Any]:
     values = connections["default"].get_connection_params()
     for name in ("cursor_factory", "context", "prepare_threshold"):
         values.pop(name, None)
-    values["options"] = f"{values.get('options') or ''} {_OPTIONS}".strip()
     opened = psycopg.Connection.connect(**values, autocommit=True)
+    opened.execute(_SET)
     prepared = opened.pgconn.prepare(_NAME, ACCEPTED_BY_NUMBER.encode())
     if prepared.status != pq.ExecStatus.COMMAND_OK:
         opened.close()

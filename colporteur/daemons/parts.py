@@ -85,6 +85,7 @@ def wait(sleep: Callable[[float], None] = time.sleep) -> None:
             reason = f"the database does not answer: {' '.join(str(error).split())}"
         if not reason:
             schema.check_key()
+            schema.check_session()
             return
         if reason != told:
             logger.warning("waiting reason=%s", reason)

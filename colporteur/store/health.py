@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, models
 from django.db.models.functions import Now
 
+from colporteur import __version__
 from colporteur.store import schema
 
 STALE = timedelta(seconds=15)
@@ -21,6 +22,7 @@ class Heartbeat(models.Model):
     host = models.TextField()
     pid = models.IntegerField()
     at = models.DateTimeField()
+    release = models.TextField(default="", blank=True)
 
     class Meta:
         db_table = "heartbeat"
@@ -31,8 +33,9 @@ def beat(part: str, host: str, pid: int) -> None:
     """This process lives; rows nobody renewed for a day are swept out on the way."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO heartbeat (part, host, pid, at) VALUES (%s, %s, %s, clock_timestamp()) ON CONFLICT (part, host, pid) DO UPDATE SET at = excluded.at",
-            [part, host, pid],
+            "INSERT INTO heartbeat (part, host, pid, at, release) VALUES (%s, %s, %s, clock_timestamp(), %s)"
+            " ON CONFLICT (part, host, pid) DO UPDATE SET at = excluded.at, release = excluded.release",
+            [part, host, pid, __version__],
         )
     Heartbeat.objects.filter(at__lt=Now() - timedelta(days=1)).delete()
 
@@ -46,6 +49,14 @@ def living() -> dict[str, int]:
     """Part -> how many processes of it showed a sign of life lately."""
     found = Heartbeat.objects.filter(at__gt=Now() - STALE).values_list("part").annotate(count=models.Count("id"))
     return dict(found)
+
+
+def releases() -> dict[str, list[str]]:
+    """Release -> living parts of it, each as ``part on host``."""
+    found: dict[str, list[str]] = {}
+    for release, part, host in Heartbeat.objects.filter(at__gt=Now() - STALE).order_by("release", "part", "host").values_list("release", "part", "host").distinct():
+        found.setdefault(release, []).append(f"{part} on {host}")
+    return found
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,25 @@ def check_key() -> None:
         )
 
 
+def check_session() -> None:
+    """Raise ``SchemaError`` behind a pooler that lends a server's session for one transaction only.
+
+    Prepared statements, LISTEN and the locks that say who collects a mailbox belong to a session. Two connections of ours with
+    one server process betray such a pooler; one that is very busy may pass unseen.
+    """
+    other = connection.copy()
+    try:
+        pids = []
+        for one in (connection, other):
+            with one.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                pids.append(cursor.fetchone()[0])
+    finally:
+        other.close()
+    if pids[0] == pids[1]:
+        raise SchemaError("DATABASE_URL leads to a pooler that shares sessions (PgBouncer: pool_mode = transaction or statement): use pool_mode = session, or connect to PostgreSQL itself")
+
+
 def refuse_ahead(found: State) -> None:
     """Raise ``SchemaError`` when a newer release was here, or a restore that did not end."""
     if found is State.RESTORING:

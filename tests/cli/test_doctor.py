@@ -55,6 +55,25 @@ def test_a_transport_in_trouble_is_quoted() -> None:
     assert found["transport relay"]["state"] == "trouble" and "535 5.7.8 wrong password" in found["transport relay"]["says"]
 
 
+def test_parts_of_different_releases_on_one_database_are_trouble() -> None:
+    health.beat("worker", "here", 1)
+    _status, found = ask()
+    assert found["releases"]["state"] == "ok"
+    health.beat("worker", "there", 2)
+    health.Heartbeat.objects.filter(host="there").update(release="0.0.9")
+    _status, found = ask()
+    assert found["releases"]["state"] == "trouble" and "0.0.9: worker on there" in found["releases"]["says"]
+    health.ended("here", 1)
+    _status, found = ask()
+    assert found["releases"]["state"] == "trouble" and "restart them" in found["releases"]["says"]
+
+
+def test_clocks_far_apart_are_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("colporteur.cli.doctor.time.time", lambda: datetime.now(UTC).timestamp() + 3600)
+    _status, found = ask()
+    assert found["clock"]["state"] == "trouble" and "3600 s apart" in found["clock"]["says"]
+
+
 def test_another_key_is_trouble(settings: Any) -> None:
     ask()
     settings.SECRET_FINGERPRINT = "0123456789abcdef"
