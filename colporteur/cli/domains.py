@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from colporteur.cli import signing
-from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp
+from colporteur.cli.output import BY, json_option, now, page, paged, pairs, plainly, print_one, print_rows, stamp
 from colporteur.cli.routes import route_words, set_or_show
-from colporteur.flow import organisations
+from colporteur.flow import naming, organisations
 from colporteur.store.lists import ListState
 from colporteur.store.organisations import Domain
 
@@ -76,6 +76,33 @@ def route(name: str, words: tuple[str, ...], inherit: bool, as_json: bool) -> No
     own are not concerned."""
     found = organisations.find_domain(name)
     set_or_show(found, found.name, words, inherit, as_json)
+
+
+@domain.command()
+@click.argument("name")
+@json_option
+@plainly
+def show(name: str, as_json: bool) -> None:
+    """One domain: who makes lists on it, and what they may be called."""
+    print_one(_whole(organisations.find_domain(name)), as_json)
+
+
+@domain.command("set")
+@click.argument("name")
+@click.argument("values", nargs=-1, required=True, metavar="KEY=VALUE...")
+@json_option
+@plainly
+def set_(name: str, values: tuple[str, ...], as_json: bool) -> None:
+    """Change a domain: creation (nobody, administrators, request or anybody: who makes lists), name_begins, name_reason,
+    forbidden_names (several with spaces; * stands for anything)."""
+    found = organisations.find_domain(name)
+    organisations.change_domain(found, pairs(values), now(), by=BY)
+    print_one(_whole(found), as_json)
+
+
+def _whole(found: Domain) -> dict[str, Any]:
+    rules = naming.rules(found)
+    return _row(found) | {"creation": found.creation, "name_begins": rules.begins, "name_reason": rules.reason, "forbidden_names": list(rules.forbidden)}
 
 
 def _row(found: Domain) -> dict[str, Any]:

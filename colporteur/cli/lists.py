@@ -12,7 +12,7 @@ from django.db.models import Count, Q
 
 from colporteur.cli.limits import limit_words
 from colporteur.cli.limits import set_or_show as set_or_show_limits
-from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
+from colporteur.cli.output import BY, json_option, now, page, paged, pairs, plainly, print_one, print_rows, stamp, tell
 from colporteur.cli.routes import route_words, set_or_show
 from colporteur.domain.templates import TEMPLATES
 from colporteur.flow import life, limits, lists, organisations, roles, routes
@@ -35,12 +35,13 @@ def list_() -> None:
 @click.option("--owner", required=True, metavar="EMAIL", help="Its first owner; becomes a person when unknown.")
 @click.option("--title", default="", help="What people read.")
 @click.option("--organisation", metavar="ORG", help="Whose list it is, for a group mailbox at an address of another host.")
+@click.option("--notify", is_flag=True, help="Tell the owner by mail, with a link that signs in once.")
 @json_option
 @plainly
-def create(address: str, template: str, owner: str, title: str, organisation: str | None, as_json: bool) -> None:
+def create(address: str, template: str, owner: str, title: str, organisation: str | None, notify: bool, as_json: bool) -> None:
     """Make a list."""
     belongs = organisations.organisation_called(organisation) if organisation else None
-    made = lists.create(address, template, owner, now(), title=title, by=BY, organisation=belongs)
+    made = lists.create(address, template, owner, now(), title=title, by=BY, organisation=belongs, notify=notify)
     print_one(next(_rows([made])), as_json)
 
 
@@ -78,12 +79,7 @@ def set_(address: str, values: tuple[str, ...], inherit: tuple[str, ...], as_jso
     """Change settings: KEY=VALUE for each. KEY is a setting of `list show`, or title, description, language, template,
     transport, state (active or off). All of them change or none."""
     found = lists.find(address)
-    wanted: dict[str, str | None] = {}
-    for text in values:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"write KEY=VALUE, not {text!r}")
-        wanted[key.strip().replace("-", "_")] = value
+    wanted: dict[str, str | None] = dict(pairs(values))
     if not wanted and not inherit:
         raise ValueError("say what to change: KEY=VALUE, or --inherit KEY")
     wanted |= dict.fromkeys((key.strip().replace("-", "_") for key in inherit), None)

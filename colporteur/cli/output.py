@@ -46,6 +46,17 @@ def plainly(command: Command) -> Command:
     return wrapped  # type: ignore[return-value]
 
 
+def pairs(values: Iterable[str]) -> dict[str, str]:
+    """``KEY=VALUE`` words; a hyphen in a key is an underscore. Raises ``ValueError`` for a word without ``=``."""
+    found = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"write KEY=VALUE, not {text!r}")
+        found[key.strip().replace("-", "_")] = value
+    return found
+
+
 def now() -> datetime:
     """The moment of this command."""
     return timezone.now()

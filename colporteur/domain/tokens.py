@@ -20,6 +20,7 @@ class Purpose(Enum):
     COPY = b"copy"  # (mailing, address): envelope sender, unsubscribe link and trace header of one copy; one hash for all three
     MODERATE = b"moderate"  # (post, address of the moderator)
     CONFIRM = b"confirm"  # (request, address)
+    REQUEST = b"request"  # (request for a list, address of the administrator)
 
 
 LENGTH = 24

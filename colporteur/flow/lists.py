@@ -14,7 +14,7 @@ from colporteur.domain import policy as options
 from colporteur.domain.addresses import normal
 from colporteur.domain.routes import read
 from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import life, naming, roles, routes
+from colporteur.flow import creating, life, naming, roles, routes
 from colporteur.flow.contradictions import warnings as warnings
 from colporteur.flow.organisations import actor, default_organisation
 from colporteur.store import journal
@@ -37,11 +37,12 @@ def find(address: str) -> List:
 
 
 @transaction.atomic
-def create(address: str, template: str, owner_email: str, now: datetime, *, title: str = "", by: Person | str = "", organisation: Organisation | None = None, owner_name: str = "") -> List:
+def create(address: str, template: str, owner_email: str, now: datetime, *, title: str = "", by: Person | str = "", organisation: Organisation | None = None, owner_name: str = "", asked: bool = False, notify: bool = False) -> List:
     """A new list of a template with its first owner, who becomes a person when unknown.
 
     ``organisation`` says whose list it is when the address is of a shared host (template ``mailbox`` only); otherwise
-    its domain decides. Raises ``ValueError`` saying what is wrong and what to write.
+    its domain decides. ``asked``: it waits for an administrator (``flow.requests``). ``notify``: the owner is told by mail,
+    with a link that signs in once. Raises ``ValueError`` saying what is wrong and what to write.
     """
     if template not in TEMPLATES:
         raise ValueError(_("there is no template %(template)r; known: %(known)s") % {"template": template, "known": ", ".join(TEMPLATES)})
@@ -51,13 +52,17 @@ def create(address: str, template: str, owner_email: str, now: datetime, *, titl
         raise ValueError(_("%(domain)s is not a domain of this installation: add it with `colporteur domain add %(domain)s`, or make a list of the template mailbox") % {"domain": host})
     if owner == checked:
         raise ValueError(_("a list cannot own itself: name a person as the owner"))
+    creating.check(domain, by, asked)
     naming.free(checked)
     made = List.objects.create(
         organisation=domain.organisation if domain else organisation or default_organisation(),
         domain=domain, address=checked, title=_title(title), template=template, list_id=checked.replace("@", "."),
+        state=ListState.PENDING if asked else ListState.ACTIVE,
     )  # fmt: skip
     journal.write("list.created", now, actor=actor(by), organisation=made.organisation_id, list=made.pk, by=str(by), template=template)
     roles.give(made, owner, RoleKind.OWNER, now, by=by, name=owner_name)
+    if notify:
+        creating.tell_owners(made, now, by=by)
     log.info("created list=%s template=%s", checked, template)
     return made
 
@@ -126,7 +131,7 @@ def change_all(list_: List, values: Mapping[str, str | None], now: datetime, *, 
     """
     others = {name: values[name] for name in ("title", "description", "language", "template", "transport") if name in values}
     state = values.get("state")
-    if "state" in values and state not in (ListState.ACTIVE, ListState.OFF):
+    if "state" in values and (state not in (ListState.ACTIVE, ListState.OFF) or list_.state not in (ListState.ACTIVE, ListState.OFF)):
         raise ValueError(_("state must be active or off"))
     set_policy(list_, {name: text for name, text in values.items() if name not in others and name != "state"}, by, now)
     if missing := [name for name, text in others.items() if text is None]:

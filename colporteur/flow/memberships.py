@@ -15,11 +15,12 @@ from colporteur.domain.addresses import SUFFIXES, normal
 from colporteur.domain.entries import Entries, Entry, Refused, of_pairs
 from colporteur.domain.mailings import MailingKind
 from colporteur.domain.policy import Leaving
+from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.journal import JournalEntry
-from colporteur.store.lists import List
+from colporteur.store.lists import List, ListState
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import DeliveryMode, Membership, Source
 from colporteur.store.people import Address, Person
@@ -104,6 +105,8 @@ def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime
     What cannot be taken is told by line and reason and keeps nobody else out. ``bring_back``: also who left by
     themselves. ``progress`` is called with the number of entries done.
     """
+    if list_.state == ListState.PENDING:
+        raise Invalid(_("this list waits for an administrator: members can be added once it is activated"))
     read = entries if isinstance(entries, Entries) else of_pairs(entries)
     answer = Added(refused=list(read.refused))
     wanted = _wanted(list_, read.taken, answer)

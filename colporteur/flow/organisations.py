@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from colporteur.domain import naming
 from colporteur.domain.addresses import normal
 from colporteur.store import journal
-from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.organisations import Creation, Domain, Organisation
 from colporteur.store.people import Person
 
 log = logging.getLogger("colporteur.organisations")
@@ -86,6 +89,45 @@ def _switch(domain: Domain, enabled: bool, now: datetime, by: Person | str) -> b
     journal.write("domain.on" if enabled else "domain.off", now, actor=actor(by), organisation=domain.organisation_id, domain=domain.name, by=str(by))
     log.info("switched domain=%s enabled=%s", domain.name, enabled)
     return True
+
+
+@transaction.atomic
+def change_domain(domain: Domain, values: Mapping[str, str], now: datetime, *, by: Person | str) -> bool:
+    """Who may make lists on it and what they may be called: ``creation``, ``name_begins``, ``name_reason``,
+    ``forbidden_names``. All or none; whether anything changed. Raises ``ValueError`` saying what to write."""
+    row = Domain.objects.select_for_update().get(pk=domain.pk)
+    checked = naming_values(values)
+    if "creation" in values:
+        if values["creation"] not in Creation.values:
+            raise ValueError(_("creation must be one of: %(known)s") % {"known": ", ".join(Creation.values)})
+        checked["creation"] = values["creation"]
+    if unknown := set(values) - set(checked):
+        raise ValueError(_("a domain has no setting %(name)s; known: %(known)s") % {"name": sorted(unknown)[0], "known": "creation, name_begins, name_reason, forbidden_names"})
+    return _set(row, domain, checked, "domain.changed", now, by, domain=row.name, organisation_id=row.organisation_id)
+
+
+def naming_values(values: Mapping[str, str]) -> dict[str, str]:
+    """The naming rules among the values, checked. Raises ``ValueError``."""
+    checked = {}
+    if "name_begins" in values:
+        checked["name_begins"] = naming.beginning(values["name_begins"])
+    if "name_reason" in values:
+        checked["name_reason"] = " ".join(values["name_reason"].replace("\x00", "").split())[:300]
+    if "forbidden_names" in values:
+        checked["forbidden_names"] = naming.patterns(values["forbidden_names"])
+    return checked
+
+
+def _set(row: Domain | Organisation, held: Domain | Organisation, checked: Mapping[str, Any], event: str, now: datetime, by: Person | str, *, organisation_id: int, **about: Any) -> bool:
+    changed = {name: value for name, value in checked.items() if getattr(row, name) != value}
+    for name, value in changed.items():
+        setattr(row, name, value)
+        setattr(held, name, value)
+    if changed:
+        row.save(update_fields=list(changed))
+        change = ", ".join(f"{name}: {' '.join(str(value).split()) or '—'}" for name, value in changed.items())
+        journal.write(event, now, actor=actor(by), organisation=organisation_id, by=str(by), change=change[:1000], **about)
+    return bool(changed)
 
 
 def actor(by: Person | str) -> int | None:

@@ -37,6 +37,11 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "quarantined": ("list", "title", "subject", "sender", "received", "error", "link"),
     "trouble": ("thing", "error", "since", "link"),
     "recovered": ("thing", "link"),
+    # about a list that is asked for or new
+    "asked": ("list", "title", "template", "who", "email", "purpose", "owners", "link", "activate", "refuse"),
+    "activated": ("list", "title", "reason", "link"),
+    "refused": ("list", "title", "reason"),
+    "created": ("list", "title", "who", "link", "days", "page"),
     # to anybody
     "signin": ("link", "minutes"),
     "help": ("list", "title", "owner", "unsubscribe"),

@@ -51,6 +51,8 @@ def _tabs(list_: List, rights: frozenset[Right], here: str) -> list[Tab]:
         ]
     if Right.MODERATE in rights:
         words.append(("activity", gettext("Activity"), None, 0))
+    if list_.state == ListState.PENDING:
+        words = [word for word in words if word[0] != "members"]
     return [Tab(label, reverse(name, args=[list_.pk]), name == here, count, badge) for name, label, count, badge in words]
 
 

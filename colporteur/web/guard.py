@@ -15,10 +15,12 @@ from django.utils.translation import gettext
 
 from colporteur.domain.posts import PostState
 from colporteur.flow import demo
+from colporteur.flow.requests import requests_for, waiting_for
 from colporteur.store.lists import List
+from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Person
 from colporteur.store.posts import Post
-from colporteur.store.rights import Right, lists_for
+from colporteur.store.rights import Right, lists_for, organisations_for
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
@@ -89,6 +91,22 @@ def post_or_404(request: HttpRequest, number: int, right: Right) -> Post:
     return found
 
 
+def organisation_or_404(request: HttpRequest, number: int) -> Organisation:
+    """The organisation, for somebody who administers it."""
+    found = organisations_for(person_of(request)).filter(pk=number).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def domain_or_404(request: HttpRequest, number: int) -> Domain:
+    """The domain, for somebody who administers its organisation."""
+    found = Domain.objects.select_related("organisation").filter(pk=number, organisation__in=organisations_for(person_of(request))).first()
+    if found is None:
+        raise Http404
+    return found
+
+
 def admin_only(view: View) -> View:
     """For site administrators: others get 404, strangers the sign-in page."""
 
@@ -111,7 +129,7 @@ class Entry(NamedTuple):
     waiting: int = 0
 
 
-SECTIONS = {"": "home", "waiting": "waiting", "lists": "lists", "posts": "lists", "sending": "sending", "people": "people", "settings": "settings", "try": "try", "outbox": "outbox"}
+SECTIONS = {"": "home", "waiting": "waiting", "lists": "lists", "requests": "requests", "posts": "lists", "sending": "sending", "people": "people", "settings": "settings", "try": "try", "outbox": "outbox"}
 """First part of the path -> word of the navigation that is marked."""
 
 
@@ -135,6 +153,8 @@ class Navigation:
             words.append(("waiting", gettext("Waiting"), self.waiting))
         if lists_for(self.person, Right.MANAGE).exists():
             words.append(("sending", gettext("Sending"), 0))
+        if requests_for(self.person).exists():
+            words.append(("requests", gettext("Requests"), waiting_for(self.person).count()))
         if self.person.is_admin:
             words += [("people", gettext("People"), 0), ("settings", gettext("Settings"), 0)]
             if demo.filled():

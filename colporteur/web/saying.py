@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from colporteur.domain.words import Invalid, Sentence
+
+NOT_AN_ADDRESS = _("This is not an e-mail address: write it like name@example.org.")
 
 
 def said(what: ValueError | str, **other: Any) -> str:

@@ -17,7 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
-from colporteur.flow import life, lists, mailboxes
+from colporteur.flow import life, lists, mailboxes, organisations, requests
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -63,7 +63,10 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     ended = lists.create("ancienne-liste-des-adherents@paniersdusaule.example", "discussion", "paul.kerneis@paniersdusaule.example", now, by="test")
     life.delete(ended, now, by="test")
     lists.add_alias(world.list, "abonnes-des-paniers@paniersdusaule.example", now, by="test")
+    organisations.change_domain(world.list.domain, {"creation": "request", "name_begins": "amap", "name_reason": "Nos listes commencent ainsi.", "forbidden_names": "direction*"}, now, by="test")  # type: ignore[arg-type]
+    asked = requests.ask(world.member, "amap-chorale@paniersdusaule.example", "discussion", "Les choristes s’écrivent entre eux, et avec le chef de chœur.", now, title="Chorale")
     names = {
+        "requests": [], "request": [asked.pk], "domain": [world.list.domain_id],
         "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "list-settings": [world.list.pk],
         "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],
         "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "transport-add": [],
@@ -72,6 +75,9 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     found = {name: reverse(name, args=arguments) for name, arguments in names.items()}
     found["moderate"] = reverse("moderate", args=[moderation_token(held.pk, odile.pk)])
     found["unsubscribe"] = reverse("unsubscribe", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, odile.pk)])
+    found["request-link"] = reverse("request-link", args=[requests.token(asked, Address.objects.get(email=world.organiser.primary_email))])
+    elsewhere = organisations.add_domain("demandes.example", organisations.organisation_called("Ailleurs"), now, by="test")
+    organisations.change_domain(elsewhere, {"creation": "request"}, now, by="test")
     found |= {"signin": "/signin", "signin-password": "/signin/password", "signin-link": "/s/nothing"}
     return found
 
@@ -92,7 +98,7 @@ def close(request: pytest.FixtureRequest) -> Iterator[None]:
     connections.close_all()
 
 
-PUBLIC = ("moderate", "unsubscribe", "signin", "signin-password", "signin-link")
+PUBLIC = ("moderate", "unsubscribe", "request-link", "signin", "signin-password", "signin-link")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light")])

@@ -10,14 +10,16 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from colporteur.domain import tokens
-from colporteur.flow import life, lists, mailboxes, transports
+from colporteur.flow import life, lists, mailboxes, organisations, people, requests, transports
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
+from colporteur.store.organisations import Domain
 from colporteur.store.people import Address
 from colporteur.store.posts import Post
+from colporteur.store.requests import ListRequest
 from colporteur.store.transports import Transport
 from tests.web.conftest import World, signed_in, write_to
 
@@ -34,11 +36,14 @@ MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ORGANISER, ADMIN)),
     **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon", "mailing-again"), (OWNER, ORGANISER, ADMIN)),
     "sending": (STRANGER, OWNER, ORGANISER, ADMIN),  # an owner of any list: the rows are his or her own
-    **dict.fromkeys(("list-new", "people", "person", "person-add", "settings", "site-policy", "organisation-policy", "domain-policy", "domain-add", "site-route", "organisation-route", "domain-route", "domain-signing", "errands"), (ADMIN,)),
+    **dict.fromkeys(("people", "person", "person-add", "settings", "site-policy", "domain-add", "site-route", "organisation-route", "domain-route", "domain-signing", "errands"), (ADMIN,)),
     **dict.fromkeys(("transport", "transport-add", "transport-remove", "try", "try-post", "try-state", "outbox", "outbox-message", "outbox-html"), (ADMIN,)),
 }
 MAY["list-addresses"] = (OWNER, ORGANISER, ADMIN)
-MAY |= dict.fromkeys(("list-copy", "lists-deleted"), (ORGANISER, ADMIN))
+MAY |= dict.fromkeys(("list-copy", "lists-deleted", "list-new", "request", "domain", "domain-policy", "organisation-policy"), (ORGANISER, ADMIN))
+MAY["requests"] = SIGNED_IN
+MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes lists at once need not ask
+PUBLIC |= {"request-link"}
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ORGANISER, ADMIN), "list-switch": (OWNER, ORGANISER, ADMIN), "mailbox-do": (OWNER, ORGANISER, ADMIN), "mailing-move": (OWNER, ORGANISER, ADMIN),
@@ -87,7 +92,11 @@ def arguments(world: World) -> dict[str, list[object]]:
         **{key: [transport.pk] for key in ("transport", "transport-do", "transport-remove")}, "my-membership": [anna.pk], "errand-do": [errand.pk],
         **{key: [transport.pk, "one.eml"] for key in ("outbox-message", "outbox-html")},
     }  # fmt: skip
-    by_noun |= {name: list_ for name in ("list-close", "list-addresses", "list-copy")} | {"list-restore": [ended.pk]}
+    open_to_all = organisations.add_domain("demandes.example", organisations.organisation_called("Ailleurs"), timezone.now(), by="test")
+    organisations.change_domain(open_to_all, {"creation": "request"}, timezone.now(), by="test")
+    organisations.change_domain(Domain.objects.get(pk=world.list.domain_id), {"creation": "request"}, timezone.now(), by="test")
+    asked = requests.ask(people.add("demandeuse@courriel.example", now=timezone.now()), "chorale@paniersdusaule.example", "discussion", "Secret", timezone.now())
+    by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
     return by_noun
 
 
@@ -130,6 +139,8 @@ def test_posting_to_a_page_one_may_not_see_changes_nothing(world: World, argumen
         answer = client.post(reverse("waiting-post", args=[held.pk]), {"decision": "release"})
         assert answer.status_code in (302, 404)
         client.post(reverse("list-delete", args=[world.list.pk]))
+        client.post(reverse("request", args=arguments["request"]), {"decision": "activate"})
+        client.post(reverse("domain", args=[world.list.domain_id]), {"creation": "anybody"})
         client.post(reverse("lists-delete"), {"who": [world.list.pk], "sure": "1"})
         client.post(reverse("list-addresses", args=[world.list.pk]), {"address": "intrus@paniersdusaule.example"})
         client.post(reverse("members-add", args=[world.list.pk]), {"lines": "intrus@courriel.example"})
@@ -139,6 +150,7 @@ def test_posting_to_a_page_one_may_not_see_changes_nothing(world: World, argumen
     world.list.refresh_from_db()
     assert (held.state, world.list.state, world.list.policy.get("posting"), world.list.address) == ("held", "active", None, "amapiens@paniersdusaule.example")
     assert not Address.objects.filter(email="intrus@courriel.example").exists()
+    assert ListRequest.objects.get().state == "open" and Domain.objects.get(pk=world.list.domain_id).creation == "request"
 
 
 def test_a_member_reads_what_was_distributed_and_nothing_else_of_it(world: World, arguments: dict[str, list[object]]) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from colporteur.domain.addresses import is_address
-from colporteur.domain.templates import TEMPLATES
 from colporteur.store.lists import RoleKind
-
-NOT_AN_ADDRESS = _("This is not an e-mail address: write it like name@example.org.")
+from colporteur.web import kinds
+from colporteur.web.saying import NOT_AN_ADDRESS
 
 
 class New(forms.Form):
@@ -22,10 +20,11 @@ class New(forms.Form):
     title = forms.CharField(label=_("Name"), max_length=200, required=False, help_text=_("As the members will read it."))
     template = forms.ChoiceField(label=_("Kind"), widget=forms.Select)
     owner = forms.CharField(label=_("Owner's address"), max_length=320, help_text=_("Looks after members and settings; more owners can be named later."))
+    notify = forms.BooleanField(label=_("Tell the owner by mail"), required=False, initial=True, help_text=_("With a link that signs in once; never a password."))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["template"].choices = [(template.id, f"{gettext(template.title)} – {gettext(template.sentence)}") for template in TEMPLATES.values()]  # type: ignore[attr-defined]
+        self.fields["template"].choices = kinds.choices()  # type: ignore[attr-defined]
 
     def clean_address(self) -> str:
         return _address(self.cleaned_data["address"])

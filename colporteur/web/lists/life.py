@@ -20,8 +20,7 @@ from colporteur.store.lists import List, ListState
 from colporteur.store.rights import Right, deleted_lists_for, lists_for, organisations_for, rights_on
 from colporteur.web.frame import list_page, page_by
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.lists.forms import NOT_AN_ADDRESS
-from colporteur.web.saying import said
+from colporteur.web.saying import NOT_AN_ADDRESS, said
 
 MOST = 200
 """Lists deleted together: as many as pages of lists can tick."""

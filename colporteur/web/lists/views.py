@@ -10,15 +10,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from colporteur.domain.posts import PostState
-from colporteur.flow import lists, roles
+from colporteur.flow import creating, lists, roles
+from colporteur.flow.creating import Way
 from colporteur.store.arrivals import Errand
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.posts import Post
-from colporteur.store.rights import Right, lists_for, rights_on
+from colporteur.store.rights import Right, lists_for, organisations_for, rights_on
+from colporteur.web import kinds
 from colporteur.web.errands.stuck import stuck
 from colporteur.web.frame import list_page, page_by, rows_of_lists, whole
-from colporteur.web.guard import admin_only, list_or_404, person_of
+from colporteur.web.guard import list_or_404, person_of
 from colporteur.web.journal import told
 from colporteur.web.lists.forms import About, Give, New
 from colporteur.web.saying import said
@@ -35,23 +37,33 @@ def index(request: HttpRequest) -> HttpResponse:
         found = found.filter(address__gt=after)
     page = page_by(found, "address")
     moderated = set(lists_for(person, Right.MODERATE).filter(pk__in=[list_.pk for list_ in page.rows]).values_list("pk", flat=True))
-    return render(request, "lists/index.html", {"rows": rows_of_lists(page.rows, moderated), "next": page.next, "q": wanted, "ticks": lists_for(person, Right.MANAGE).exists()})
+    context = {
+        "rows": rows_of_lists(page.rows, moderated), "next": page.next, "q": wanted, "ticks": lists_for(person, Right.MANAGE).exists(), "organises": organisations_for(person).exists(),
+        "may_make": person.is_admin or bool(creating.domains(person, Way.MAKE)), "may_ask": bool(creating.domains(person, Way.ASK)),
+    }  # fmt: skip
+    return render(request, "lists/index.html", context)
 
 
-@admin_only
+@login_required
 def new(request: HttpRequest) -> HttpResponse:
-    """A new list of a template."""
-    form = New(request.POST or None, initial={"owner": person_of(request).primary_email})
+    """A new list of a template, where the person may make one at once."""
+    person = person_of(request)
+    domains = creating.domains(person, Way.MAKE)
+    if not person.is_admin and not domains:
+        raise Http404
+    form = New(request.POST or None, initial={"owner": person.primary_email, "notify": True})
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            made = lists.create(values["address"], values["template"], values["owner"], timezone.now(), title=values["title"], by=person_of(request))
+            made = lists.create(values["address"], values["template"], values["owner"], timezone.now(), title=values["title"], by=person, notify=values["notify"])
         except ValueError as error:
             form.add_error("address", said(error))
         else:
             messages.success(request, _("The list %(address)s is made. Add its members next.") % {"address": made.address})
+            if not lists_for(person, Right.MANAGE).filter(pk=made.pk).exists():
+                return redirect("lists")
             return redirect("mailbox" if made.domain_id is None else "members", made.pk)
-    return render(request, "lists/new.html", {"form": form})
+    return render(request, "lists/new.html", {"form": form, "kinds": kinds.kinds()})
 
 
 @login_required

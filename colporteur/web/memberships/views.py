@@ -92,7 +92,11 @@ def add(request: HttpRequest, number: int) -> HttpResponse:
     text = form.cleaned_data["lines"]
     if file := form.cleaned_data["file"]:
         text += "\n" * bool(text) + entries.decode(file.read())
-    added = memberships.add(list_, entries.read(text), timezone.now(), by=person_of(request), bring_back=form.cleaned_data["bring_back"])
+    try:
+        added = memberships.add(list_, entries.read(text), timezone.now(), by=person_of(request), bring_back=form.cleaned_data["bring_back"])
+    except ValueError as error:
+        form.add_error(None, said(error))
+        return list_page(request, list_, "members", "memberships/add.html", {"form": form}, status=422)
     if added.refused or added.left:
         return list_page(request, list_, "members", "memberships/added.html", {"added": added, "refused": [(line, said(reason), shown) for line, reason, shown in added.refused[:500]]})
     messages.success(request, _said(added))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from colporteur.web.organisations import views
+from colporteur.web.organisations import domains, views
 
 urlpatterns = [
     path("settings/", views.settings, name="settings"),
     path("settings/domains/add", views.add_domain, name="domain-add"),
+    path("settings/domains/<int:number>/", domains.one, name="domain"),
     path("settings/domains/<int:number>/switch", views.switch, name="domain-switch"),
 ]

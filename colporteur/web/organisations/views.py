@@ -74,4 +74,4 @@ def switch(request: HttpRequest, number: int) -> HttpResponse:
     else:
         organisations.enable(domain, timezone.now(), by=person_of(request))
         messages.success(request, _("The service of %(name)s is switched on.") % {"name": domain.name})
-    return redirect("settings")
+    return redirect("domain", domain.pk) if request.POST.get("back") == "domain" else redirect("settings")

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -23,7 +23,7 @@ from colporteur.store.organisations import Domain, Organisation, Site
 from colporteur.store.policies import explained
 from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
-from colporteur.web.guard import admin_only, list_or_404, person_of
+from colporteur.web.guard import admin_only, domain_or_404, list_or_404, organisation_or_404, person_of
 from colporteur.web.policies.rows import Row, echoes, form_text, from_form, rows
 from colporteur.web.saying import said
 
@@ -147,16 +147,16 @@ def of_site(request: HttpRequest) -> HttpResponse:
     return _above(request, site, {Layer.SITE: site.policy}, Layer.SITE, _("Settings of the site"), reverse("site-route"))
 
 
-@admin_only
+@login_required
 def of_organisation(request: HttpRequest, number: int) -> HttpResponse:
     """What holds for the lists of an organisation."""
-    organisation = get_object_or_404(Organisation, pk=number)
+    organisation = organisation_or_404(request, number)
     return _above(request, organisation, {Layer.SITE: policies.site().policy, Layer.ORGANISATION: organisation.policy}, Layer.ORGANISATION, organisation.name, reverse("organisation-route", args=[number]))
 
 
-@admin_only
+@login_required
 def of_domain(request: HttpRequest, number: int) -> HttpResponse:
     """What holds for the lists of a domain."""
-    domain = get_object_or_404(Domain.objects.select_related("organisation"), pk=number)
+    domain = domain_or_404(request, number)
     layers = {Layer.SITE: policies.site().policy, Layer.ORGANISATION: domain.organisation.policy, Layer.DOMAIN: domain.policy}
     return _above(request, domain, layers, Layer.DOMAIN, domain.name, reverse("domain-route", args=[number]), reverse("domain-signing", args=[number]))

@@ -83,7 +83,7 @@ def by_link(request: HttpRequest, token: str) -> HttpResponse:
         person = people.redeem(token, now)
         if person is not None:
             login(request, person, backend=BACKEND)
-            return redirect("home")
+            return redirect(_onward(request))
     person = people.peek(token, now)
     return render(request, "signin/link.html", {"person": person}, status=200 if person else 410)
 
