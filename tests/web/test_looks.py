@@ -17,7 +17,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
-from colporteur.flow import life, lists, mailboxes, organisations, requests
+from colporteur.domain.signing import Algorithm
+from colporteur.flow import life, lists, mailboxes, organisations, requests, signing
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -60,6 +61,9 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     mailboxes.set_mailbox(world.list, "imaps://user:secret@imap.invalid/INBOX", now, by="test", traits={"plus_part": False, "from_address": True})
     Mailbox.objects.update(failures=3, last_error="Le serveur refuse le mot de passe", next_try=now)
     odile = Address.objects.get(email="odile.perrin@courriel.example")
+    for algorithm in (Algorithm.ED25519, Algorithm.RSA, Algorithm.RSA):
+        signing.use(signing.make(world.list.domain, algorithm, now, by="test"), now, by="test", force=True)  # type: ignore[arg-type]
+    signing.make(world.list.domain, Algorithm.RSA, now, by="test")  # type: ignore[arg-type]
     ended = lists.create("ancienne-liste-des-adherents@paniersdusaule.example", "discussion", "paul.kerneis@paniersdusaule.example", now, by="test")
     life.delete(ended, now, by="test")
     lists.add_alias(world.list, "abonnes-des-paniers@paniersdusaule.example", now, by="test")
@@ -69,7 +73,7 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
         "requests": [], "request": [asked.pk], "domain": [world.list.domain_id],
         "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "list-settings": [world.list.pk],
         "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],
-        "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "transport-add": [],
+        "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "domain-signing": [world.list.domain_id], "transport-add": [],
         "transport": [mailing.transport_id], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],
     }  # fmt: skip
     found = {name: reverse(name, args=arguments) for name, arguments in names.items()}
