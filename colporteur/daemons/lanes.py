@@ -83,27 +83,38 @@ class Lane:
         if self._bytes > MOST_BYTES and self._in_air:
             return None
         while (held := self.ready.head()) is not None:
-            due = held.left.popleft()
-            self.ready.took(1)
+            dues = self._alike(held) if held.together else (held.left.popleft(),)
+            number = len(dues)
+            self.ready.took(number)
             try:
-                parcel = self._complete(held, due)
+                parcel = self._complete(held, dues)
             except Exception as error:  # one recipient's values must not stop the others
-                log.exception("cannot complete a copy mailing=%d address=%d", held.claimed.mailing, due.address)
-                held.refused.append(Refused(due.address, 554, f"{type(error).__name__}: {error}", final=True))
+                log.exception("cannot complete a copy mailing=%d address=%d", held.claimed.mailing, dues[0].address)
+                held.refused += [Refused(due.address, 554, f"{type(error).__name__}: {error}", final=True) for due in dues]
                 self.settling.soon()
                 continue
-            self._begun += 1
-            self._in_air += 1
+            self._begun += number
+            self._in_air += number
             self._bytes += len(parcel.wire)
-            held.under_way += 1
+            held.under_way += number
             if self.pace is not None:
                 parcel.path = self.pace.path
             return parcel
         return None
 
-    def _complete(self, held: Held, due: Due) -> Parcel:
+    def _alike(self, held: Held) -> tuple[Due, ...]:
+        """Copies for one transaction: as many as the server takes. An address that needs SMTPUTF8 goes alone."""
+        dues = [held.left.popleft()]
+        if dues[0].email.isascii():
+            while len(dues) < self.transport.recipients and held.left and held.left[0].email.isascii():
+                dues.append(held.left.popleft())
+        return tuple(dues)
+
+    def _complete(self, held: Held, dues: tuple[Due, ...]) -> Parcel:
+        due = dues[0]
         token = held.tokens[due.address]
-        return Parcel(held, (due,), held.sender(token), (due.email.encode(),), held.wire(due, token), self._begun)
+        recipients = (due.email.encode(),) if len(dues) == 1 else tuple([one.email.encode() for one in dues])
+        return Parcel(held, dues, held.sender(token), recipients, held.wire(due, token), self._begun)
 
     def still(self, copy: Outgoing) -> bool:
         """Whether a copy taken a while ago is still this worker's to send."""

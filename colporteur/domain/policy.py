@@ -62,6 +62,13 @@ class FromForm(StrEnum):
     LIST = "list"  # always the list
 
 
+class Copies(StrEnum):
+    """What the copies of one message have in common."""
+
+    INDIVIDUAL = "individual"  # each its own envelope sender, links and footer
+    TOGETHER = "together"  # the same bytes for all, many recipients in one transaction
+
+
 class Leaving(StrEnum):
     """Whether members may leave by themselves."""
 
@@ -113,6 +120,8 @@ class Policy:
     footer: str = _option("", MESSAGE, _("Footer"), _("Text at the end of each message; {list}, {address}, {email}, {name} and {unsubscribe} are filled in."))
     from_form: FromForm = _option(FromForm.WHEN_NEEDED, MESSAGE, _("Sender shown"), _("Whose address members see as the sender."), choices={
         "author": _("The author"), "when_needed": _("The author, or the list when the author's provider demands it"), "list": _("The list")})
+    copies: Copies = _option(Copies.INDIVIDUAL, MESSAGE, _("Copies"), _("A copy for each member names them, has their own link for leaving and tells exactly whose address fails. The same copy for all burdens a small mail server less."), choices={
+        "individual": _("One for each member"), "together": _("The same for all, many members at a time")})
     own_copy: bool = _option(True, MESSAGE, _("Authors get their own copy"), _("The author of a message receives it like the other members."))
     skip_addressed: bool = _option(False, MESSAGE, _("Skip people already addressed"), _("Members who stand in To or Cc of the message get no second copy from the list."))
 

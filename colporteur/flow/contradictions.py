@@ -24,6 +24,8 @@ def warnings(list_: List) -> list[str]:
         said.append(_("Nobody may write without approval, and there is no moderator or free sender: only the owners' own messages leave at once."))
     if found.reply_to == options.ReplyTo.ADDRESS and not found.reply_address:
         said.append(_("Replies should go to a given address, but none is given."))
+    if found.copies == options.Copies.TOGETHER and any(word in found.footer for word in ("{name}", "{email}")):
+        said.append(_("The footer names the reader, but all members get the same copy: these lines are left out."))
     said += _ways(list_)
     return said
 

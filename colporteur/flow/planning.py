@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 
 from colporteur.domain.mailings import MailingState
-from colporteur.domain.policy import FromForm
+from colporteur.domain.policy import Copies, FromForm
 from colporteur.domain.posts import PostState
 from colporteur.flow import moderation, routes, senders
 from colporteur.flow.rewriting import bounces_address, frozen
@@ -109,7 +109,7 @@ def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
     if known_only and values.from_form == FromForm.WHEN_NEEDED and mailing.post and not senders.known(senders.domain_of(mailing.post.sender), now):
         return False
     mailing.rewriting = frozen(mailing, values).to_json()
-    mailing.envelope_sender = bounces_address(mailing.list, mailing.transport)
+    mailing.envelope_sender = bounces_address(mailing.list, mailing.transport, together=values.copies == Copies.TOGETHER)
     mailing.started, mailing.attempts, mailing.error = now, 0, ""
     return True
 

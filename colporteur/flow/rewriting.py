@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from colporteur.domain.policy import FromForm, Leaving, Policy, Posting, ReplyTo, Stranger
+from colporteur.domain.policy import Copies, FromForm, Leaving, Policy, Posting, ReplyTo, Stranger
 from colporteur.domain.tokens import LENGTH
 from colporteur.flow import senders
 from colporteur.mail.render import Rewriting
@@ -25,6 +25,7 @@ def frozen(mailing: Mailing, values: Policy) -> Rewriting:
     leaving = values.leaving == Leaving.FREE
     nobody = values.posting == Posting.NOBODY and values.stranger == Stranger.REJECT
     traits = mailing.transport.traits if mailing.transport else {}
+    together = values.copies == Copies.TOGETHER
     foreign_from = (mailbox.traits if mailbox else {}).get("from_address", True) and traits.get("from_address", True)
     return Rewriting(
         list_address=list_.address,
@@ -38,20 +39,24 @@ def frozen(mailing: Mailing, values: Policy) -> Rewriting:
         owner="" if mailbox else f"{list_.name}-owner@{list_.host}",
         help="" if mailbox else f"{list_.name}-request@{list_.host}",
         post="NO" if nobody else list_.address,
-        unsubscribe_mailto=_leave_address(list_, mailbox) if leaving else "",
-        unsubscribe_url=f"{settings.BASE_URL}/u/{{token}}" if leaving and settings.PUBLIC_HTTPS else "",
+        unsubscribe_mailto=_leave_address(list_, mailbox, together) if leaving else "",
+        unsubscribe_url=f"{settings.BASE_URL}/u/{{token}}" if leaving and settings.PUBLIC_HTTPS and not together else "",
+        trace=not together,
+        personal=not together,
     )
 
 
-def bounces_address(list_: List, transport: Transport | None) -> str:
+def bounces_address(list_: List, transport: Transport | None, *, together: bool = False) -> str:
     """Envelope sender: where reports about copies go, ``{token}`` naming the copy (VERP); the bare address where nothing
-    else is taken."""
+    else is taken, and without a token where all copies are one (``together``)."""
     if only := only_sender(list_, transport):
         return only
     if mailbox := _mailbox(list_):
-        if not (mailbox.traits.get("plus_part", False) and _fits(f"{list_.name}+")):
+        if together or not (mailbox.traits.get("plus_part", False) and _fits(f"{list_.name}+")):
             return list_.address
         return f"{list_.name}+{{token}}@{list_.host}"
+    if together:
+        return f"{list_.name}-bounces@{list_.host}" if _fits(f"{list_.name}-bounces+") else f"b@{list_.host}"
     return f"{list_.name}-bounces+{{token}}@{list_.host}" if _fits(f"{list_.name}-bounces+") else f"b+{{token}}@{list_.host}"
 
 
@@ -79,9 +84,11 @@ def _reply_to(list_: List, post: Post, values: Policy) -> tuple[str, ...]:
     return ()
 
 
-def _leave_address(list_: List, mailbox: Mailbox | None) -> str:
+def _leave_address(list_: List, mailbox: Mailbox | None, together: bool) -> str:
     """Address whose mail ends the membership, the token in it; with a long name, or where no plus-part arrives, the token
-    stands in the subject."""
+    stands in the subject. Without a token, where all copies are one, whoever writes there is asked to confirm."""
+    if together:
+        return f"mailto:{list_.address}?subject=unsubscribe" if mailbox else f"{list_.name}-unsubscribe@{list_.host}"
     if mailbox is None:
         for word in ("unsubscribe", "leave"):
             if _fits(f"{list_.name}-{word}+"):

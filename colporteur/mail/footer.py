@@ -29,11 +29,12 @@ class Item:
     link: str = ""  # "unsubscribe": these items together are an address to click
 
 
-def items(template: str, values: dict[str, str], unsubscribe: str) -> list[Item]:
+def items(template: str, values: dict[str, str], unsubscribe: str, *, personal: bool = True) -> list[Item]:
     """A footer's text cut at its slots. ``unsubscribe`` is an address with ``{token}``; a line that asks for one where
-    there is none is left out. Values are never read as template."""
+    there is none is left out, and so is one that names the reader unless copies are ``personal``. Values are never read as template."""
     lines = re.sub(r"\r\n?", "\n", text.clean(template)).strip("\n").split("\n")
-    kept = "\n".join(line if line == "-- " else line.rstrip() for line in lines if unsubscribe or "{unsubscribe}" not in line)
+    missing = [*([] if unsubscribe else ["{unsubscribe}"]), *([] if personal else ["{email}", "{name}"])]
+    kept = "\n".join(line if line == "-- " else line.rstrip() for line in lines if not any(word in line for word in missing))
     found: list[Item] = []
     position = 0
     for match in _NAMES.finditer(kept):

@@ -46,6 +46,7 @@ class Rewriting:
     unsubscribe_url: str = ""  # https URL with {token}; adds List-Unsubscribe-Post
     archived_at: str = ""
     trace: bool = True  # X-Colporteur-Trace: {token}
+    personal: bool = True  # without, lines of the footer that name the reader are left out
     plain: bool = False  # nothing at all is changed
 
     def to_json(self) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def prepare(raw: bytes, rewriting: Rewriting) -> Prepared:
     if rewriting.plain:
         return Prepared([found.data], needs_utf8=rewrite.utf8_addresses(found))
     unsubscribe = rewriting.unsubscribe_url or (rewrite.mailto(rewriting.unsubscribe_mailto) if rewriting.unsubscribe_mailto else "")
-    items = footer.items(rewriting.footer, {"list": rewriting.list_title or rewriting.list_address, "address": rewriting.list_address}, unsubscribe) if rewriting.footer.strip() else []
+    items = footer.items(rewriting.footer, {"list": rewriting.list_title or rewriting.list_address, "address": rewriting.list_address}, unsubscribe, personal=rewriting.personal) if rewriting.footer.strip() else []
     plan = footer_place.edits(found, items)
     if plan.wrap:
         head, body = _wrapped(found, rewriting, items)

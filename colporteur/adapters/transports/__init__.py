@@ -109,9 +109,10 @@ class Feed(Protocol):
 
 
 class Transport(Protocol):
-    """One way out, open until ``close``."""
+    """One way out, open until ``close``. ``recipients``: the most it takes in one transaction."""
 
     traits: Traits
+    recipients: int
 
     async def run(self, feed: Feed) -> None:
         """Send what the feed gives until it is closed, and tell it every outcome.

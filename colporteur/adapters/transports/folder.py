@@ -29,6 +29,7 @@ class FolderTransport:
     """Writes each copy as ``<nanoseconds>-<mailing>-<address>-<number>.eml``; names sort by time."""
 
     traits = Traits()
+    recipients = 1
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

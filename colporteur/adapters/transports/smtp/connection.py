@@ -16,6 +16,7 @@ from colporteur.adapters.transports.smtp.dialogue import Dialogue, text_of
 from colporteur.adapters.transports.smtp.options import Options, Timeouts
 
 _ADDRESS = re.compile(rb"[^\x00-\x20\x7f<>]{0,320}")  # nothing that could end a command or an argument
+_OF_MAILBOX = re.compile(r"[245]\.[12]\.")  # enhanced codes about the address or its mailbox (RFC 3463)
 _ENVELOPE_WELCOME = rb"250 [^\r\n]*\r\n250 [^\r\n]*\r\n354 [^\r\n]*\r\n"
 _WELCOME = re.compile(_ENVELOPE_WELCOME).fullmatch
 _TAKEN = re.compile(rb"250 [^\r\n]*\r\n(" + _ENVELOPE_WELCOME + rb")?").fullmatch
@@ -293,9 +294,10 @@ class Connection(Dialogue):
         """Refusals to RCPT. 552 counts as 452; and 452 after others were welcome says that there were too many (RFC 5321
         section 4.5.3.1.10)."""
         refused, self._refused = self._refused, {}
+        welcome = [index for index in range(len(copy.recipients)) if index not in refused]
         for index, (code, text) in refused.items():
-            if code in (452, 552) and index and 0 not in refused and "2.2" not in text[:8]:
-                self.owner.too_many(min(refused))
+            if code in (452, 552) and welcome and index > welcome[-1] and not _OF_MAILBOX.match(text):
+                self.owner.too_many(len(welcome))
                 self.owner.settle(copy, index, Result.UNSENT, 0, "")
             else:
                 self.owner.settle(copy, index, Result.FAILED if code // 100 == 5 and code != 552 else Result.DEFERRED, code, text)

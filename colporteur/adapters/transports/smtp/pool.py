@@ -12,7 +12,7 @@ from colporteur.adapters.transports.smtp.options import Options, Timeouts
 _DEATHS = 6  # connections lost in a row with nothing accepted in between: the server's trouble
 _RETURNS = 2  # times a copy may come back from a connection that died under it before that counts as its own reply
 _SHRUNK_SECONDS = 60.0  # how long a server's wish for fewer connections is respected
-_MOST_RECIPIENTS = 100  # of one transaction (RFC 5321 section 4.5.3.1.8: every server takes as many)
+_MOST_RECIPIENTS = 50  # of one transaction: what hosts allow; every server takes 100 (RFC 5321 section 4.5.3.1.8)
 
 
 class SmtpTransport:
