@@ -26,7 +26,7 @@ from tests.story.scenes import Installation, a_list, a_transport, message
 
 
 class Run(NamedTuple):
-    """One fan-out beside its reference. ``cpu``: ms per copy; ``memory``: MiB of worker and receiver at their peak."""
+    """One fan-out beside its reference. ``cpu``: ms per copy; ``memory``: MiB at the peak of the worker, and of the receiver."""
 
     copies: int
     seconds: float
@@ -35,6 +35,7 @@ class Run(NamedTuple):
     cpu_receive: float
     cpu_database: float
     memory: int
+    memory_receive: int
 
     @property
     def rate(self) -> float:
@@ -51,7 +52,7 @@ class Run(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.copies} copies in {self.seconds:.2f} s: {self.rate:.0f}/s; smtp-source {self.copies / self.reference:.0f}/s; ratio {self.ratio:.2f}; CPU ms a copy "
-            f"{self.cpu:.4f} (worker {self.cpu_worker:.4f}, receiver {self.cpu_receive:.4f}, PostgreSQL {self.cpu_database:.4f}); peak memory {self.memory} MiB"
+            f"{self.cpu:.4f} (worker {self.cpu_worker:.4f}, receiver {self.cpu_receive:.4f}, PostgreSQL {self.cpu_database:.4f}); peak memory worker {self.memory} MiB, receiver {self.memory_receive} MiB"
         )
 
 
@@ -59,12 +60,13 @@ class Fanout:
     """A list of ``members``, the parts, and a sink; ``run`` posts once and waits until the mailing is done.
 
     ``wait``: seconds the sink lets pass before each reply (our own sink then; smtp-sink knows whole seconds only).
-    ``sign``: what copies are signed with, ``rsa``, ``ed25519`` or ``both``.
+    ``sign``: what copies are signed with, ``rsa``, ``ed25519`` or ``both``. ``together``: the same copy for all, and
+    smtp-source with 50 recipients in a transaction beside it.
     """
 
-    def __init__(self, home: Path, members: int, size: int, sessions: int, wait: float = 0.0, sign: str | None = None) -> None:
+    def __init__(self, home: Path, members: int, size: int, sessions: int, wait: float = 0.0, sign: str | None = None, *, together: bool = False) -> None:
         call_command("migrate", verbosity=0)
-        self.members, self.size, self.sessions = members, size, sessions
+        self.members, self.size, self.sessions, self.together = members, size, sessions, together
         self.installation = Installation(
             home / "parts", options={"COLPORTEUR_BASE_URL": "https://lists.example", "COLPORTEUR_CONNECTIONS": str(sessions), "COLPORTEUR_SWEEP": "2", "COLPORTEUR_LOG": "warning"}
         )
@@ -79,7 +81,7 @@ class Fanout:
             self.port = self.stack.enter_context(self.sink.running()).port
         a_transport(f"smtp://127.0.0.1:{self.port}")
         footer = "-- \n{name} <{email}> receives this from {list}.\nTo leave: {unsubscribe}\n"
-        list_ = a_list("bench@lists.example", members=self.members, template="discussion", title="Bench", posting="world", stranger="hold", from_form="author", prefix="[bench]", footer=footer)
+        list_ = a_list("bench@lists.example", members=self.members, template="discussion", title="Bench", posting="world", stranger="hold", from_form="author", prefix="[bench]", footer=footer, copies="together" if self.together else "individual")
         Address.objects.filter(memberships__list=list_).update(name="Anna Rivoire-Le Goff")
         assert list_.domain
         for algorithm in Algorithm:
@@ -106,7 +108,8 @@ class Fanout:
 
     def run(self, number: int) -> Run:
         """Post once; the numbers."""
-        words = ["-s", str(self.sessions), "-d", "-l", str(self.size), "-m", str(self.members)]
+        at_once = 50 if self.together else 1
+        words = ["-s", str(self.sessions), "-d", "-l", str(self.size), "-m", str(self.members // at_once), "-r", str(at_once)]
         reference = smtp_source(self.port, *words)
         parts = {name: psutil.Process(self.installation.parts[name].pid) for name in ("worker", "receive")}
         before = {name: _cpu([part]) for name, part in parts.items()} | {"database": _cpu(_database())}
@@ -117,8 +120,7 @@ class Fanout:
         spent = {name: _cpu([part]) - before[name] for name, part in parts.items()} | {"database": _cpu(_database()) - before["database"]}
         reference = (reference + smtp_source(self.port, *words)) / 2
         each = 1000 / self.members
-        memory = sum(_peak(part) for part in parts.values())
-        return Run(self.members, seconds, reference, spent["worker"] * each, spent["receive"] * each, spent["database"] * each, memory)
+        return Run(self.members, seconds, reference, spent["worker"] * each, spent["receive"] * each, spent["database"] * each, _peak(parts["worker"]), _peak(parts["receive"]))
 
     def _post(self, number: int) -> None:
         line = "Forty-two baskets of vegetables will be there on Thursday evening.\r\n"
