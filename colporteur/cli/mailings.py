@@ -11,7 +11,7 @@ import click
 
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.addresses import normal
-from colporteur.domain.mailings import CopyState
+from colporteur.domain.mailings import CopyState, Pace
 from colporteur.flow import backup, lists, mailings, resending, routes
 from colporteur.flow.resending import Whom
 from colporteur.store.mailings import Copy, Mailing, Refusal
@@ -58,6 +58,7 @@ def show(number: str, as_json: bool) -> None:
             "eta": stamp(totals.eta),
             "transport": found.transport.name if found.transport else None,
             "transports": [{"name": name, "total": totals.total, "counts": totals.counts} for name, totals in mailings.by_transport(found.pk)],
+            "pace": found.pace,
             "waits_for": [one.name for one in routes.waits_for(found)],
             "pause_reason": found.pause_reason,
             "restored_from": stamp(found.restored_from),
@@ -95,6 +96,17 @@ def cancel(numbers: tuple[str, ...], as_json: bool) -> None:
     """Abandon what has not left."""
     for number in numbers:
         _move(number, mailings.cancel, "cancelled", as_json)
+
+
+@mailing.command()
+@click.argument("number", metavar="ID")
+@click.argument("pace", type=click.Choice([one.value for one in Pace]))
+@json_option
+@plainly
+def pace(number: str, pace: str, as_json: bool) -> None:
+    """How fast what has not left leaves: fast (by every transport of the route at once), even (spread over the time the
+    limits give), or usual."""
+    _move(number, lambda id_, at, by: mailings.set_pace(id_, Pace(pace), at, by), f"{pace}", as_json)
 
 
 @mailing.command()

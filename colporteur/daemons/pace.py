@@ -25,7 +25,7 @@ from colporteur.daemons.ready import TURN, Held, Ready
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.destinations import PATIENCE, Act, asked
 from colporteur.domain.mailings import Priority
-from colporteur.domain.pacing import Cadence
+from colporteur.domain.pacing import Cadence, cadence_of
 from colporteur.flow import destinations, pacing
 from colporteur.flow.copies import Work, put_off
 from colporteur.flow.destinations import Standing
@@ -272,7 +272,7 @@ class Pace(Ready):
         if group and group not in self._groups:
             self._groups[group] = Group()
             self._standing_at = 0.0
-        cadence = _CADENCES.get(Priority(held.priority), Cadence.BURST)
+        cadence = cadence_of(held.priority, held.message.pace)
         line = Line(self._of_list.get(held.list, 0), held.list, group)
         path = self._paths.setdefault((line, cadence), Path(line, cadence, held.priority))
         held.aside += 1
@@ -461,5 +461,3 @@ def _round(lane: pacing.Lane, wants: Sequence[Want], reports: Sequence[Report], 
     reserved = pacing.reserve(lane, wants, reports, touched, settings.LEASE, time.monotonic) if wants or reports else Reserved([], {})
     return Said(reserved, destinations.standings() if fresh else None, timezone.now())
 
-
-_CADENCES = {Priority.LETTER: Cadence.LETTER, Priority.POST: Cadence.BURST, Priority.NEWSLETTER: Cadence.EVEN}

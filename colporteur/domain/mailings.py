@@ -43,6 +43,14 @@ class Priority(IntEnum):
     NEWSLETTER = 8
 
 
+class Pace(StrEnum):
+    """How the copies of a mailing use what transports and limits allow."""
+
+    USUAL = "usual"  # as its priority says: posts at once, newsletters evenly
+    FAST = "fast"  # at once, by every transport of the route in parallel
+    EVEN = "even"  # spread over the window of the limits
+
+
 RETRY_MINUTES = (5, 10, 20, 40, 60, 120, 180, 240)
 """Waits between the first attempts; then every four hours (RFC 5321 section 4.5.4.1: at least 30 minutes on average,
 give up after 4 to 5 days)."""

@@ -17,6 +17,7 @@ from enum import IntEnum
 from math import ceil, inf
 from typing import NamedTuple
 
+from colporteur.domain.mailings import Pace, Priority
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 
@@ -42,6 +43,14 @@ class Cadence(IntEnum):
     LETTER = 0  # at once, and from the tenth kept for them
     BURST = 1  # at once, up to the window
     EVEN = 2  # spread over the window
+
+
+def cadence_of(priority: int, pace: str) -> Cadence:
+    """The cadence of copies of a priority, and of the pace their mailing was given."""
+    if priority == Priority.LETTER:
+        return Cadence.LETTER
+    usual = Cadence.EVEN if priority == Priority.NEWSLETTER else Cadence.BURST
+    return {Pace.FAST: Cadence.BURST, Pace.EVEN: Cadence.EVEN}.get(Pace(pace), usual)
 
 
 class Rate(NamedTuple):

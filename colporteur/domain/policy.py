@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from colporteur.domain.addresses import normal
+from colporteur.domain.mailings import Pace
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 
@@ -122,6 +123,8 @@ class Policy:
         "author": _("The author"), "when_needed": _("The author, or the list when the author's provider demands it"), "list": _("The list")})
     copies: Copies = _option(Copies.INDIVIDUAL, MESSAGE, _("Copies"), _("A copy for each member names them, has their own link for leaving and tells exactly whose address fails. The same copy for all burdens a small mail server less."), choices={
         "individual": _("One for each member"), "together": _("The same for all, many members at a time")})
+    pace: Pace = _option(Pace.USUAL, MESSAGE, _("How fast they leave"), _("As fast as the sending services and their limits allow, or evenly, so that providers see a calm sender."), choices={
+        "usual": _("Discussions at once, newsletters evenly"), "fast": _("As fast as can be: by every sending service of the route, those that stand in too"), "even": _("Evenly over the time the limits give")})
     own_copy: bool = _option(True, MESSAGE, _("Authors get their own copy"), _("The author of a message receives it like the other members."))
     skip_addressed: bool = _option(False, MESSAGE, _("Skip people already addressed"), _("Members who stand in To or Cc of the message get no second copy from the list."))
 

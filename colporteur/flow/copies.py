@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from colporteur.domain.mailings import MailingKind, MailingState, next_attempt
+from colporteur.domain.mailings import MailingKind, MailingState, Pace, next_attempt
 from colporteur.domain.posts import PostState
 from colporteur.domain.transports import account_of
 from colporteur.flow import mailings, moderation, routes, signing, trouble
@@ -47,6 +47,7 @@ class Message:
     envelope_sender: str  # "{token}" is replaced; "" is the null sender
     label: str  # for the mail journal
     signer: Signer | None = None  # None: copies leave unsigned
+    pace: str = Pace.USUAL
 
 
 class Refused(NamedTuple):
@@ -132,7 +133,7 @@ def message_of(mailing_id: int) -> Message:
     """The mailing's message, prepared. Raises whatever is wrong with it: see ``could_not_prepare``."""
     mailing = Mailing.objects.select_related("blob", "list").get(id=mailing_id)
     prepared = prepare(bytes(mailing.blob.raw), Rewriting.from_json(mailing.rewriting))
-    return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter, signing.signer_of(mailing, prepared))
+    return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter, signing.signer_of(mailing, prepared), mailing.pace)
 
 
 @transaction.atomic

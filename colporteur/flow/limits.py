@@ -10,8 +10,8 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from colporteur.domain.mailings import Priority
-from colporteur.domain.pacing import Bucket, Cadence, Rate, seconds_for
+from colporteur.domain.mailings import Pace, Priority
+from colporteur.domain.pacing import Bucket, Rate, cadence_of, seconds_for
 from colporteur.domain.providers import HOSTS, Host, host_called, host_of
 from colporteur.domain.transports import account_of
 from colporteur.flow.organisations import actor
@@ -147,13 +147,13 @@ def by_destination(transport: Transport, wanted: bool | None, now: datetime, by:
 # --- how long it takes ------------------------------------------------------------------------------------------
 
 
-def seconds_of(transports: Sequence[Transport], list_: List | None, copies: int, priority: int = Priority.POST, ahead: int = 0) -> float:
+def seconds_of(transports: Sequence[Transport], list_: List | None, copies: int, priority: int = Priority.POST, ahead: int = 0, pace: str = Pace.USUAL) -> float:
     """Seconds until so many copies of a list have left, at least, if these transports share them; 0: nothing limits them.
 
     ``ahead``: copies of others that leave by these transports before. Limits of destinations are not reckoned with.
     """
     own = [of_list(list_), Thing(ORGANISATION, str(list_.organisation_id), "")] if list_ else []
-    cadence = {Priority.LETTER: Cadence.LETTER, Priority.NEWSLETTER: Cadence.EVEN}.get(Priority(priority), Cadence.BURST)
+    cadence = cadence_of(priority, pace)
     longest = seconds_for(copies, _buckets(own), cadence)
     ways = [[of_transport(transport), *([account] if (account := of_account(transport)) else [])] for transport in transports]
     if not ways:

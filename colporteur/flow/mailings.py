@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Count, F, Func, Q, TextField, Value
 
-from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Priority
+from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace, Priority
 from colporteur.flow import routes
 from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
@@ -29,9 +29,11 @@ from colporteur.store.posts import Post
 from colporteur.store.routes import by_transport as by_way
 from colporteur.store.transports import Transport
 
-__all__ = ["Totals", "assign_transports", "by_transport", "cancel", "create_for_post", "create_forward", "create_letter", "destinations", "pause", "resume", "resume_due", "totals", "totals_of", "transport_for"]
+__all__ = ["Totals", "assign_transports", "by_transport", "cancel", "create_for_post", "create_forward", "create_letter", "destinations", "pause", "resume", "resume_due", "set_pace", "totals", "totals_of", "transport_for"]
 
 log = logging.getLogger("colporteur.mail")
+
+_STILL = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
 
 
 # --- making -----------------------------------------------------------------------------------------------------
@@ -44,6 +46,7 @@ def create_for_post(post: Post, now: datetime) -> Mailing:
     """
     list_ = post.list
     return Mailing.objects.create(
+        pace=policy(list_).pace,
         kind=MailingKind.POST, list=list_, post=post, transport=transport_for(list_), subject=post.subject, language=list_.language or list_.organisation.language,
         blob_id=post.arrival.blob_id, audience_at=now, excluded=left_out(post), created=now,
     )  # fmt: skip
@@ -138,6 +141,17 @@ def resume(mailing_id: int, now: datetime, by: str, *, actor: int | None = None)
     return bool(won)
 
 
+@transaction.atomic
+def set_pace(mailing_id: int, pace: Pace, now: datetime, by: str, *, actor: int | None = None) -> bool:
+    """Another pace for what has not left: soon for copies a worker holds, at once for the others. False: it was so, or ended."""
+    won = Mailing.objects.filter(id=mailing_id, state__in=_STILL).exclude(pace=pace).update(pace=pace)
+    if won:
+        routes.share_out(mailing_id)
+        _journal(mailing_id, "mailing.pace", now, actor, by, pace=pace.value)
+        wake(Wake.DELIVER)
+    return bool(won)
+
+
 def resume_due(now: datetime) -> int:
     """Let mailings go on whose temporary trouble may be over; how many."""
     return Mailing.objects.filter(state=MailingState.PAUSED, resume_at__lte=now).update(state=MailingState.RUNNING, pause_reason="", resume_at=None)
@@ -153,8 +167,7 @@ def cancel(mailing_id: int, now: datetime, by: str, *, actor: int | None = None)
 
 @transaction.atomic
 def _cancel(mailing_id: int, now: datetime, by: str, actor: int | None) -> bool:
-    still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
-    won = Mailing.objects.filter(id=mailing_id, state__in=still).update(state=MailingState.CANCELLED, planned=True, finished=now, pause_reason="", resume_at=None, restored_from=None)
+    won = Mailing.objects.filter(id=mailing_id, state__in=_STILL).update(state=MailingState.CANCELLED, planned=True, finished=now, pause_reason="", resume_at=None, restored_from=None)
     if won:
         if not (ended := copies.cancel_open(mailing_id)):
             Mailing.objects.filter(id=mailing_id).update(finished=None)
@@ -165,9 +178,9 @@ def _cancel(mailing_id: int, now: datetime, by: str, actor: int | None) -> bool:
     return bool(won)
 
 
-def _journal(mailing_id: int, event: str, now: datetime, actor: int | None, by: str) -> None:
+def _journal(mailing_id: int, event: str, now: datetime, actor: int | None, by: str, **values: Any) -> None:
     mailing = Mailing.objects.only("list_id", "post_id").get(id=mailing_id)
-    journal.write(event, now, actor=actor, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id, by=by)
+    journal.write(event, now, actor=actor, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id, by=by, **values)
 
 
 # --- counting ---------------------------------------------------------------------------------------------------

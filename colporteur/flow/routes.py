@@ -15,12 +15,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zlib import crc32
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from colporteur.domain import routes
-from colporteur.domain.mailings import MailingState
+from colporteur.domain.mailings import MailingState, Pace
 from colporteur.domain.policy import Layer
 from colporteur.domain.routes import Means, Step
 from colporteur.flow.organisations import actor
@@ -66,14 +67,20 @@ class Route:
         order = [self.transports[step.transport] for step in self.steps]
         return next(filter(usable, order), None) or next((one for one in order if one.enabled), order[0] if order else None)
 
-    def turns(self, prepared_for: Transport | None) -> tuple[int, ...]:
-        """Whose turn it is, for slices of a message prepared for a transport; () when nothing can take it now."""
+    def turns(self, prepared_for: Transport | None, pace: str = Pace.USUAL) -> tuple[int, ...]:
+        """Whose turn it is, for slices of a message prepared for a transport; () when nothing can take it now.
+
+        ``Pace.FAST``: every rank takes its part, by the connections each transport may have.
+        """
 
         def can(id_: int) -> bool:
             one = self.transports[id_]
             return usable(one) and (prepared_for is None or one.pk == prepared_for.pk or routes.carries(_means(one), _means(prepared_for)))
 
-        return routes.turns(routes.sharing(self.steps, can))
+        if pace != Pace.FAST:
+            return routes.turns(routes.sharing(self.steps, can))
+        steps = [step._replace(weight=self.transports[step.transport].connections or settings.CONNECTIONS) for step in self.steps]
+        return routes.turns(routes.sharing(steps, can, every_rank=True))
 
     @property
     def text(self) -> str:
@@ -230,7 +237,7 @@ def _below(place: Place) -> list[Mailing]:
 
 def turns_for(mailing: Mailing) -> tuple[int, ...]:
     """By which transports the slices of a mailing leave, in turn; what it was prepared for when nothing can take it now."""
-    return route_of(mailing.list).turns(mailing.transport) or ((mailing.transport_id,) if mailing.transport_id else ())
+    return route_of(mailing.list).turns(mailing.transport, mailing.pace) or ((mailing.transport_id,) if mailing.transport_id else ())
 
 
 def leave_stranded() -> int:
@@ -262,6 +269,11 @@ def waits_for(mailing: Mailing) -> list[Transport]:
     return [one for one in Transport.objects.filter(id__in=ids) if not usable(one)]
 
 
+def share_out(mailing_id: int) -> None:
+    """The open slices of a mailing are shared out anew. In the caller's transaction."""
+    _share_out(Mailing.objects.filter(pk=mailing_id).select_related("list", "transport"), kept=False)
+
+
 def came_back(transport: Transport) -> int:
     """A transport works again: open slices of the mailings that may leave by it are shared out anew; how many mailings."""
     steps = RouteStep.objects.filter(transport=transport)
@@ -279,7 +291,7 @@ def _share_out(mailings: Iterable[Mailing], *, kept: bool) -> int:
     by_turns: dict[tuple[int, ...], list[int]] = {}
     ways = dict(zip((one.list_id for one in found), routes_of([one.list for one in found]), strict=True))
     for mailing in found:
-        if turns := ways[mailing.list_id].turns(mailing.transport):
+        if turns := ways[mailing.list_id].turns(mailing.transport, mailing.pace):
             by_turns.setdefault(turns, []).append(mailing.pk)
     moved: set[int] = set()
     for turns, ids in by_turns.items():

@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q, QuerySet
 
-from colporteur.domain.mailings import MailingKind, MailingState, Priority
+from colporteur.domain.mailings import MailingKind, MailingState, Pace, Priority
 from colporteur.store.arrivals import Blob
 from colporteur.store.lists import List, ListState
 from colporteur.store.people import Address
@@ -36,6 +36,7 @@ class Mailing(models.Model):
     envelope_sender = models.TextField(default="", blank=True)  # "{token}" is replaced per copy; empty: null sender
     audience_at = models.DateTimeField()  # the moment of acceptance
     excluded = ArrayField(models.BigIntegerField(), default=builtins.list)  # address ids left out by policy
+    pace = models.TextField(default=Pace.USUAL.value)
     chosen = models.TextField(default="", blank=True)  # sent again only to some: store.copies.planning
     planned_to = models.BigIntegerField(default=0)  # copies exist for addresses up to this id
     planned = models.BooleanField(default=False)  # every copy is written

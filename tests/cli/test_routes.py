@@ -79,3 +79,10 @@ def test_wrong_words_say_what_to_write(run: Run, mailing: Mailing) -> None:
     for words, sentence in (((), "say to whom"), (("--failed", "--new"), "say to whom"), (("--new", "--unknown"), "say to whom"), (("--new",), "nobody is left")):
         refused = run("mailing", "resend", mailing.pk, *words)
         assert refused.exit_code == 1 and sentence in refused.stderr
+
+
+def test_the_pace_is_changed_once_and_shown(ask: Any, run: Run, mailing: Mailing) -> None:
+    Mailing.objects.filter(pk=mailing.pk).update(state="running")
+    assert run("mailing", "pace", mailing.pk, "fast").stdout == f"mailing {mailing.pk} is fast\n"
+    assert ask("mailing", "show", mailing.pk)["pace"] == "fast"
+    assert run("mailing", "pace", mailing.pk, "fast").exit_code == 1 and run("mailing", "pace", mailing.pk, "slow").exit_code == 2

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from colporteur.domain.mailings import Pace, Priority
+from colporteur.domain.pacing import Cadence, cadence_of
 from colporteur.domain.policy import Layer
 from colporteur.domain.routes import read
 from colporteur.flow import lists, mailings, organisations, routes, transports, trouble
@@ -225,3 +227,29 @@ def test_health_checks_are_given_out_once_and_only_when_due() -> None:
     assert routes.checks_due(again + timedelta(seconds=29)) == []
     transports.switch(one, False, NOW, by="test")
     assert routes.checks_due(again + timedelta(minutes=5)) == []
+
+
+def test_fast_takes_every_service_by_its_connections_and_usual_takes_them_back(many: tuple[List, Mailing]) -> None:
+    list_, mailing = many
+    Transport.objects.filter(name="reserve").update(connections=40)
+    Transport.objects.exclude(name="reserve").update(connections=20)
+    assert mailings.set_pace(mailing.pk, Pace.FAST, NOW, "Paul") and not mailings.set_pace(mailing.pk, Pace.FAST, NOW, "Paul")
+    assert shares(mailing) == {"main": 10, "second": 10, "reserve": 20}
+    trouble.stop_transport(Transport.objects.get(name="reserve").pk, "421 no", NOW, lasting=False)
+    assert shares(mailing) == {"main": 20, "second": 20}
+    assert mailings.set_pace(mailing.pk, Pace.EVEN, NOW, "Paul")
+    assert shares(mailing) == {"main": 30, "second": 10}
+    List.objects.filter(pk=list_.pk).update(policy={"pace": "fast"})
+    Transport.objects.update(failures=0)
+    assert shares(a_mailing(List.objects.get(pk=list_.pk))) == {"main": 10, "second": 10, "reserve": 20}
+
+
+@pytest.mark.parametrize(
+    ("priority", "pace", "cadence"),
+    [
+        (Priority.POST, Pace.USUAL, Cadence.BURST), (Priority.NEWSLETTER, Pace.USUAL, Cadence.EVEN), (Priority.POST, Pace.EVEN, Cadence.EVEN), (Priority.NEWSLETTER, Pace.FAST, Cadence.BURST),
+        (Priority.LETTER, Pace.EVEN, Cadence.LETTER),
+    ],
+)  # fmt: skip
+def test_a_pace_decides_the_cadence_but_letters_keep_theirs(priority: Priority, pace: Pace, cadence: Cadence) -> None:
+    assert cadence_of(priority, pace) == cadence

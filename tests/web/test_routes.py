@@ -119,3 +119,13 @@ def test_somebody_else_sends_nothing_again(world: World, mailing: Mailing) -> No
     for person in (world.member, world.moderator, world.stranger):
         assert signed_in(person).post(where, {"whom": "failed"}).status_code == 404
     assert Mailing.objects.filter(post=mailing.post).count() == 1
+
+
+def test_the_pace_of_what_has_not_left_is_changed(world: World, mailing: Mailing) -> None:
+    client = signed_in(world.owner)
+    client.post(reverse("mailing-move", args=[mailing.pk]), {"move": "even"})
+    mailing.refresh_from_db()
+    assert mailing.pace == "even" and "Pace changed by Paul Kerneis: even" in client.get(reverse("mailing", args=[mailing.pk])).content.decode()
+    client.post(reverse("mailing-move", args=[mailing.pk]), {"move": "breakneck"})
+    mailing.refresh_from_db()
+    assert mailing.pace == "even"

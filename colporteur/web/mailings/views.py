@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from colporteur.domain.mailings import CopyState, MailingKind, MailingState
+from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace
 from colporteur.flow import mailings, resending, routes
 from colporteur.flow.resending import Whom
 from colporteur.store.journal import JournalEntry
@@ -65,7 +65,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """One mailing with its copies, searched by the beginning of an address."""
     mailing = _mailing(request, number)
-    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk)}
+    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk), "paces": _paces()}
     if request.GET.get("destinations"):  # counted on demand: it reads every copy
         context |= _destinations(mailing)
     return render(request, "mailings/one.html", context)
@@ -106,6 +106,10 @@ def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
     return {"copies": [(copy, refusals.get(copy.address_id)) for copy in page.rows], "next": page.next, "q": wanted, "state": state, "states": states}
 
 
+def _paces() -> list[tuple[str, str]]:
+    return [(Pace.USUAL, _("As usual")), (Pace.FAST, _("Fast")), (Pace.EVEN, _("Evenly"))]
+
+
 def _destinations(mailing: Mailing) -> dict[str, Any]:
     counted = mailings.destinations(mailing.pk)
     shown, others = counted[:DESTINATIONS], counted[DESTINATIONS:]
@@ -130,11 +134,13 @@ def line(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 @login_required
 def move(request: HttpRequest, number: int) -> HttpResponse:
-    """Pauses or resumes."""
+    """Pauses, resumes, or changes the pace."""
     mailing, now, person = _mailing(request, number), timezone.now(), person_of(request)
     wish = request.POST.get("move", "")
     if wish == "pause" and mailings.pause(mailing.pk, now, str(person), actor=person.pk):
         messages.success(request, _("The sending is paused. What has not left stays in the queue."))
+    elif wish in list(Pace) and mailings.set_pace(mailing.pk, Pace(wish), now, str(person), actor=person.pk):
+        messages.success(request, _("The pace is changed for what has not left."))
     elif wish == "resume" and mailings.resume(mailing.pk, now, str(person), actor=person.pk):
         messages.success(request, _("The sending goes on."))
     else:
