@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import re
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import dkim
+import dns.asyncresolver
 import pytest
 from django.utils import timezone
 
-from colporteur.adapters import dns
-from colporteur.daemons import work
-from colporteur.daemons.threads import close_connections
+from colporteur.daemons import lanes, work
+from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.domain.signing import Algorithm
 from colporteur.flow import copies, mailings, signing
 from colporteur.store.buckets import BucketRow
@@ -22,6 +24,7 @@ from colporteur.store.mailings import Slice
 from colporteur.store.people import Address
 from colporteur.store.signing import SigningKey
 from colporteur.store.transports import Transport
+from tests.adapters.test_dns import ASKED, ZONES, with_server
 from tests.daemons.delivering import a_mailing, deliver_until, is_in, sound
 from tests.servers.sink import Drop, Session, Sink
 from tests.story.scenes import a_list, a_transport, message
@@ -130,18 +133,43 @@ def test_signed_copies_wait_for_their_slots_like_others(sink: Sink) -> None:
     sound(mailing)
 
 
+def test_a_mailing_that_lasts_changes_to_the_new_key(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "PREPARED_SECONDS", 0.0)
+    list_ = a_list(members=3500)  # more than a lane holds at once
+    old = key_of(list_)
+    new = signing.make(old.domain, Algorithm.ED25519, timezone.now(), by="test")
+    mailing, changed = a_mailing(list_), threading.Event()
+    done = is_in(mailing, "done")
+    sink.script = lambda event, argument, session: None if event != "BODY" or changed.wait(60) else "451 4.3.0 No key"  # nothing goes on before
+
+    def rotated() -> bool:
+        if sink.taken and not changed.is_set():
+            signing.use(new, timezone.now(), by="test", force=True)
+            changed.set()
+        return done()
+
+    deliver_until(rotated, 120)
+    used = Counter(re.search(rb"\r\n s=([^;]+);", one.data)[1].decode() for one in sink.taken)  # type: ignore[index]
+    assert set(used) == {old.selector, new.selector} and used.total() == 3500
+    assert sink.taken[-1].data.count(f"s={new.selector};".encode()) == 1
+
+
 def test_the_worker_looks_for_records_that_are_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
     list_ = a_list(members=1, address="amap@lists.saule.org")
     assert list_.domain
     key = signing.make(list_.domain, Algorithm.RSA, timezone.now() - timedelta(hours=1), by="test")
 
-    async def texts(names: Any) -> list[tuple[str, tuple[str, ...] | None]]:
-        return [(name, (key.record,) if name == key.name else ()) for name in names]
+    async def look(resolver: dns.asyncresolver.Resolver) -> None:
+        monkeypatch.setattr(dns.asyncresolver, "default_resolver", resolver)
+        await work.look_for_records()
+        await in_thread(SigningKey.objects.update, looked_at=None)
+        monkeypatch.setitem(ZONES, key.name, [key.record])
+        await work.look_for_records()
 
-    monkeypatch.setattr(dns, "texts", texts)
     try:
-        assert asyncio.run(work.look_for_records()) == 0
+        with_server(look)
     finally:
         close_connections()
     key.refresh_from_db()
     assert (key.state, key.seen) == ("used", "live")
+    assert ASKED.count(key.name) == 2
