@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
+from colporteur.adapters.sources.lmtp import Answer
 from colporteur.daemons.receive import Desk, Gathering
 from colporteur.flow import intake
 from colporteur.flow.intake import TAKEN, TROUBLE, UNKNOWN, Incoming, Reply
@@ -20,6 +21,11 @@ def play(scene: Callable[[], Awaitable[None]]) -> None:
         await asyncio.wait_for(scene(), 20)
 
     asyncio.run(run())
+
+
+async def known(desk: Desk, recipient: str) -> Answer:
+    answer = desk.known(recipient)
+    return answer if isinstance(answer, tuple) else await answer
 
 
 def test_what_comes_while_a_batch_is_written_makes_the_next_batch() -> None:
@@ -45,6 +51,36 @@ def test_what_comes_while_a_batch_is_written_makes_the_next_batch() -> None:
 
     play(scene)
     assert batches == [[1], [2, 3, 4], [5, 200], [6], [7]]
+
+
+def test_under_load_a_batch_waits_for_who_was_just_answered_and_alone_nobody_waits() -> None:
+    batches: list[list[int]] = []
+    go = threading.Event()
+
+    def work(items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        assert go.wait(10)
+        return list(items)
+
+    async def scene() -> None:
+        gathering: Gathering[int, int] = Gathering(work, lambda _: 1, patience=3600)
+        first = [asyncio.create_task(gathering.ask(item)) for item in (1, 2, 3)]
+        while not batches:
+            await asyncio.sleep(0)
+        go.set()
+        await asyncio.gather(*first)
+        again = [asyncio.create_task(gathering.ask(item)) for item in (4, 5)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(batches) == 1  # three were answered, so one more is waited for
+        gathering._patience = 0.001
+        assert await asyncio.gather(*again, gathering.ask(6)) == [4, 5, 6]
+        assert await gathering.ask(7) == 7  # nobody else comes: not for ever
+        gathering._patience = 3600
+        assert [await gathering.ask(item) for item in (8, 9, 10)] == [8, 9, 10]  # one after the other: each at once
+
+    play(scene)
+    assert batches == [[1, 2, 3], [4, 5, 6], [7], [8], [9], [10]]
 
 
 def test_what_work_raises_reaches_everybody_who_asked_and_the_next_batch_goes_on() -> None:
@@ -94,15 +130,15 @@ def test_a_yes_is_remembered_until_something_goes_wrong(monkeypatch: pytest.Monk
     async def scene() -> None:
         desk = Desk()
         for _ in range(3):
-            assert await desk.known("amis@lists.example") == TAKEN
-            assert await desk.known("nobody@lists.example") == UNKNOWN
+            assert await known(desk, "amis@lists.example") == TAKEN
+            assert await known(desk, "nobody@lists.example") == UNKNOWN
         assert asked == ["amis@lists.example"] + ["nobody@lists.example"] * 3
         await desk.take(b"x", "", ["amis@lists.example"])
-        await desk.known("amis@lists.example")
+        await known(desk, "amis@lists.example")
         assert len(asked) == 4
         replies[:] = [TROUBLE]
         assert await desk.take(b"x", "", ["amis@lists.example"]) == (TROUBLE,)
-        await desk.known("amis@lists.example")
+        await known(desk, "amis@lists.example")
         assert asked[4:] == ["amis@lists.example"]
 
     play(scene)
