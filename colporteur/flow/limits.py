@@ -4,7 +4,7 @@ end of a mailing."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
@@ -14,6 +14,7 @@ from colporteur.domain.mailings import Pace, Priority
 from colporteur.domain.pacing import Bucket, Rate, cadence_of, seconds_for
 from colporteur.domain.providers import HOSTS, Host, host_called, host_of
 from colporteur.domain.transports import account_of
+from colporteur.flow import routes
 from colporteur.flow.organisations import actor
 from colporteur.store import buckets, journal
 from colporteur.store.buckets import ACCOUNT, GROUP, LIST, ORGANISATION, TRANSPORT, BucketRow
@@ -21,6 +22,7 @@ from colporteur.store.destinations import DestinationGroup
 from colporteur.store.lists import List
 from colporteur.store.organisations import Organisation
 from colporteur.store.people import Person
+from colporteur.store.policies import policy
 from colporteur.store.sealed import SealBroken, unseal
 from colporteur.store.transports import Transport
 
@@ -165,10 +167,12 @@ def seconds_of(transports: Sequence[Transport], list_: List | None, copies: int,
     return max(longest, 1 / sum(rates))
 
 
-def end_of(transports: Sequence[Transport], list_: List | None, copies: int, now: datetime) -> datetime | None:
-    """When the last of so many copies would have left if they began now; None when no limit says anything."""
-    seconds = seconds_of(transports, list_, copies)
-    return now + timedelta(seconds=seconds) if seconds >= 1 else None
+def before_sending(list_: List, copies: int) -> float:
+    """Seconds a message to so many members of a list would take at least, by the transports it would leave by; 0: at once."""
+    route = routes.route_of(list_)
+    pace = policy(list_).pace
+    turns = set(route.turns(route.first, pace))
+    return seconds_of([transport for transport in route.transports.values() if transport.pk in turns], list_, copies, pace=pace)
 
 
 def _buckets(things: Sequence[Thing]) -> list[Bucket]:

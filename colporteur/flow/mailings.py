@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, F, Func, Q, TextField, Value
+from django.db.models import Count, F, Func, Q, Sum, TextField, Value
 
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace, Priority
-from colporteur.flow import routes
+from colporteur.flow import limits, routes
 from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
 from colporteur.store import copies, journal
@@ -206,8 +206,28 @@ class Totals(NamedTuple):
 
 
 def totals(mailing_id: int, now: datetime | None = None) -> Totals:
-    """Totals of one mailing; with ``now`` also its rate and when it will be done."""
-    return totals_of([mailing_id], now)[mailing_id]
+    """Totals of one mailing; with ``now`` also its rate and when it will be done, limits reckoned with."""
+    answer = totals_of([mailing_id], now)[mailing_id]
+    if now is None or not answer.queued:
+        return answer
+    mailing = Mailing.objects.select_related("list").get(pk=mailing_id)
+    if mailing.state not in (MailingState.PLANNED, MailingState.RUNNING):
+        return answer
+    seconds = limits.seconds_of(_ways(mailing), mailing.list, answer.queued, mailing.priority, _ahead(mailing, answer.queued), mailing.pace)
+    return answer._replace(eta=now + timedelta(seconds=seconds)) if seconds >= 1 else answer
+
+
+def _ways(mailing: Mailing) -> list[Transport]:
+    """Transports its open copies leave by."""
+    used = Slice.objects.filter(mailing=mailing, done=False, transport__isnull=False).values_list("transport").distinct()
+    return list(Transport.objects.filter(Q(pk__in=used) | Q(pk=mailing.transport_id)))
+
+
+def _ahead(mailing: Mailing, queued: int) -> int:
+    """Copies of other mailings that leave by the same transport before the last of this one: lists take turns."""
+    others = Slice.objects.filter(done=False, transport=mailing.transport_id, mailing__state=MailingState.RUNNING, priority__lte=mailing.priority).exclude(mailing=mailing)
+    open_ = others.values("mailing", "priority").annotate(n=Sum(F("size") - F("sent") - F("failed") - F("cancelled")))
+    return sum(row["n"] if row["priority"] < mailing.priority else min(row["n"], queued) for row in open_[:1000])
 
 
 def totals_of(mailing_ids: Sequence[int], now: datetime | None = None) -> Mapping[int, Totals]:

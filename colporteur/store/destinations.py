@@ -7,7 +7,7 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from colporteur.domain.destinations import Members, Pattern
+from colporteur.domain.destinations import Act, Members, Pattern
 
 
 class DestinationGroup(models.Model):
@@ -46,7 +46,7 @@ class DestinationGroup(models.Model):
     @property
     def patterns(self) -> tuple[Pattern, ...]:
         """Its replies as the domain reads them."""
-        return tuple(Pattern(*reply) for reply in self.replies)
+        return tuple(Pattern(words, Act(act), minutes) for words, act, minutes in self.replies)
 
     @property
     def members(self) -> Members:

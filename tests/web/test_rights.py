@@ -10,10 +10,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from colporteur.domain import tokens
-from colporteur.flow import life, lists, mailboxes, organisations, people, requests, transports
+from colporteur.flow import destinations, life, lists, mailboxes, organisations, people, requests, transports
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
+from colporteur.store.destinations import DestinationGroup
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Domain
@@ -44,12 +45,14 @@ MAY |= dict.fromkeys(("list-copy", "lists-deleted", "list-new", "request", "doma
 MAY["requests"] = SIGNED_IN
 MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes lists at once need not ask
 PUBLIC |= {"request-link"}
+MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ORGANISER, ADMIN), "list-switch": (OWNER, ORGANISER, ADMIN), "mailbox-do": (OWNER, ORGANISER, ADMIN), "mailing-move": (OWNER, ORGANISER, ADMIN),
     "post-quarantine": (OWNER, ORGANISER, ADMIN), "errand-do": (OWNER, ORGANISER, ADMIN), "domain-switch": (ADMIN,), "domain-signing-do": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
 }  # fmt: skip
 MAY_POST |= {"list-close": (OWNER, ORGANISER, ADMIN), "list-restore": (ORGANISER, ADMIN), "lists-delete": SIGNED_IN}
+MAY_POST["destination-resume"] = (ADMIN,)
 
 
 def _patterns(found: list[URLPattern | URLResolver]) -> Iterator[str]:
@@ -97,7 +100,9 @@ def arguments(world: World) -> dict[str, list[object]]:
     organisations.change_domain(Domain.objects.get(pk=world.list.domain_id), {"creation": "request"}, timezone.now(), by="test")
     asked = requests.ask(people.add("demandeuse@courriel.example", now=timezone.now()), "chorale@paniersdusaule.example", "discussion", "Secret", timezone.now())
     by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
-    return by_noun
+    destinations.ship()
+    group = DestinationGroup.objects.get(name="orange")
+    return by_noun | {"transport-limits": [transport.pk], "destination": [group.pk], "destination-resume": [group.pk]}
 
 
 def _people(world: World) -> dict[str, object]:

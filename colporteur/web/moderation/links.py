@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from colporteur.domain.posts import Decision, PostState
+from colporteur.flow import limits
 from colporteur.flow.moderation import ModerationLink, decide, read_moderation_token
 from colporteur.store.memberships import audience_count
 from colporteur.store.posts import Post
@@ -46,7 +47,9 @@ def one(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "moderation/decided.html", _closing(post, decided), status=200 if decided is None or decided.won else 409)
     if link.expired:
         return render(request, "moderation/decided.html", {"post": post, "list": post.list, "title": _("This link no longer works"), "sentence": _("It was good until the message expired.")}, status=410)
-    context = reading(post, reverse("moderate", args=[token]) + "/") | {"audience": audience_count(post.list), "email": link.address.email, "wish": request.GET.get("do", "")}
+    audience = audience_count(post.list)
+    about = {"audience": audience, "takes": limits.before_sending(post.list, audience), "email": link.address.email, "wish": request.GET.get("do", "")}
+    context = reading(post, reverse("moderate", args=[token]) + "/") | about
     return render(request, "moderation/link.html", context)
 
 

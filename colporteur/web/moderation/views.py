@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from colporteur.domain.posts import Decision, PostState
+from colporteur.flow import limits
 from colporteur.flow.moderation import Decided, decide
 from colporteur.store.memberships import audience_count
 from colporteur.store.posts import Post
@@ -47,8 +48,10 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
     if post.state != PostState.HELD:
         return redirect("post", post.pk)
     held = _held(request)
+    audience = audience_count(post.list)
     context = reading(post, reverse("post", args=[post.pk])) | {
-        "audience": audience_count(post.list),
+        "audience": audience,
+        "takes": limits.before_sending(post.list, audience),
         "boost": True,
         "position": held.filter(pk__gt=post.pk).count() + 1,
         "total": held.count(),

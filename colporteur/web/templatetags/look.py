@@ -15,9 +15,10 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext, ngettext, pgettext
+from django.utils.translation import get_language, gettext, gettext_noop, ngettext, pgettext
 
 from colporteur.domain.mailings import CopyState, MailingState
+from colporteur.domain.pacing import Rate
 from colporteur.domain.posts import PostState
 from colporteur.flow.mailings import Totals
 
@@ -238,6 +239,25 @@ def time_left(moment: datetime | None) -> str:
 def seconds_left(moment: datetime) -> float:
     """Seconds until then."""
     return (moment - timezone.now()).total_seconds()
+
+
+@register.filter
+def rate(found: Rate) -> str:
+    """A limit in words."""
+    number = thousands(found.number)
+    for seconds, one, several in _WINDOWS:
+        if found.seconds % seconds == 0:
+            several_of = found.seconds // seconds
+            return gettext(one) % {"number": number} if several_of == 1 else gettext(several) % {"number": number, "n": several_of}
+    raise AssertionError(found)
+
+
+_WINDOWS = (
+    (86400, gettext_noop("%(number)s a day"), gettext_noop("%(number)s in %(n)s days")),
+    (3600, gettext_noop("%(number)s an hour"), gettext_noop("%(number)s in %(n)s hours")),
+    (60, gettext_noop("%(number)s a minute"), gettext_noop("%(number)s in %(n)s minutes")),
+    (1, gettext_noop("%(number)s a second"), gettext_noop("%(number)s in %(n)s seconds")),
+)
 
 
 @register.filter

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from colporteur.adapters import probes
-from colporteur.flow import transports, trouble
+from colporteur.flow import limits, transports, trouble
 from colporteur.store.organisations import Organisation
 from colporteur.store.routes import RouteStep
 from colporteur.store.sealed import SealBroken
@@ -99,7 +99,9 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
             _test(request, transport)
             return redirect("transport", transport.pk)
     place = urlsplit(transports.url_of(transport)).path if transport.kind == "folder" else ""
-    return render(request, "transports/one.html", {"form": form, "transport": transport, "health": transports.health(transport), "place": place, "routes": _routes(transport)})
+    about = {"health": transports.health(transport), "place": place, "routes": _routes(transport)}
+    own = [*limits.show(limits.of_transport(transport)), *limits.show(limits.of_account(transport))]
+    return render(request, "transports/one.html", {"form": form, "transport": transport, "limits": own, **about})
 
 
 @admin_only

@@ -1,0 +1,14 @@
+"""Addresses of limits and groups of destinations, for administrators."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from colporteur.web.limits import views
+
+urlpatterns = [
+    path("settings/sending-services/<int:number>/limits", views.transport, name="transport-limits"),
+    path("settings/destinations/", views.destinations, name="destinations"),
+    path("settings/destinations/<int:number>/", views.destination, name="destination"),
+    path("settings/destinations/<int:number>/resume", views.resume, name="destination-resume"),
+]

@@ -1,0 +1,80 @@
+"""Limits and destinations on the screen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from colporteur.domain.pacing import Rate
+from colporteur.flow import destinations, limits
+from colporteur.store.buckets import BucketRow
+from colporteur.store.destinations import DestinationGroup
+from colporteur.store.journal import JournalEntry
+from colporteur.store.posts import Post
+from colporteur.store.transports import Transport
+from tests.story.scenes import a_transport
+from tests.web.conftest import World, signed_in
+
+
+@pytest.fixture
+def ovh(world: World) -> Transport:
+    return a_transport("smtp://amap:secret@ssl0.ovh.net:587", "OVH", default=False)
+
+
+def test_the_host_is_recognised_and_its_limits_are_one_choice(world: World, ovh: Transport) -> None:
+    client, page = signed_in(world.admin), f"/settings/sending-services/{ovh.pk}/limits"
+    assert "This looks like an account of OVH" in client.get(page).content.decode()
+    client.post(page, {"profile": "ovh", "rates": "", "account": "", "by_destination": ""})
+    assert [limit.rate for limit in limits.show(limits.of_transport(ovh))] == [Rate(240, 3600)]
+    shown = client.get(page).content.decode()
+    assert "160 an hour" in shown and "240 an hour" in shown and "This looks like" not in shown
+    assert "160 an hour" in client.get(f"/settings/sending-services/{ovh.pk}/").content.decode()
+
+
+def test_limits_are_written_one_a_line_and_what_is_wrong_is_said_by_its_field(world: World, ovh: Transport) -> None:
+    client, page = signed_in(world.admin, "fr"), f"/settings/sending-services/{ovh.pk}/limits"
+    assert client.post(page, {"profile": "", "rates": "200/heure\n2 000/jour", "account": "5/minute", "by_destination": "no"}).status_code == 302
+    assert [str(limit.rate) for limit in limits.show(limits.of_transport(ovh))] == ["200/hour", "2000/day"]
+    assert [str(limit.rate) for limit in limits.show(limits.of_account(ovh))] == ["5/minute"] and Transport.objects.get(pk=ovh.pk).by_destination is False
+    wrong = client.post(page, {"profile": "", "rates": "beaucoup", "account": "", "by_destination": ""})
+    assert wrong.status_code == 200 and "beaucoup" in wrong.content.decode() and 'aria-invalid="true"' in wrong.content.decode()
+    assert BucketRow.objects.count() == 3
+    assert JournalEntry.objects.filter(event="limits.changed", values__change="200/hour, 2000/day").exists()
+
+
+def test_a_destination_that_refuses_says_why_and_one_button_sends_again(world: World) -> None:
+    client, now = signed_in(world.admin), timezone.now()
+    assert "Orange, Wanadoo" in client.get("/settings/destinations/").content.decode()
+    group = DestinationGroup.objects.get(name="orange")
+    for _ in range(3):
+        destinations.refused(group.pk, 550, "5.7.1 <b>OFR_999</b>", now)
+    page = client.get(f"/settings/destinations/{group.pk}/").content.decode()
+    assert "It refuses our mail" in page and "550 5.7.1 &lt;b&gt;OFR_999&lt;/b&gt;" in page
+    assert "Refuses our mail" in client.get("/settings/destinations/").content.decode()
+    group.refresh_from_db()
+    assert group.rests_until == now + timedelta(hours=5)
+    assert client.get(f"/settings/destinations/{group.pk}/resume").status_code == 405
+    client.post(f"/settings/destinations/{group.pk}/resume")
+    group.refresh_from_db()
+    assert (group.paused, group.rests_until, group.percent) == (False, None, 100)
+
+
+def test_a_group_is_edited(world: World) -> None:
+    client = signed_in(world.admin)
+    client.get("/settings/destinations/")
+    group = DestinationGroup.objects.get(name="free")
+    page = f"/settings/destinations/{group.pk}/"
+    assert client.post(page, {"rates": "10/minute", "connections": "2", "domains": "free.fr\nFreebox.FR", "exchangers": "free.fr", "enabled": "on"}).status_code == 302
+    group.refresh_from_db()
+    assert group.domains == ["free.fr", "freebox.fr"] and group.connections == 2 and [str(limit.rate) for limit in limits.show(limits.of_group(group))] == ["10/minute"]
+    wrong = client.post(page, {"rates": "10/minute", "connections": "2", "domains": "someone@free.fr", "exchangers": "", "enabled": "on"})
+    assert wrong.status_code == 200 and "someone@free.fr" in wrong.content.decode()
+
+
+def test_whoever_decides_sees_how_long_sending_takes(world: World, held: Post) -> None:
+    client, page = signed_in(world.moderator), f"/waiting/{held.pk}/"
+    assert "sent within about" not in client.get(page).content.decode()
+    limits.change(limits.of_list(world.list), [Rate(1, 3600)], timezone.now(), "test")
+    assert "sent within about" in client.get(page).content.decode()
