@@ -57,9 +57,10 @@ def backup(file: str, with_key: bool) -> None:
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--replace", is_flag=True, help="Into an installation that is not empty: everything in its database is lost.")
+@click.option("--nothing-since", is_flag=True, help="Nothing was running since the backup (an upgrade): hold nothing back, limits go on as they were.")
 @click.option("--check", is_flag=True, help="Only read the whole backup and say what it is; the database is not touched.")
 @json_option
-def restore(file: Path, replace: bool, check: bool, as_json: bool) -> None:
+def restore(file: Path, replace: bool, nothing_since: bool, check: bool, as_json: bool) -> None:
     """Put the backup FILE back into an empty installation whose parts are stopped.
 
     Nothing that was under way when it was made leaves by itself, because it may have left since: what is held back, and how
@@ -77,7 +78,7 @@ def restore(file: Path, replace: bool, check: bool, as_json: bool) -> None:
             raise DumpError(f"the backup was made by a newer release ({manifest.colporteur}, {unknown[0]}): install that release, then restore")
         with database.owned(settings.POSTGRES) if settings.EMBEDDED else contextlib.nullcontext():
             try:
-                held = _restore(found, replace)
+                held = _restore(found, replace, nothing_since)
             finally:
                 connections.close_all()
     if as_json:
@@ -86,7 +87,7 @@ def restore(file: Path, replace: bool, check: bool, as_json: bool) -> None:
         _tell(manifest, held)
 
 
-def _restore(found: Archive, replace: bool) -> HeldBack:
+def _restore(found: Archive, replace: bool, nothing_since: bool) -> HeldBack:
     tool = dump.tools(dump.server_major(), found.manifest.pg_dump)
     _nobody_else()
     if not replace and not _empty():
@@ -97,7 +98,7 @@ def _restore(found: Archive, replace: bool) -> HeldBack:
     if key and settings.KEY_FILE:
         _keep_key(key, settings.KEY_FILE)
     schema.apply()
-    held = rows.hold_back(found.manifest.moment, now(), BY)
+    held = rows.hold_back(found.manifest.moment, now(), BY, nothing_since=nothing_since)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return held
@@ -146,8 +147,8 @@ def _keep_key(key: str, path: Path) -> None:
 
 def _tell(manifest: Manifest, held: HeldBack) -> None:
     tell(f"Restored: the installation as it was at {rows.moment(manifest.moment)}. Everybody signs in anew.")
-    if held == HeldBack((), (), (), (), (), ()):
-        tell("Nothing was under way then: nothing is held back.")
+    if held == rows.NOTHING:
+        tell("Nothing is held back.")
         return
     tell("What was under way then is held back, because it may have left or been done since. Look before you let it go on.")
     for one in held.mailings[:_SHOWN]:

@@ -21,12 +21,12 @@ from django.utils.translation import gettext_noop as _
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.posts import PostState
 from colporteur.flow import mailings
-from colporteur.store import jobs, journal, schema
+from colporteur.store import buckets, jobs, journal, schema
 from colporteur.store.arrivals import Errand, ErrandState
+from colporteur.store.buckets import BucketRow, SlotsOut
 from colporteur.store.health import Heartbeat
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
-from colporteur.store.organisations import Site
 from colporteur.store.people import SignInLink
 from colporteur.store.posts import Finding, Post
 
@@ -83,20 +83,26 @@ class HeldBack:
     mailboxes: tuple[str, ...]
 
 
+NOTHING = HeldBack((), (), (), (), (), ())
+
+
 @transaction.atomic
-def hold_back(backup: datetime, now: datetime, by: str) -> HeldBack:
+def hold_back(backup: datetime, now: datetime, by: str, *, nothing_since: bool = False) -> HeldBack:
     """Make a database that was just loaded, and nobody works on, safe to be worked on; ``backup``: the moment it is from.
 
-    Nothing leaves by itself that was open then. Wake-ups, sessions, sign-in links and signs of life mean nothing any more.
-    The last thing done is to take the mark away that kept everybody out (``store.schema.RESTORING``).
+    Nothing leaves by itself that was open then, and limits count as used up, unless ``nothing_since``: somebody knows that
+    nothing was running. Wake-ups, sessions, sign-in links and signs of life mean nothing any more. The last thing done is to
+    take the mark away that kept everybody out (``store.schema.RESTORING``).
     """
-    held = HeldBack(_mailings(backup, now), _letters(backup), _unjudged(backup, now), _waiting(backup, now), _errands(backup, now), _mailboxes())
-    for rows in (Session, SignInLink, Heartbeat):
+    held = NOTHING
+    if not nothing_since:
+        held = HeldBack(_mailings(backup, now), _letters(backup), _unjudged(backup, now), _waiting(backup, now), _errands(backup, now), _mailboxes())
+        _use_up_limits()
+    for rows in (Session, SignInLink, Heartbeat, SlotsOut):
         rows.objects.all().delete()
     jobs.forget_all()
     journal.write("installation.restored", now, backup=moment(backup), by=by)
     log.info("restored backup=%s mailings=%d letters=%d posts=%d errands=%d", backup.isoformat(), len(held.mailings), len(held.letters), len(held.unjudged) + len(held.waiting), len(held.errands))
-    Site.objects.get_or_create(id=1)
     schema.restored()
     return held
 
@@ -165,6 +171,16 @@ def _mailboxes() -> tuple[str, ...]:
     found = tuple(rows.order_by("list__address").values_list("list__address", flat=True))
     rows.update(enabled=False)
     return found
+
+
+def _use_up_limits() -> None:
+    """What left since, up to this moment, nobody knows: every window begins now, and is full."""
+    kept = buckets.lock(sorted(set(BucketRow.objects.values_list("kind", "key"))))
+    at = buckets.clock()
+    for one in kept:
+        one.bucket.advance(at - one.seen if one.seen else 0.0)
+        one.bucket.answered(0.0, max(0, one.bucket.rate.number - one.bucket.used()))
+    buckets.save(kept, at)
 
 
 def _said(backup: datetime) -> str:

@@ -93,7 +93,7 @@ def test_there_and_back_by_a_file_and_by_a_pipe(made: Path, empty: str) -> None:
     checked = json.loads(colporteur(empty, "restore", "--check", made, "--json").stdout)
     assert checked["key_fingerprint"] == settings.SECRET_FINGERPRINT and any(name.startswith("store.") for name in checked["schema"])
     done = colporteur(empty, "restore", made)
-    assert done.returncode == 0 and "nothing is held back" in done.stdout, done
+    assert done.returncode == 0 and "Nothing is held back" in done.stdout, done
     assert domains(empty) == ["saule.example"]
     piped = made.with_name("piped")
     with open(piped, "wb") as file:
@@ -149,7 +149,7 @@ def test_an_older_schema_is_brought_up_to_date(tmp_path: Path, empty: str) -> No
 def test_a_restore_killed_before_its_end_lets_nobody_work(made: Path, empty: str) -> None:
     """Killed after the load: whoever starts then must not send what is not held back yet."""
     where = connection.settings_dict
-    killer = f"import os, signal; from colporteur.flow import backup; backup.hold_back = lambda *_: os.kill(os.getpid(), {signal.SIGKILL}); from colporteur.cli import main; main()"
+    killer = f"import os, signal; from colporteur.flow import backup; backup.hold_back = lambda *_, **__: os.kill(os.getpid(), {signal.SIGKILL}); from colporteur.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", f"import sys; sys.argv = ['colporteur', 'restore', {str(made)!r}]; import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'colporteur.settings'; import django; django.setup(); {killer}"], env=environment(empty), capture_output=True, timeout=60)
     assert done.returncode == -signal.SIGKILL, done
     assert "restore --replace" in refused(colporteur(empty, "domain", "list"))

@@ -12,8 +12,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from colporteur.domain.posts import PostState
 from colporteur.flow import backup, mailings, moderation
 from colporteur.flow.intake import Incoming, receive
-from colporteur.store import schema
+from colporteur.store import buckets, schema
 from colporteur.store.arrivals import Errand, ErrandState
+from colporteur.store.buckets import BucketRow
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
@@ -130,4 +131,26 @@ def test_errands_are_set_aside_mailboxes_switched_off_and_keys_to_the_door_taken
 
 
 def test_where_nothing_was_under_way_nothing_is_held_back() -> None:
-    assert restored() == backup.HeldBack((), (), (), (), (), ())
+    assert restored() == backup.NOTHING
+
+
+def test_every_limit_counts_as_used_up(amis: List) -> None:
+    row = BucketRow.objects.create(kind=buckets.LIST, key=str(amis.pk), number=500, seconds=3600)
+    restored()
+    (kept,) = buckets.lock([(buckets.LIST, str(amis.pk))])
+    assert kept.bucket.used() == 500
+    kept.bucket.advance(3600 * 1.5)
+    assert kept.bucket.used() == 0, "for one window, no longer"
+    assert row.pk == kept.id
+
+
+def test_where_somebody_knows_that_nothing_ran_since_everything_goes_on(amis: List) -> None:
+    post = arrived(amis)
+    assert post
+    BucketRow.objects.create(kind=buckets.LIST, key=str(amis.pk), number=500, seconds=3600)
+    wake(Wake.JUDGE)
+    loaded()
+    assert backup.hold_back(THEN, NOW, "test", nothing_since=True) == backup.NOTHING
+    assert moderation.judge_due(NOW) == 1
+    (kept,) = buckets.lock([(buckets.LIST, str(amis.pk))])
+    assert kept.bucket.used() == 0 and schema.state() is schema.State.CURRENT
