@@ -15,8 +15,8 @@ from colporteur.store.copies import Room
 
 AHEAD = 250
 """Copies in memory below which more are claimed, of a priority and of a list."""
-MOST_HELD = 2_000
-"""Copies of a priority in memory above which nothing of it is claimed."""
+LARGE_HELD, MOST_HELD = 2_000, 8_000
+"""Copies of a priority in memory above which only small slices of it are claimed, and above which nothing is."""
 
 
 def room_of(held: Iterable[Held]) -> Room:
@@ -30,8 +30,8 @@ def room_of(held: Iterable[Held]) -> Room:
     for (priority, _list), copies in lists.items():
         of[priority] += copies
     crowded = [priority for priority, copies in ready.items() if copies >= AHEAD]
-    full = [int(priority) for priority in Priority if of[priority] >= MOST_HELD]
-    return Room(max(MOST_HELD - of.total(), AHEAD), AHEAD, {key: copies for key, copies in lists.items() if copies}, crowded, full)
+    full, closed = ([int(priority) for priority in Priority if of[priority] >= most] for most in (LARGE_HELD, MOST_HELD))
+    return Room(max(LARGE_HELD - of.total(), AHEAD), AHEAD, {key: copies for key, copies in lists.items() if copies}, crowded, full, closed)
 
 
 def pressed(room: Room) -> bool:

@@ -70,6 +70,13 @@ class Copies(StrEnum):
     TOGETHER = "together"  # the same bytes for all, many recipients in one transaction
 
 
+class Urgency(StrEnum):
+    """Whose copies leave first when much is waiting."""
+
+    PROMPT = "prompt"  # discussions
+    PATIENT = "patient"  # newsletters
+
+
 class Leaving(StrEnum):
     """Whether members may leave by themselves."""
 
@@ -123,6 +130,8 @@ class Policy:
         "author": _("The author"), "when_needed": _("The author, or the list when the author's provider demands it"), "list": _("The list")})
     copies: Copies = _option(Copies.INDIVIDUAL, MESSAGE, _("Copies"), _("A copy for each member names them, has their own link for leaving and tells exactly whose address fails. The same copy for all burdens a small mail server less."), choices={
         "individual": _("One for each member"), "together": _("The same for all, many members at a time")})
+    urgency: Urgency = _option(Urgency.PROMPT, MESSAGE, _("When much is waiting"), _("Which messages leave first when more is waiting than the sending service can take. Letters about moderation, signing in and leaving always go first."), choices={
+        "prompt": _("They leave early, as a discussion needs it"), "patient": _("They give way to discussions, like a newsletter")})
     pace: Pace = _option(Pace.USUAL, MESSAGE, _("How fast they leave"), _("As fast as the sending services and their limits allow, or evenly, so that providers see a calm sender."), choices={
         "usual": _("Discussions at once, newsletters evenly"), "fast": _("As fast as can be: by every sending service of the route, those that stand in too"), "even": _("Evenly over the time the limits give")})
     own_copy: bool = _option(True, MESSAGE, _("Authors get their own copy"), _("The author of a message receives it like the other members."))

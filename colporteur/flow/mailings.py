@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Count, F, Func, Q, Sum, TextField, Value
 
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace, Priority
+from colporteur.domain.policy import Urgency
 from colporteur.flow import limits, routes
 from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
@@ -44,9 +45,9 @@ def create_for_post(post: Post, now: datetime) -> Mailing:
 
     In the caller's transaction; the caller wakes PLAN last.
     """
-    list_ = post.list
+    list_, values = post.list, policy(post.list)
     return Mailing.objects.create(
-        pace=policy(list_).pace,
+        priority=Priority.NEWSLETTER if values.urgency == Urgency.PATIENT else Priority.POST, pace=values.pace,
         kind=MailingKind.POST, list=list_, post=post, transport=transport_for(list_), subject=post.subject, language=list_.language or list_.organisation.language,
         blob_id=post.arrival.blob_id, audience_at=now, excluded=left_out(post), created=now,
     )  # fmt: skip

@@ -188,7 +188,7 @@ def test_a_transaction_of_a_frozen_worker_does_not_keep_its_rows_locked(bounded:
     try:
         frozen.ensure_connection()
         if bounded:
-            work._let_go_when_frozen(frozen)
+            work._as_worker(frozen)
         frozen.set_autocommit(False)
         with frozen.cursor() as cursor:
             cursor.execute("SELECT 1 FROM mailing WHERE id = %s FOR UPDATE", [mailing.id])

@@ -15,7 +15,19 @@ Invariants the statements keep, and rely on:
 from colporteur.store.copies.claiming import Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, recount, release, renew, ripen
 from colporteur.store.copies.planning import next_number, plan_range, whom, write_few
 from colporteur.store.copies.running import SLICE, array, unlocked
-from colporteur.store.copies.settling import ACCEPTED_BY_NUMBER, Standing, accepted, accepted_late, defer, failed, lock_mailing, owned, put_off, tried, write_refusals
+from colporteur.store.copies.settling import (
+    ACCEPTED_BY_NUMBER,
+    Standing,
+    accepted,
+    accepted_late,
+    defer,
+    failed,
+    lock_mailing,
+    owned,
+    put_off,
+    tried,
+    write_refusals,
+)
 from colporteur.store.copies.whole import Counts, cancel_open, counts, has_open_slices, sent_out, transports_due
 
 __all__ = [
@@ -50,8 +62,8 @@ __all__ = [
     "sent_out",
     "transports_due",
     "tried",
-    "whom",
     "unlocked",
+    "whom",
     "write_few",
     "write_refusals",
 ]

@@ -18,10 +18,9 @@ class Claimed(NamedTuple):
 
 
 _RIPE = """
--- Slices whose time has come join those that may be claimed at once.
-UPDATE slice s SET due_at = NULL
-  FROM (SELECT mailing_id, number FROM slice WHERE NOT done AND due_at IS NOT NULL AND due_at <= %(now)s ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED) r
- WHERE s.mailing_id = r.mailing_id AND s.number = r.number
+-- Slices whose time has come join those that may be claimed at once. By their place: a join with the whole table is never right.
+UPDATE slice SET due_at = NULL
+ WHERE ctid = ANY (ARRAY(SELECT ctid FROM slice WHERE NOT done AND due_at IS NOT NULL AND due_at <= %(now)s ORDER BY due_at LIMIT 1000 FOR UPDATE SKIP LOCKED))
 """
 
 
@@ -64,8 +63,9 @@ WITH RECURSIVE ready (priority, mailing_id) AS (
      CROSS JOIN LATERAL (
         SELECT number, size FROM slice s
          WHERE s.transport_id = %(transport)s AND s.priority = r.priority AND s.mailing_id = r.mailing_id AND {FREE}
+           AND (s.size <= %(few)s OR r.priority <> ALL (%(full)s::int[]))
          ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) s
-     WHERE r.priority <> ALL (%(full)s::int[]) AND (r.priority <> ALL (%(crowded)s::int[]) OR h.copies IS NULL)
+     WHERE r.priority <> ALL (%(closed)s::int[]) AND (r.priority <> ALL (%(crowded)s::int[]) OR h.copies IS NULL)
        AND coalesce(h.copies, 0) < %(enough)s
        AND EXISTS (SELECT 1 FROM transport t WHERE t.id = %(transport)s AND t.enabled AND (t.next_try IS NULL OR t.next_try <= %(now)s))
      LIMIT 200
@@ -86,21 +86,27 @@ class Offer(NamedTuple):
     list: int
 
 
+FEW = 100
+"""Copies of a slice that is small enough for a worker that holds much already: its list must not wait."""
+
+
 class Room(NamedTuple):
     """What a worker has room for. ``copies``: about so many. ``held``: copies it holds, by (priority, list); of one with
-    ``enough`` of them nothing more is claimed, of ``crowded`` priorities only lists it holds nothing of, of ``full`` ones
-    nothing."""
+    ``enough`` of them nothing more is claimed, of ``crowded`` priorities only lists it holds nothing of, of ``full`` ones only
+    small slices, of ``closed`` ones nothing."""
 
     copies: int = SLICE
     enough: int = SLICE
     held: Mapping[tuple[int, int], int] = {}
     crowded: Sequence[int] = ()
     full: Sequence[int] = ()
+    closed: Sequence[int] = ()
 
 
 def claim(transport: int, now: datetime, lease: float, room: Room) -> list[Offer]:
     """Own due slices of a transport for ``lease`` seconds of the database's clock, the most urgent first."""
-    values = {"transport": transport, "now": now, "lease": float(lease), "copies": room.copies, "enough": room.enough, "full": array(room.full), "crowded": array(room.crowded)}
+    values = {"transport": transport, "now": now, "lease": float(lease), "copies": room.copies, "enough": room.enough, "few": FEW}
+    values |= {"crowded": array(room.crowded), "full": array(room.full), "closed": array(room.closed)}
     held = {"priorities": array([key[0] for key in room.held]), "lists": array([key[1] for key in room.held]), "held": array(list(room.held.values()))}
     rows = run(_CLAIM, {**values, **held})
     return sorted((Offer(Claimed(*row[:3]), *row[3:]) for row in rows), key=lambda offer: (offer.priority, offer.claimed.number))
@@ -123,9 +129,9 @@ SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, '')
        l.list_id IS NULL OR EXISTS (SELECT 1 FROM membership m WHERE m.list_id = l.list_id AND m.address_id = c.address_id
                                        AND m.until IS NULL AND m.delivery = 'each' AND NOT m.paused)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS s (mailing_id, number)
-  JOIN copy c ON c.mailing_id = s.mailing_id AND c.slice = s.number AND c.state IN (0, 1)
-  JOIN address a ON a.id = c.address_id
-  LEFT JOIN person p ON p.id = a.person_id
+  CROSS JOIN LATERAL (SELECT * FROM copy WHERE mailing_id = s.mailing_id AND slice = s.number AND state IN (0, 1) OFFSET 0) c
+  CROSS JOIN LATERAL (SELECT * FROM address WHERE id = c.address_id OFFSET 0) a
+  LEFT JOIN LATERAL (SELECT * FROM person WHERE id = a.person_id OFFSET 0) p ON true
   CROSS JOIN LATERAL (SELECT CASE WHEN kind = 'post' THEN list_id END AS list_id FROM mailing WHERE id = s.mailing_id) l
  ORDER BY c.mailing_id, c.slice, c.address_id
 """

@@ -1,0 +1,201 @@
+"""What lanes claim and in which turn, with real rows and a real SMTP dialogue: nobody waits behind a large mailing, and what
+is steered stops within a few copies. Copies are counted, not seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from colporteur.daemons.room import AHEAD, LARGE_HELD
+from colporteur.domain.mailings import Priority
+from colporteur.flow import copies, mailings, organisations, transports
+from colporteur.store.copies import SLICE, Room
+from colporteur.store.lists import List
+from colporteur.store.mailings import Mailing, Slice
+from colporteur.store.people import Address
+from colporteur.store.transports import Transport
+from tests.daemons.delivering import a_mailing, deliver_until, is_in, sound
+from tests.servers.sink import Sink
+from tests.story.scenes import a_list, a_transport
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LARGE = 10_000
+FEW = 200
+"""Copies that may leave meanwhile: turns of the others, what connections have taken, what leaves while a claim is made."""
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A slow server that is sent one copy at a time."""
+    with Sink(pause=0.002) as sink:
+        a_transport(f"smtp://127.0.0.1:{sink.port}")
+        Transport.objects.update(connections=1)
+        yield sink
+
+
+def begun_while(sink: Sink, others: Callable[[], object], begin: Callable[[], Mailing]) -> tuple[int, Mailing]:
+    """How many copies of others left between the beginning of a mailing and its end, while the others were leaving."""
+    others()
+    begun: list[tuple[int, Mailing]] = []
+
+    def ended() -> bool:
+        if not begun and len(sink.taken) > 50:
+            begun.append((len(sink.taken), begin()))
+        return bool(begun) and is_in(begun[0][1], "done")()
+
+    deliver_until(ended, 90)
+    at, mailing = begun[0]
+    last = max(place for place, one in enumerate(sink.taken) if one.recipient.endswith("@few.example"))
+    return last + 1 - at, mailing
+
+
+@pytest.mark.parametrize("template", ["discussion", "newsletter"])
+def test_a_list_of_ten_does_not_wait_for_a_large_one(sink: Sink, template: str) -> None:
+    large = a_list("large@lists.example", members=LARGE, template=template)
+    ten = a_list("ten@lists.example", members=[f"{number}@few.example" for number in range(10)])
+    left, mailing = begun_while(sink, lambda: a_mailing(large), lambda: a_mailing(ten))
+    assert left <= 10 + FEW
+    sound(mailing)
+
+
+def test_a_list_of_ten_does_not_wait_for_many_lists(sink: Sink) -> None:
+    """Lists together have more copies than a lane holds."""
+
+    def many() -> None:
+        for number in range(6):
+            a_mailing(a_list(f"large-{number}@lists.example", members=1500))
+
+    ten = a_list("ten@lists.example", members=[f"{number}@few.example" for number in range(10)])
+    left, _ = begun_while(sink, many, lambda: a_mailing(ten))
+    assert left <= 10 + 6 * 40 + FEW  # each of the others has a turn
+
+
+def test_letters_pass_everything_also_when_many_wait(sink: Sink) -> None:
+    def letter(number: int) -> Mailing:
+        with transaction.atomic():
+            address, _ = Address.objects.get_or_create(email=f"{number}@few.example" if number == 0 else f"{number}@members.example")
+            return mailings.create_letter(b"From: a@b.example\r\n\r\nx\r\n", address, timezone.now(), letter="signin", subject="s", list_=None, language="en")
+
+    def others() -> None:
+        a_mailing(a_list("large@lists.example", members=LARGE))
+        for number in range(1, 60):
+            letter(number)
+
+    left, _ = begun_while(sink, others, lambda: letter(0))
+    assert left <= 60 + FEW
+
+
+def test_a_newsletter_gives_way_to_a_discussion_and_still_goes_on(sink: Sink) -> None:
+    news = a_mailing(a_list("news@lists.example", members=3000, template="newsletter"))
+    talk = a_mailing(a_list("talk@lists.example", members=3000))
+    assert (news.priority, talk.priority) == (Priority.NEWSLETTER, Priority.POST)
+    deliver_until(lambda: len(sink.taken) > 400, 60)
+    sent = {mailing.id: mailings.totals(mailing.id).sent for mailing in (news, talk)}
+    assert 0 < sent[news.id] < sent[talk.id]
+
+
+def test_memory_is_bounded_however_many_lists_have_much(sink: Sink) -> None:
+    sink.pause = 0.05
+    for number in range(40):
+        a_mailing(a_list(f"list-{number}@lists.example", members=150))
+    held: list[int] = []
+
+    def looked() -> bool:
+        held.append(sum(Slice.objects.filter(lease_until__isnull=False, done=False).values_list("size", flat=True)))
+        return len(held) > 30 and max(held) > 0
+
+    deliver_until(looked)
+    assert AHEAD < max(held) <= LARGE_HELD + SLICE
+
+
+def pause(mailing: Mailing) -> None:
+    mailings.pause(mailing.id, timezone.now(), "somebody")
+
+
+def cancel(mailing: Mailing) -> None:
+    mailings.cancel(mailing.id, timezone.now(), "somebody")
+
+
+def switch_domain_off(mailing: Mailing) -> None:
+    assert mailing.list and mailing.list.domain
+    organisations.disable(mailing.list.domain, timezone.now(), by="somebody")
+
+
+def switch_list_off(mailing: Mailing) -> None:
+    List.objects.filter(id=mailing.list_id).update(state="off")
+
+
+def switch_transport_off(mailing: Mailing) -> None:
+    transports.switch(Transport.objects.get(), False, timezone.now(), by="somebody")
+
+
+@pytest.mark.parametrize("steer", [pause, cancel, switch_domain_off, switch_list_off, switch_transport_off])
+def test_what_is_steered_stops_within_a_few_copies(sink: Sink, steer: Callable[[Mailing], None]) -> None:
+    mailing = a_mailing(a_list(members=3000))
+    at: list[int] = []
+
+    def given_back() -> bool:
+        if not at and len(sink.taken) > 50:
+            steer(mailing)
+            at.append(len(sink.taken))
+        return bool(at) and not Slice.objects.filter(done=False, lease_until__isnull=False).exists()
+
+    deliver_until(given_back)
+    assert len(sink.taken) - at[0] <= 64
+    sound(mailing)
+    totals = mailings.totals(mailing.id)
+    assert totals.sent == len(sink.taken) and totals.queued + totals.cancelled == 3000 - totals.sent
+
+
+def test_small_slices_are_claimed_beside_much_and_nothing_beside_too_much() -> None:
+    a_transport("smtp://127.0.0.1:1")
+    transport = Transport.objects.get().id
+    for name, members in (("large", 700), ("small", 5)):
+        a_mailing(a_list(f"{name}@lists.example", members=members))
+    now, post = timezone.now(), int(Priority.POST)
+
+    def sizes(room: Room) -> list[int]:
+        with transaction.atomic():
+            found = sorted(len(work.copies) for work in copies.claim(transport, now, 60.0, room))
+            transaction.set_rollback(True)
+        return found
+
+    large = List.objects.get(address="large@lists.example").id
+    assert sizes(Room()) == [500] and sizes(Room(copies=1000)) == [5, 500]
+    assert sizes(Room(full=[post])) == [5] and sizes(Room(closed=[post])) == []
+    assert sizes(Room(held={(post, large): 10})) == [5, 500], "the list it holds less of comes first"
+    assert sizes(Room(crowded=[post], held={(post, large): 10})) == [5]
+    assert sizes(Room(enough=10, held={(post, large): 10})) == [5]
+    assert sizes(Room(enough=10, held={(int(Priority.LETTER), large): 10})) == [500]
+
+
+def test_a_claim_looks_at_few_rows_however_many_wait() -> None:
+    """Paused mailings, leased slices and slices put off cost nothing, or one look at the index."""
+    a_transport("smtp://127.0.0.1:1")
+    transport, now = Transport.objects.get().id, timezone.now()
+    paused, later = a_mailing(a_list("paused@lists.example", members=2)), a_mailing(a_list("later@lists.example", members=2))
+    pause(paused)
+    going = a_mailing(a_list(members=1200))
+    with connection.cursor() as cursor:
+        insert = "INSERT INTO slice SELECT (jsonb_populate_record(s, jsonb_build_object('number', n, 'due_at', %s::timestamptz))).* FROM slice s, generate_series(1, 1000) n WHERE mailing_id = %s"
+        cursor.execute(insert, [None, paused.id])
+        cursor.execute(insert, [now + timedelta(hours=1), later.id])
+    assert {work.slice.mailing for work in copies.claim(transport, now, 60.0)} == {later.id, going.id}
+    read = rows_read(lambda: copies.claim(transport, now, 60.0))
+    assert Slice.objects.filter(mailing=going, lease_until__isnull=False).count() == 2 and 0 < read < 100
+
+
+def rows_read(work: Callable[[], object]) -> int:
+    """Rows of the table of slices that statements read, through indexes or without."""
+    question = "SELECT pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid) FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE c.oid = 'slice'::regclass OR i.indrelid = 'slice'::regclass"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(question)
+        before = sum(row[0] for row in cursor.fetchall())
+        work()
+        cursor.execute(question)
+        return int(sum(row[0] for row in cursor.fetchall()) - before)
