@@ -132,3 +132,19 @@ def test_a_check_that_fails_moves_mail_away_before_any_is_tried(two: tuple[Sink,
     assert Transport.objects.get(name="main").failures == 1 and "554" in Transport.objects.get(name="main").last_error
     assert set(Slice.objects.filter(mailing=mailing).values_list("transport__name", flat=True)) == {"second"}
     assert Transport.objects.get(name="second").last_success
+
+
+def test_fast_uses_every_service_of_the_route_at_the_same_time(two: tuple[Sink, Sink]) -> None:
+    main, second = two
+    together: list[bool] = []
+
+    def script(event: str, argument: str, session: Session) -> None:
+        together.append(main.open > 1 and second.open > 1)
+
+    main.script = second.script = script
+    list_ = listed("main", "/", "second")
+    List.objects.filter(pk=list_.pk).update(policy={"pace": "fast"})
+    mailing = a_mailing(List.objects.get(pk=list_.pk))
+    deliver_until(is_in(mailing, "done"), 120)
+    assert (len(main.taken), len(second.taken)) == (3_000, 3_000) and len(main.received() + second.received()) == MEMBERS
+    assert any(together)
