@@ -36,6 +36,9 @@ mail_journal = logging.getLogger("colporteur.mail")
 TOO_LARGE = _("{size} bytes are more than the {limit} this installation takes")
 NO_CONTENT = _("the server lists the message but gives no content")
 NOT_READ = _("the connection breaks whenever it is read: {error}")
+LEDGER_KEPT = timedelta(days=30)
+"""How long entries stay of messages that are gone from their mailbox. Nothing asks for them: under a used name lies another
+message. Entries of messages that may still be there, under this or an older UIDVALIDITY, stay for ever."""
 PROBE_LIVES = timedelta(minutes=15)
 """A live test that ended without cleaning up leaves its messages to the collector after this."""
 _PROBE = re.compile(rb"^X-Colporteur-Probe: ([0-9a-f]{1,12})-([0-9a-f]{20}) ", re.MULTILINE)
@@ -101,6 +104,7 @@ def wanted(mailbox_id: int, validity: int, listed: Sequence[str], now: datetime)
     LeftBehind.objects.filter(mailbox=mailbox_id, validity=validity).exclude(uid__in=listed).delete()
     ledger.filter(removed=False).exclude(uid__in=listed).update(removed=True)
     ledger.filter(removed=True, uid__in=listed).delete()
+    Collected.objects.filter(mailbox=mailbox_id, removed=True, at__lt=now - LEDGER_KEPT).delete()
     taken = set(ledger.filter(uid__in=listed).values_list("uid", flat=True))
     left = dict(LeftBehind.objects.filter(mailbox=mailbox_id, validity=validity).values_list("uid", "next_try"))
     new = [uid for uid in dict.fromkeys(listed) if uid not in taken and uid not in left]

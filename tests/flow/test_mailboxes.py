@@ -123,6 +123,17 @@ def test_a_new_uidvalidity_does_not_post_again(mailbox: Mailbox) -> None:
     assert Post.objects.count() == 3
 
 
+def test_entries_of_messages_long_gone_are_forgotten_and_those_that_may_still_be_there_are_not(mailbox: Mailbox) -> None:
+    assert collecting.take(mailbox.id, 7, [("1", raw(1)), ("2", raw(2)), ("3", raw(3))], NOW) == ["1", "2", "3"]
+    collecting.removed(mailbox.id, 7, ["1"])
+    Collected.objects.filter(uid="3").update(validity=6)
+    collecting.wanted(mailbox.id, 7, ["2"], NOW + timedelta(days=29))
+    assert set(Collected.objects.values_list("uid", flat=True)) == {"1", "2", "3"}
+    assert collecting.wanted(mailbox.id, 7, ["2"], NOW + timedelta(days=31)).new == ()
+    assert set(Collected.objects.values_list("uid", "validity")) == {("2", 7), ("3", 6)}
+    assert collecting.take(mailbox.id, 8, [("9", raw(3))], NOW + timedelta(days=31)) == ["9"] and Post.objects.count() == 3, "numbered anew, and known again"
+
+
 def test_a_name_used_again_is_another_message(mailbox: Mailbox) -> None:
     collecting.take(mailbox.id, 0, [("1", raw(1))], NOW)
     collecting.removed(mailbox.id, 0, ["1"])

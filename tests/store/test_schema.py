@@ -47,6 +47,21 @@ def test_the_first_key_stays_and_another_is_refused(settings: Any) -> None:
     assert Site.objects.get().key_fingerprint == first
 
 
+def test_a_pooler_that_shares_sessions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema.check_session()
+
+    class SameSession:
+        def cursor(self) -> Any:
+            return connection.cursor()
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(schema.connection, "copy", SameSession, raising=False)
+    with pytest.raises(schema.SchemaError, match="pool_mode = session"):
+        schema.check_session()
+
+
 def test_signs_of_life_go_stale_and_are_taken_back() -> None:
     health.beat("worker", "one", 1)
     health.beat("worker", "two", 1)
