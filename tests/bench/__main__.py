@@ -27,13 +27,14 @@ for _name in ("DATABASE_URL", "COLPORTEUR_DEMO", "LC_ALL"):
 def main() -> None:
     """Run the bench and print its numbers."""
     words = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--members", type=int, default=10_000)
+    words.add_argument("--members", type=int, nargs="+", default=[])
     words.add_argument("--runs", type=int, default=3)
     words.add_argument("--size", type=int, default=4096, help="bytes of the post")
     words.add_argument("--sessions", type=int, default=20, help="connections of smtp-source and of ours")
     words.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="what the server lets pass before it answers, as from far away")
     words.add_argument("--sign", choices=("rsa", "ed25519", "both"), help="sign every copy by DKIM")
     words.add_argument("--together", action="store_true", help="the same copy for all, 50 recipients in a transaction")
+    words.add_argument("--scale", action="store_true", help="lists of 1,000 to 1,000,000 members (or of --members): does size matter?")
     words.add_argument("--intake", action="store_true", help="measure intake over LMTP instead")
     asked = words.parse_args()
     if asked.intake:
@@ -52,9 +53,14 @@ def main() -> None:
     server.start()
     try:
         django.setup()
+        if asked.scale:
+            from tests.bench.scale import run as scale
+
+            scale(HOME, asked.members or [1_000, 10_000, 100_000, 1_000_000], asked.size, asked.sessions)
+            return
         from tests.bench.fanout import Fanout
 
-        with Fanout(HOME, asked.members, asked.size, asked.sessions, asked.wait, asked.sign, together=asked.together) as fanout:
+        with Fanout(HOME, (asked.members or [10_000])[0], asked.size, asked.sessions, asked.wait, asked.sign, together=asked.together) as fanout:
             runs = []
             for number in range(asked.runs):
                 runs.append(fanout.run(number))

@@ -112,25 +112,27 @@ class Fanout:
         words = ["-s", str(self.sessions), "-d", "-l", str(self.size), "-m", str(self.members // at_once), "-r", str(at_once)]
         reference = smtp_source(self.port, *words)
         parts = {name: psutil.Process(self.installation.parts[name].pid) for name in ("worker", "receive")}
-        before = {name: _cpu([part]) for name, part in parts.items()} | {"database": _cpu(_database())}
+        before = {name: cpu([part]) for name, part in parts.items()} | {"database": cpu(database())}
         began = monotonic()
-        self._post(number)
+        post(self.installation.lmtp_port, "bench@lists.example", number, self.size)
         wait_until(lambda: Mailing.objects.filter(state="done").count() == number + 1, 300, self.installation.words("worker")[-2000:])
         seconds = monotonic() - began
-        spent = {name: _cpu([part]) - before[name] for name, part in parts.items()} | {"database": _cpu(_database()) - before["database"]}
+        spent = {name: cpu([part]) - before[name] for name, part in parts.items()} | {"database": cpu(database()) - before["database"]}
         reference = (reference + smtp_source(self.port, *words)) / 2
         each = 1000 / self.members
-        return Run(self.members, seconds, reference, spent["worker"] * each, spent["receive"] * each, spent["database"] * each, _peak(parts["worker"]), _peak(parts["receive"]))
-
-    def _post(self, number: int) -> None:
-        line = "Forty-two baskets of vegetables will be there on Thursday evening.\r\n"
-        head = message("anna@courriel.example", "bench@lists.example", f"Baskets {number}", "")
-        raw = head + (line * (1 + self.size // len(line))).encode()[: self.size - len(head) - 2] + b"\r\n"
-        with smtplib.LMTP("127.0.0.1", self.installation.lmtp_port) as client:
-            client.sendmail("anna@courriel.example", ["bench@lists.example"], raw)
+        return Run(self.members, seconds, reference, spent["worker"] * each, spent["receive"] * each, spent["database"] * each, peak(parts["worker"]), peak(parts["receive"]))
 
 
-def _cpu(processes: list[psutil.Process]) -> float:
+def post(port: int, to: str, number: int, size: int) -> None:
+    """Hand a post of ``size`` bytes over by LMTP; its number makes it new."""
+    line = "Forty-two baskets of vegetables will be there on Thursday evening.\r\n"
+    head = message("anna@courriel.example", to, f"Baskets {number}", "")
+    raw = head + (line * (1 + size // len(line))).encode()[: size - len(head) - 2] + b"\r\n"
+    with smtplib.LMTP("127.0.0.1", port) as client:
+        client.sendmail("anna@courriel.example", [to], raw)
+
+
+def cpu(processes: list[psutil.Process]) -> float:
     """Seconds of user and system time, ended children included."""
     total = 0.0
     for process in processes:
@@ -140,7 +142,7 @@ def _cpu(processes: list[psutil.Process]) -> float:
     return total
 
 
-def _database() -> list[psutil.Process]:
+def database() -> list[psutil.Process]:
     """The server and its living backends, without the one that measures."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
@@ -150,7 +152,7 @@ def _database() -> list[psutil.Process]:
     return [server, *(child for child in server.children() if child != backend)]
 
 
-def _peak(process: psutil.Process) -> int:
+def peak(process: psutil.Process) -> int:
     """Most memory the process ever had, MiB."""
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
         if line.startswith("VmHWM"):
