@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -17,10 +17,11 @@ log = logging.getLogger("colporteur.work")
 
 
 class Round:
-    """Something to do again and again. ``do`` returns how much it did: 0 ends the round."""
+    """Something to do again and again. ``do`` returns how much it did: 0 ends the round. ``then``: rounds that have something
+    to do when this one did; they need not wait until the word comes round by the database."""
 
-    def __init__(self, name: str, do: Callable[[], Awaitable[int]], every: float | None = None) -> None:
-        self.name, self._do, self.every = name, do, every or settings.SWEEP
+    def __init__(self, name: str, do: Callable[[], Awaitable[int]], every: float | None = None, *, then: Sequence[Round] = ()) -> None:
+        self.name, self._do, self.every, self._then = name, do, every or settings.SWEEP, then
         self._woken = asyncio.Event()
         self._woken.set()
 
@@ -42,7 +43,8 @@ class Round:
             self._woken.clear()
             try:
                 while not stop.is_set() and await self._do():
-                    pass
+                    for one in self._then:
+                        one.wake()
             except (OperationalError, InterfaceError):
                 raise
             except Exception:

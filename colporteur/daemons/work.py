@@ -66,12 +66,11 @@ async def run(stop: asyncio.Event) -> None:
     gc.freeze()  # what is loaded stays: the collector need not look at it again and again
     gc.set_threshold(*_COLLECT)
     delivery = Delivery()
-    woken = {
-        Wake.JUDGE: Round(Wake.JUDGE, _now(moderation.judge_due)),
-        Wake.PLAN: Round(Wake.PLAN, _plan),
-        Wake.ERRANDS: Round(Wake.ERRANDS, _now(errands.do_due)),
-        Wake.DELIVER: Round(Wake.DELIVER, delivery.look),
-    }
+    deliver = Round(Wake.DELIVER, delivery.look)
+    plan = Round(Wake.PLAN, _plan, then=[deliver])
+    judge = Round(Wake.JUDGE, _now(moderation.judge_due), then=[plan, deliver])
+    do_errands = Round(Wake.ERRANDS, _now(errands.do_due), then=[plan, deliver])
+    woken = {Wake.JUDGE: judge, Wake.PLAN: plan, Wake.ERRANDS: do_errands, Wake.DELIVER: deliver}
     rounds = [
         *woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
