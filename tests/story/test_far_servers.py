@@ -35,13 +35,14 @@ class Far:
     """A mail server that misbehaves in one way for as long as it is ``bad``, at random messages; and a mailing that goes there."""
 
     def __init__(self, seed: int, context: ssl.SSLContext) -> None:
-        self.bad, self.shown = True, 0
+        self.bad, self.shown, self.most = True, 0, 0
         self.dice = random.Random(seed)
         self.never = {f"member-{number:06}@members.example" for number in self.dice.sample(range(1, MEMBERS + 1), MEMBERS // 4)}
         self.sink = Sink(self._answer, context=context, extensions=("PIPELINING", "8BITMIME", "SIZE 10000000", *(["STARTTLS"] if self.tls == "starttls" else [])))
         self.mailing = Mailing()
 
     tls = "none"
+    copies = "individual"
 
     def answer(self, event: str, argument: str, session: Session) -> Answer:
         """What it says while it is bad; None: it behaves."""
@@ -56,6 +57,7 @@ class Far:
         assert mailings.totals(self.mailing.pk).counts == {"queued": 0, "sent": MEMBERS, "deferred": 0, "failed": 0, "cancelled": 0}
 
     def _answer(self, event: str, argument: str, session: Session) -> Answer:
+        self.most = max(self.most, len(session.recipients))
         said = self.lasting(event, argument, session)
         if said is None and self.bad and (said := self.answer(event, argument, session)) is not None:
             self.shown += 1
@@ -151,7 +153,29 @@ class NoTls(Far):
         assert all(session.secured for session in self.sink.sessions if session.taken), "never in the clear"
 
 
-KINDS: tuple[type[Far], ...] = (PutsOff, Refuses, HangsUp, Stalls, Drops, Shrinks, NoTls)
+class TakesHalf(Refuses):
+    """Many recipients in one transaction: a quarter refused for good, of the others half put off, and some data refused."""
+
+    copies = "together"
+
+    def answer(self, event: str, argument: str, session: Session) -> Answer:
+        return "452 4.5.3 Too many" if event == "RCPT" and self.now_and_then(2) else super().answer(event, argument, session)
+
+    def check(self) -> None:
+        super().check()
+        assert self.most > 10, "in one transaction"
+
+
+class DropsMany(Drops):
+    """The connection ends in the middle of a message to many."""
+
+    copies = "together"
+
+    def answer(self, event: str, argument: str, session: Session) -> Answer:
+        return Drop("354 Go on") if event == "DATA" and not self.shown else None
+
+
+KINDS: tuple[type[Far], ...] = (PutsOff, Refuses, HangsUp, Stalls, Drops, Shrinks, NoTls, TakesHalf, DropsMany)
 
 
 @pytest.fixture
@@ -185,7 +209,7 @@ def test_servers_that_misbehave(installation: Installation, context: ssl.SSLCont
             stack.enter_context(far.sink)
             name = type(far).__name__.lower()
             way = a_transport(f"smtp://127.0.0.1:{far.sink.port}?tls={far.tls}&verify=no", name, default=False)
-            list_ = a_list(f"{name}@lists.example", members=MEMBERS, transport=way)
+            list_ = a_list(f"{name}@lists.example", members=MEMBERS, transport=way, copies=far.copies)
             far.mailing = a_mailing(list_, message(to=list_.address, subject=name, body=BODY))
         installation.start("worker")
 
