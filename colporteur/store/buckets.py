@@ -73,19 +73,24 @@ class Out(NamedTuple):
     touched: float
 
 
-_LOCK = """
+_SCALED = "greatest(1, b.number * coalesce(g.percent, 100) / 100)"
+_LOCK = f"""
 -- The buckets of some things, locked in the order of their ids until the transaction ends; of a destination group as much
 -- as is used of it now.
-SELECT b.id, b.kind, b.key, b.seen, greatest(1, b.number * coalesce(g.percent, 100) / 100), b.seconds, b.clock, b.even_at, b.spare_at, b.urgent_until, b.bins
+SELECT b.id, b.kind, b.key, b.seen, {_SCALED}, b.seconds, b.clock, b.even_at, b.spare_at, b.urgent_until, b.bins
   FROM bucket b JOIN unnest(%(kinds)s::text[], %(keys)s::text[]) AS wanted (kind, key) ON wanted.kind = b.kind AND wanted.key = b.key
   LEFT JOIN destination_group g ON b.kind = 'group' AND g.id::text = b.key
  ORDER BY b.id FOR UPDATE OF b
 """
 
 
+_PEEK = _LOCK.replace(_SCALED, "b.number").replace(" FOR UPDATE OF b", "")
+
+
 def peek(things: Sequence[tuple[str, str]]) -> list[Kept]:
-    """The same without locking them, as of now by the database's clock, with what is out: to be shown."""
-    kept = [_kept(row) for row in run(_LOCK.replace(" FOR UPDATE OF b", ""), {"kinds": [kind for kind, _ in things], "keys": [key for _, key in things]})]
+    """The same without locking them, their limits as they were set, as of now by the database's clock, with what is out: to
+    be shown."""
+    kept = [_kept(row) for row in run(_PEEK, {"kinds": [kind for kind, _ in things], "keys": [key for _, key in things]})]
     now = clock() if kept else 0.0
     given = {one.id: 0 for one in kept}
     for row in out(list(given)) if kept else ():
