@@ -29,6 +29,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "person": ("people", "People, administrators and sign-in links."),
     "domain": ("domains", "Mail domains and their service."),
     "list": ("lists", "Lists and their settings."),
+    "template": ("templates", "Kinds of list and the values they set."),
     "request": ("requests", "Lists that are asked for."),
     "member": ("members", "Members of a list."),
     "transport": ("transports", "Ways out: SMTP relays and folders."),

@@ -14,7 +14,6 @@ from colporteur.cli.limits import limit_words
 from colporteur.cli.limits import set_or_show as set_or_show_limits
 from colporteur.cli.output import BY, json_option, now, page, paged, pairs, plainly, print_one, print_rows, stamp, tell
 from colporteur.cli.routes import route_words, set_or_show
-from colporteur.domain.templates import TEMPLATES
 from colporteur.flow import life, limits, lists, organisations, roles, routes
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
@@ -31,7 +30,7 @@ def list_() -> None:
 
 @list_.command()
 @click.argument("address")
-@click.option("--template", default="discussion", show_default=True, type=click.Choice(list(TEMPLATES)), help="What kind of list it is.")
+@click.option("--template", default="discussion", show_default=True, metavar="ID", help="What kind of list it is: one of `template list`.")
 @click.option("--owner", required=True, metavar="EMAIL", help="Its first owner; becomes a person when unknown.")
 @click.option("--title", default="", help="What people read.")
 @click.option("--organisation", metavar="ORG", help="Whose list it is, for a group mailbox at an address of another host.")

@@ -57,8 +57,8 @@ def list_settings() -> str:
                 lines.append(f"\nFrom {about['least']:,} to {about['most']:,}{unit}.\n")
     lines.append("\n## Templates\n\nWhat a template sets; everything else stays inherited.\n\n| template | for | sets |\n|---|---|---|\n")
     for template in TEMPLATES.values():
-        sets = ", ".join(f"`{key}={'yes' if value is True else 'no' if value is False else value}`" for key, value in template.policy.items())
-        lines.append(f"| `{template.id}`: {template.title} | {template.sentence} | {sets} |\n")
+        sets = ", ".join(f"`{key}={'yes' if value is True else 'no' if value is False else 'none' if value is None else value}`" for key, value in template.policy.items())
+        lines.append(f"| `{template.id}`: {template.title} | {template.sentence} {template.explanation} | {sets} |\n")
     return "".join(lines)
 
 

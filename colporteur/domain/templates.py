@@ -16,7 +16,8 @@ from colporteur.domain.words import gettext_noop as _
 class Template:
     """A preset: its id, title, one sentence, what it is for and what it sets in words, and the policy values it sets.
 
-    ``None`` as a value means "none chosen": a footer of the site does not reach the lists of that kind.
+    It sets what makes the kind and nothing else: what it sets, site, organisation and domain no longer reach. ``None`` as a
+    value means "none chosen": a footer of the site does not reach the lists of that kind.
     """
 
     id: str
@@ -32,32 +33,32 @@ TEMPLATES: dict[str, Template] = {
         Template(
             "discussion", _("Discussion"), _("Members write to each other; replies go to the list."),
             _("For a group that talks by mail. What members write leaves at once; what others write waits for a moderator. Members come and go freely."),
-            {"posting": "members", "stranger": "hold", "reply_to": "list", "leaving": "free"},
+            {"posting": "members", "reply_to": "list"},
         ),
         Template(
             "distribution", _("Distribution group"), _("One address that reaches a group; replies go to the author."),
             _("As a mail server’s distribution group: only people of the organisation write, others are refused with a word; nothing is added to messages, and an undecided one expires after 5 days."),
-            {"posting": "known", "stranger": "reject", "reply_to": "sender", "prefix": None, "footer": None, "expire_days": 5, "tell_distributed": False, "leaving": "free"},
+            {"posting": "known", "stranger": "reject", "reply_to": "sender", "prefix": None, "footer": None, "expire_days": 5, "tell_distributed": False},
         ),
         Template(
             "mailbox", _("Group mailbox"), _("A list run from an ordinary IMAP or POP3 mailbox."),
             _("For an address on any mail provider: messages are collected from its mailbox and distributed to the members. Strangers’ messages wait; only owners add and remove members."),
-            {"posting": "members", "stranger": "hold", "reply_to": "sender", "leaving": "closed"},
+            {"posting": "members", "leaving": "closed"},
         ),
         Template(
             "announce", _("Announcements"), _("A few people write, everybody reads."),
             _("For news to all: messages of free senders and moderators leave at once, those of members wait, strangers are refused. Replies go to the author."),
-            {"posting": "nobody", "stranger": "reject", "reply_to": "sender", "expire_days": 15, "leaving": "free", "urgency": "patient"},
+            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "urgency": "patient"},
         ),
         Template(
             "newsletter", _("Newsletter"), _("Messages to subscribers who can always leave."),
             _("For a public of subscribers: only free senders and moderators write, the list stands as the sender, and every copy says how to leave."),
-            {"posting": "nobody", "stranger": "reject", "reply_to": "sender", "expire_days": 15, "leaving": "free", "from_form": "list", "urgency": "patient"},
+            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "leaving": "free", "from_form": "list", "urgency": "patient"},
         ),
         Template(
             "working-group", _("Private working group"), _("Members write to each other; others wait for a moderator."),
             _("For a small group that works together: replies go to the list, what comes from outside waits up to 15 days for a moderator."),
-            {"posting": "members", "stranger": "hold", "reply_to": "list", "expire_days": 15, "leaving": "free"},
+            {"posting": "members", "reply_to": "list", "expire_days": 15},
         ),
         Template(
             "confidential", _("Confidential"), _("Members only; messages of strangers disappear without a word."),
@@ -67,7 +68,7 @@ TEMPLATES: dict[str, Template] = {
         Template(
             "hotline", _("Hotline"), _("Anybody writes, a team reads and answers."),
             _("For an address like contact@ or help@: what anybody writes reaches the whole team at once, and a reply goes to whoever asked."),
-            {"posting": "world", "reply_to": "sender", "leaving": "free"},
+            {"posting": "world", "reply_to": "sender"},
         ),
     )
 }  # fmt: skip

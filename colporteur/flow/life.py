@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.posts import PostState
-from colporteur.flow import naming, routes
+from colporteur.flow import naming, routes, templates
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.lists import Alias, List, ListState, Role
@@ -116,14 +116,15 @@ def move(list_: List, address: str, now: datetime, *, by: Person | str, keep: bo
         raise ValueError(_("%(domain)s is not a domain of this installation: a list can only move to one of its domains") % {"domain": checked.rpartition("@")[2]})
     naming.free(checked, row)
     Alias.objects.filter(list=row, address=checked).delete()  # back to an address it had
+    row.template, row.policy = templates.carried(row, domain.organisation)
     row.address, row.domain, row.organisation = checked, domain, domain.organisation
-    row.save(update_fields=["address", "domain", "organisation"])
+    row.save(update_fields=["address", "domain", "organisation", "template", "policy"])
     routes.leave_behind(row)
     if keep:
         Alias.objects.create(list=row, address=old)
     journal.write("list.moved", now, actor=actor(by), organisation=row.organisation_id, list=row.pk, by=str(by), old=old, new=checked)
     log.info("moved list=%s to=%s", old, checked)
-    for name in ("address", "domain", "organisation"):
+    for name in ("address", "domain", "organisation", "template", "policy"):
         setattr(list_, name, getattr(row, name))
 
 
@@ -143,9 +144,10 @@ def copy(list_: List, address: str, now: datetime, *, by: Person | str, title: s
     if domain is None:
         raise ValueError(_("%(domain)s is not a domain of this installation: a list can only be copied to one of its domains") % {"domain": checked.rpartition("@")[2]})
     naming.free(checked)
+    template, own = templates.carried(list_, domain.organisation)
     made = List.objects.create(
-        organisation=domain.organisation, domain=domain, address=checked, title=title or list_.title, description=list_.description, template=list_.template,
-        policy=list_.policy, language=list_.language, list_id=checked.replace("@", "."),
+        organisation=domain.organisation, domain=domain, address=checked, title=title or list_.title, description=list_.description, template=template,
+        policy=own, language=list_.language, list_id=checked.replace("@", "."),
     )  # fmt: skip
     routes.copy(list_, made)
     Role.objects.bulk_create(Role(list=made, kind=role.kind, person_id=role.person_id, address_id=role.address_id) for role in list_.roles.order_by("id"))

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain import policy as options
 from colporteur.domain.addresses import normal
 from colporteur.domain.routes import read
-from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import creating, life, naming, roles, routes
+from colporteur.flow import creating, life, naming, roles, routes, templates
 from colporteur.flow.contradictions import warnings as warnings
 from colporteur.flow.organisations import actor, default_organisation
 from colporteur.store import journal
@@ -44,9 +43,8 @@ def create(address: str, template: str, owner_email: str, now: datetime, *, titl
     its domain decides. ``asked``: it waits for an administrator (``flow.requests``). ``notify``: the owner is told by mail,
     with a link that signs in once. Raises ``ValueError`` saying what is wrong and what to write.
     """
-    if template not in TEMPLATES:
-        raise ValueError(_("there is no template %(template)r; known: %(known)s") % {"template": template, "known": ", ".join(TEMPLATES)})
     checked, domain = naming.wanted(address)
+    templates.check(template, domain.organisation_id if domain else organisation.pk if organisation else None)
     owner, host = normal(owner_email), checked.rpartition("@")[2]
     if domain is None and template != OWN_DOMAIN_NOT_NEEDED:
         raise ValueError(_("%(domain)s is not a domain of this installation: add it with `colporteur domain add %(domain)s`, or make a list of the template mailbox") % {"domain": host})
@@ -107,8 +105,8 @@ def change(list_: List, now: datetime, *, by: Person | str, title: str | None = 
     """Change what is not policy; None leaves it. ``transport``: names of its route, or "" for
     the inherited one. Raises ``ValueError``."""
     row = List.objects.select_for_update().get(pk=list_.pk)
-    if template is not None and template not in TEMPLATES:
-        raise ValueError(_("there is no template %(template)r; known: %(known)s") % {"template": template, "known": ", ".join(TEMPLATES)})
+    if template is not None:
+        templates.check(template, row.organisation_id)
     if language not in (None, "", "en", "fr"):
         raise ValueError(_("the language must be en, fr, or empty for the organisation's"))
     wanted = {"title": None if title is None else _title(title), "description": None if description is None else description.replace("\x00", "").strip(), "language": language, "template": template}

@@ -39,6 +39,13 @@ def organisation_called(name: str, *, language: str = "") -> Organisation:
     return made
 
 
+def find(name: str) -> Organisation:
+    """The organisation of that name. Raises ``ValueError`` when there is none."""
+    if found := Organisation.objects.filter(name=" ".join(name.split())).first():
+        return found
+    raise ValueError(_("there is no organisation called %(name)r") % {"name": name[:80]})
+
+
 def domain_name(text: str) -> str:
     """Normal form (lower case, IDNA) of a mail domain. Raises ``ValueError`` saying what to write."""
     name = text.strip().rstrip(".")

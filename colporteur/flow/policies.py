@@ -13,13 +13,14 @@ from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.organisations import Domain, Organisation, Site
 from colporteur.store.people import Person
+from colporteur.store.templates import OwnTemplate
 
-Place = Site | Organisation | Domain
+Place = Site | Organisation | Domain | OwnTemplate
 
 
 @transaction.atomic
 def set_policy(place: Place, values: Mapping[str, str | None], by: Person | str, now: datetime) -> dict[str, Any]:
-    """Set options from texts for everything below ``place``; None goes back to the inherited value. All or none, journaled.
+    """Set options from texts for everything below ``place`` (or following it); None goes back to the inherited value. All or none, journaled.
 
     Returns what changed, option -> new value (None: inherited). Raises ``ValueError`` with a sentence for each wrong one.
     """
@@ -39,7 +40,7 @@ def site() -> Site:
 
 
 def _journal(place: Place, changed: Mapping[str, Any], by: Person | str, now: datetime) -> None:
-    organisation = place.organisation_id if isinstance(place, Domain) else place.pk if isinstance(place, Organisation) else None
-    name = "" if isinstance(place, Site) else place.name
+    organisation = place.organisation_id if isinstance(place, Domain | OwnTemplate) else place.pk if isinstance(place, Organisation) else None
+    name = "" if isinstance(place, Site) else str(place)
     change = ", ".join(f"{option}: {'—' if value is None else str(value)[:200]}" for option, value in changed.items())
     journal.write("policy.changed", now, actor=actor(by), organisation=organisation, by=str(by), place=name or "site", change=change)

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from colporteur.domain import tokens
 from colporteur.domain.addresses import normal
 from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import creating, letters, lists, roles
+from colporteur.flow import creating, letters, lists, roles, templates
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.lists import List, ListState, RoleKind
@@ -141,10 +141,11 @@ def _end(number: int, state: RequestState, now: datetime, by: Person | str, reas
 
 def _tell_administrators(request: ListRequest, now: datetime) -> None:
     assert request.list is not None
-    template = TEMPLATES.get(request.template)
+    shipped = TEMPLATES.get(request.template)
+    template: object = gettext_lazy(shipped.title) if shipped else next((own.title for own in templates.own(request.organisation_id) if own.key == request.template), request.template)
     owners = ", ".join(holder.email for holder in roles.of(request.list) if holder.kind == RoleKind.OWNER)
     fields: dict[str, object] = {
-        "list": request.address, "title": request.title or request.address, "template": gettext_lazy(template.title) if template else request.template,
+        "list": request.address, "title": request.title or request.address, "template": template,
         "who": str(request.person), "email": request.person.primary_email, "purpose": request.purpose, "owners": owners,
     }  # fmt: skip
     for to in administrators_of(request.organisation):

@@ -20,7 +20,8 @@ from colporteur.store.lists import List
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Person
 from colporteur.store.posts import Post
-from colporteur.store.rights import Right, lists_for, organisations_for
+from colporteur.store.rights import Right, administers, lists_for, organisations_for
+from colporteur.store.templates import OwnTemplate
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
@@ -103,6 +104,15 @@ def domain_or_404(request: HttpRequest, number: int) -> Domain:
     """The domain, for somebody who administers its organisation."""
     found = Domain.objects.select_related("organisation").filter(pk=number, organisation__in=organisations_for(person_of(request))).first()
     if found is None:
+        raise Http404
+    return found
+
+
+def template_or_404(request: HttpRequest, number: int) -> OwnTemplate:
+    """A template made here, for somebody who administers its organisation, or the site when it is the site's."""
+    found = OwnTemplate.objects.select_related("organisation").filter(pk=number).first()
+    person = person_of(request)
+    if found is None or not (administers(person, found.organisation_id) if found.organisation_id else person.is_admin):
         raise Http404
     return found
 

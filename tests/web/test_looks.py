@@ -18,7 +18,7 @@ from pytest_django.live_server_helper import LiveServer
 from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.signing import Algorithm
-from colporteur.flow import life, lists, mailboxes, organisations, requests, signing
+from colporteur.flow import life, lists, mailboxes, organisations, requests, signing, templates
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -69,7 +69,9 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     lists.add_alias(world.list, "abonnes-des-paniers@paniersdusaule.example", now, by="test")
     organisations.change_domain(world.list.domain, {"creation": "request", "name_begins": "amap", "name_reason": "Nos listes commencent ainsi.", "forbidden_names": "direction*"}, now, by="test")  # type: ignore[arg-type]
     asked = requests.ask(world.member, "amap-chorale@paniersdusaule.example", "discussion", "Les choristes s’écrivent entre eux, et avec le chef de chœur.", now, title="Chorale")
+    own = templates.make("Groupes de distribution", "working-group", now, by="test", organisation=world.list.organisation, sentence="Pour les lieux de distribution.")
     names = {
+        "templates": [], "template-add": [], "template": [own.pk], "template-policy": [own.pk],
         "requests": [], "request": [asked.pk], "domain": [world.list.domain_id],
         "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "list-settings": [world.list.pk],
         "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],

@@ -10,7 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from colporteur.domain import tokens
-from colporteur.flow import destinations, life, lists, mailboxes, organisations, people, requests, transports
+from colporteur.flow import destinations, life, lists, mailboxes, organisations, people, requests, templates, transports
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -21,6 +21,7 @@ from colporteur.store.organisations import Domain
 from colporteur.store.people import Address
 from colporteur.store.posts import Post
 from colporteur.store.requests import ListRequest
+from colporteur.store.templates import OwnTemplate
 from colporteur.store.transports import Transport
 from tests.web.conftest import World, signed_in, write_to
 
@@ -44,6 +45,7 @@ MAY["list-addresses"] = (OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("list-copy", "lists-deleted", "list-new", "request", "domain", "domain-policy", "organisation-policy"), (ORGANISER, ADMIN))
 MAY["requests"] = SIGNED_IN
 MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes lists at once need not ask
+MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 # Addresses that only take POST -> the same.
@@ -99,6 +101,8 @@ def arguments(world: World) -> dict[str, list[object]]:
     organisations.change_domain(open_to_all, {"creation": "request"}, timezone.now(), by="test")
     organisations.change_domain(Domain.objects.get(pk=world.list.domain_id), {"creation": "request"}, timezone.now(), by="test")
     asked = requests.ask(people.add("demandeuse@courriel.example", now=timezone.now()), "chorale@paniersdusaule.example", "discussion", "Secret", timezone.now())
+    own = templates.make("À nous", "discussion", timezone.now(), by="test", organisation=world.list.organisation)
+    by_noun |= {"template": [own.pk], "template-policy": [own.pk]}
     by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
@@ -146,6 +150,8 @@ def test_posting_to_a_page_one_may_not_see_changes_nothing(world: World, argumen
         client.post(reverse("list-delete", args=[world.list.pk]))
         client.post(reverse("request", args=arguments["request"]), {"decision": "activate"})
         client.post(reverse("domain", args=[world.list.domain_id]), {"creation": "anybody"})
+        client.post(reverse("template", args=arguments["template"]), {"wish": "delete"})
+        client.post(reverse("template-policy", args=arguments["template"]), {"prefix": "[x]"})
         client.post(reverse("lists-delete"), {"who": [world.list.pk], "sure": "1"})
         client.post(reverse("list-addresses", args=[world.list.pk]), {"address": "intrus@paniersdusaule.example"})
         client.post(reverse("members-add", args=[world.list.pk]), {"lines": "intrus@courriel.example"})
@@ -155,6 +161,7 @@ def test_posting_to_a_page_one_may_not_see_changes_nothing(world: World, argumen
     world.list.refresh_from_db()
     assert (held.state, world.list.state, world.list.policy.get("posting"), world.list.address) == ("held", "active", None, "amapiens@paniersdusaule.example")
     assert not Address.objects.filter(email="intrus@courriel.example").exists()
+    assert OwnTemplate.objects.get().policy.get("prefix") is None
     assert ListRequest.objects.get().state == "open" and Domain.objects.get(pk=world.list.domain_id).creation == "request"
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from colporteur.domain.addresses import is_address
 from colporteur.store.lists import RoleKind
-from colporteur.web import kinds
+from colporteur.web.kinds import Kind, choices
 from colporteur.web.saying import NOT_AN_ADDRESS
 
 
@@ -22,9 +22,9 @@ class New(forms.Form):
     owner = forms.CharField(label=_("Owner's address"), max_length=320, help_text=_("Looks after members and settings; more owners can be named later."))
     notify = forms.BooleanField(label=_("Tell the owner by mail"), required=False, initial=True, help_text=_("With a link that signs in once; never a password."))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, known: list[Kind], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["template"].choices = kinds.choices()  # type: ignore[attr-defined]
+        self.fields["template"].choices = choices(known)  # type: ignore[attr-defined]
 
     def clean_address(self) -> str:
         return _address(self.cleaned_data["address"])
@@ -44,7 +44,12 @@ class About(forms.Form):
 
     title = forms.CharField(label=_("Name"), max_length=200, required=False, help_text=_("As the members will read it."))
     description = forms.CharField(label=_("Description"), required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 3}))
+    template = forms.ChoiceField(label=_("Kind"), help_text=_("Its values hold where the list sets none itself."))
     language = forms.ChoiceField(label=_("Language of its letters"), required=False, choices=[("", _("The organisation's")), ("en", "English"), ("fr", "Français")])
+
+    def __init__(self, known: list[Kind], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["template"].choices = choices(known)  # type: ignore[attr-defined]
 
 
 class Give(forms.Form):

@@ -51,7 +51,8 @@ def new(request: HttpRequest) -> HttpResponse:
     domains = creating.domains(person, Way.MAKE)
     if not person.is_admin and not domains:
         raise Http404
-    form = New(request.POST or None, initial={"owner": person.primary_email, "notify": True})
+    known = kinds.kinds(domain.organisation_id for domain in domains)
+    form = New(known, request.POST or None, initial={"owner": person.primary_email, "notify": True})
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
@@ -63,7 +64,7 @@ def new(request: HttpRequest) -> HttpResponse:
             if not lists_for(person, Right.MANAGE).filter(pk=made.pk).exists():
                 return redirect("lists")
             return redirect("mailbox" if made.domain_id is None else "members", made.pk)
-    return render(request, "lists/new.html", {"form": form, "kinds": kinds.kinds()})
+    return render(request, "lists/new.html", {"form": form, "kinds": known})
 
 
 @login_required
@@ -103,7 +104,8 @@ def _states() -> list[tuple[str, str]]:
 def about(request: HttpRequest, number: int) -> HttpResponse:
     """Name, description and language; the way to what ends or moves the list."""
     list_ = list_or_404(request, number, Right.MANAGE)
-    form = About(request.POST or None, initial={"title": list_.title, "description": list_.description, "language": list_.language})
+    known = kinds.kinds([list_.organisation_id])
+    form = About(known, request.POST or None, initial={"title": list_.title, "description": list_.description, "template": list_.template, "language": list_.language})
     if request.method == "POST" and form.is_valid():
         try:
             lists.change(list_, timezone.now(), by=person_of(request), **form.cleaned_data)

@@ -15,15 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from colporteur.domain.policy import OPTIONS, Effective, Layer, effective, parse
-from colporteur.domain.templates import TEMPLATES
-from colporteur.flow import lists, policies
+from colporteur.flow import lists, policies, templates
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, Role
-from colporteur.store.organisations import Domain, Organisation, Site
 from colporteur.store.policies import explained
 from colporteur.store.rights import Right
+from colporteur.web import kinds
 from colporteur.web.frame import list_page
-from colporteur.web.guard import admin_only, domain_or_404, list_or_404, organisation_or_404, person_of
+from colporteur.web.guard import admin_only, domain_or_404, list_or_404, organisation_or_404, person_of, template_or_404
 from colporteur.web.policies.rows import Row, echoes, form_text, from_form, rows
 from colporteur.web.saying import said
 
@@ -40,10 +39,9 @@ def of_list(request: HttpRequest, number: int) -> HttpResponse:
         done, faults = _save(request, found, lambda values: lists.set_policy(list_, values, person_of(request), timezone.now()))
         if done:
             return done
-    template = TEMPLATES.get(list_.template)
     names = {
         Layer.SITE: _("Setting of the site"), Layer.ORGANISATION: list_.organisation.name, Layer.DOMAIN: list_.domain.name if list_.domain else "",
-        Layer.TEMPLATE: _("Template %(title)s") % {"title": _(template.title) if template else list_.template}, Layer.LIST: _("Set for this list"),
+        Layer.TEMPLATE: _("Template %(title)s") % {"title": kinds.title(list_.template)}, Layer.LIST: _("Set for this list"),
     }  # fmt: skip
     places = [Layer.SITE, Layer.ORGANISATION, *([Layer.DOMAIN] if list_.domain else []), Layer.TEMPLATE, Layer.LIST]
     sections = _sections(request, rows(found, Layer.LIST, places, names), faults)
@@ -128,16 +126,17 @@ def _say(request: HttpRequest, changed: Mapping[str, Any]) -> None:
     messages.success(request, ngettext("%(n)s setting saved: %(labels)s.", "%(n)s settings saved: %(labels)s.", len(changed)) % {"n": len(changed), "labels": labels})
 
 
-def _above(request: HttpRequest, place: Site | Organisation | Domain, layers: Mapping[Layer, Mapping[str, Any]], here: Layer, title: str, way: str, signature: str = "") -> HttpResponse:
+def _above(request: HttpRequest, place: policies.Place, layers: Mapping[Layer, Mapping[str, Any]], here: Layer, title: str, way: str, signature: str = "", more: dict[str, Any] | None = None) -> HttpResponse:
     found = effective(layers)
     faults: dict[str, str] = {}
     if request.method == "POST":
         done, faults = _save(request, found, lambda values: policies.set_policy(place, values, person_of(request), timezone.now()))
         if done:
             return done
-    names = {Layer.SITE: _("Setting of the site"), Layer.ORGANISATION: _("Setting of the organisation"), Layer.DOMAIN: _("Setting of the domain")}
+    names = {Layer.SITE: _("Setting of the site"), Layer.ORGANISATION: _("Setting of the organisation"), Layer.DOMAIN: _("Setting of the domain"), Layer.TEMPLATE: _("Set by this template")}
     sections = _sections(request, rows(found, here, list(layers), names), faults)
-    return render(request, "policies/above.html", {"sections": sections, "title": title, "here": here.value, "way": way, "signature": signature} | _counts(request, found, here), status=422 if faults else 200)
+    context = {"sections": sections, "title": title, "here": here.value, "way": way, "signature": signature} | _counts(request, found, here)
+    return render(request, "policies/above.html", context | (more or {}), status=422 if faults else 200)
 
 
 @admin_only
@@ -160,3 +159,13 @@ def of_domain(request: HttpRequest, number: int) -> HttpResponse:
     domain = domain_or_404(request, number)
     layers = {Layer.SITE: policies.site().policy, Layer.ORGANISATION: domain.organisation.policy, Layer.DOMAIN: domain.policy}
     return _above(request, domain, layers, Layer.DOMAIN, domain.name, reverse("domain-route", args=[number]), reverse("domain-signing", args=[number]))
+
+
+@login_required
+def of_template(request: HttpRequest, number: int) -> HttpResponse:
+    """What holds for the lists that follow a template, where they say nothing themselves."""
+    template = template_or_404(request, number)
+    layers = {Layer.SITE: policies.site().policy, Layer.ORGANISATION: template.organisation.policy if template.organisation else {}, Layer.TEMPLATE: template.policy}
+    if template.organisation is None:
+        del layers[Layer.ORGANISATION]
+    return _above(request, template, layers, Layer.TEMPLATE, template.title, "", more={"template": template, "followers": templates.followers(template)})

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from colporteur.domain.addresses import is_address
 from colporteur.store.organisations import Domain
-from colporteur.web import kinds
+from colporteur.web.kinds import Kind, choices
 from colporteur.web.saying import NOT_AN_ADDRESS
 
 
@@ -23,10 +23,10 @@ class Ask(forms.Form):
     purpose = forms.CharField(label=_("What it is for"), max_length=4000, widget=forms.Textarea(attrs={"rows": 4}), help_text=_("Who will be on it and what they will write about. The administrators decide by it."))
     owner = forms.CharField(label=_("Second owner"), max_length=320, required=False, help_text=_("An address. Two owners are advised: a list with one is nobody’s when that person is away."))
 
-    def __init__(self, domains: list[Domain], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, domains: list[Domain], known: list[Kind], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["domain"].choices = [(domain.name, f"@{domain.name}") for domain in domains]  # type: ignore[attr-defined]
-        self.fields["template"].choices = kinds.choices()  # type: ignore[attr-defined]
+        self.fields["template"].choices = choices(known)  # type: ignore[attr-defined]
 
     def clean_owner(self) -> str:
         if self.cleaned_data["owner"] and not is_address(self.cleaned_data["owner"]):

@@ -28,7 +28,8 @@ def ask(request: HttpRequest) -> HttpResponse:
     domains = creating.domains(person, Way.ASK)
     if not domains:
         raise Http404
-    form = Ask(domains, request.POST or None, initial={"template": request.GET.get("template", "discussion")})
+    known = kinds.kinds(domain.organisation_id for domain in domains)
+    form = Ask(domains, known, request.POST or None, initial={"template": request.GET.get("template", "discussion")})
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
@@ -43,7 +44,7 @@ def ask(request: HttpRequest) -> HttpResponse:
             if not values["owner"]:
                 messages.warning(request, _("The list has one owner: a second one is advised, under “Roles”."))
             return redirect("list-settings", made.list_id)
-    return render(request, "requests/ask.html", {"form": form, "kinds": kinds.kinds()})
+    return render(request, "requests/ask.html", {"form": form, "kinds": known})
 
 
 @login_required
