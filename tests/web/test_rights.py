@@ -38,11 +38,11 @@ MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ORGANISER, ADMIN)),
     **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon", "mailing-again"), (OWNER, ORGANISER, ADMIN)),
     "sending": (STRANGER, OWNER, ORGANISER, ADMIN),  # an owner of any list: the rows are his or her own
-    **dict.fromkeys(("people", "person", "person-add", "settings", "site-policy", "domain-add", "site-route", "organisation-route", "domain-route", "domain-signing", "errands"), (ADMIN,)),
+    **dict.fromkeys(("people", "person", "person-add", "settings", "site-policy", "domain-add", "site-route", "domain-signing", "errands"), (ADMIN,)),
     **dict.fromkeys(("transport", "transport-add", "transport-remove", "try", "try-post", "try-state", "outbox", "outbox-message", "outbox-html"), (ADMIN,)),
 }
 MAY["list-addresses"] = (OWNER, ORGANISER, ADMIN)
-MAY |= dict.fromkeys(("list-copy", "lists-deleted", "list-new", "request", "domain", "domain-policy", "organisation-policy"), (ORGANISER, ADMIN))
+MAY |= dict.fromkeys(("list-copy", "lists-deleted", "list-new", "request", "domain", "domain-policy", "organisation-policy", "domain-route", "organisation-route"), (ORGANISER, ADMIN))
 MAY["requests"] = SIGNED_IN
 MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes lists at once need not ask
 MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy"), (ORGANISER, ADMIN))

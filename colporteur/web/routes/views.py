@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,11 +16,11 @@ from colporteur.domain.policy import Layer
 from colporteur.domain.routes import MOST_WEIGHT, Step
 from colporteur.flow import routes, transports
 from colporteur.flow.routes import Place, Route
-from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.organisations import Organisation
 from colporteur.store.rights import Right
 from colporteur.store.transports import Transport
 from colporteur.web.frame import list_page, whole
-from colporteur.web.guard import admin_only, list_or_404, person_of
+from colporteur.web.guard import admin_only, domain_or_404, list_or_404, organisation_or_404, person_of
 from colporteur.web.saying import said
 
 _RANKS = 4
@@ -53,17 +53,17 @@ def of_site(request: HttpRequest) -> HttpResponse:
     return _above(request, routes.site(), None, _("Route of the site"))
 
 
-@admin_only
+@login_required
 def of_organisation(request: HttpRequest, number: int) -> HttpResponse:
     """What the lists of an organisation leave by."""
-    found = get_object_or_404(Organisation, pk=number)
+    found = organisation_or_404(request, number)
     return _above(request, found, found, found.name)
 
 
-@admin_only
+@login_required
 def of_domain(request: HttpRequest, number: int) -> HttpResponse:
     """What the lists of a domain leave by."""
-    found = get_object_or_404(Domain.objects.select_related("organisation"), pk=number)
+    found = domain_or_404(request, number)
     return _above(request, found, found.organisation, found.name)
 
 
