@@ -9,9 +9,10 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
+from colporteur.flow import copies as flow_copies
 from colporteur.flow import mailings, planning, senders
 from colporteur.mail.render import Rewriting
-from colporteur.store.copies import SLICE
+from colporteur.store.copies import SLICE, Claimed, whole
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
@@ -227,3 +228,36 @@ def test_mail_passed_on_to_owners_has_an_envelope_sender_of_the_list() -> None:
     assert forward.envelope_sender == "amis-bounces+{token}@lists.example"
     a_transport("smtp://127.0.0.1:25", envelope_sender=False)
     assert mailings.create_forward(message("marc@x.example"), [owner], timezone.now(), list_=a_list("b@lists.example"), subject="Question").envelope_sender == "b@lists.example"
+
+
+def test_a_large_mailing_is_cancelled_range_by_range_and_what_arrives_meanwhile_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "RANGE", 2)
+    a_transport("smtp://127.0.0.1:1")
+    mailing, now = a_mailing(a_list(members=1700)), timezone.now()
+    last = Copy.objects.filter(mailing=mailing).order_by("-address_id").values_list("address_id", flat=True)[0]
+    assert mailings.cancel(mailing.id, now, "somebody") and not mailings.cancel(mailing.id, now, "somebody")
+    mailing.refresh_from_db()
+    assert (mailing.state, mailing.finished) == ("cancelled", None) and mailings.totals(mailing.id).cancelled == 1000
+    flow_copies.accepted(Claimed(mailing.id, 3, 0), [last], 60.0, now)
+    assert flow_copies.claim(mailing.transport_id or 0, now, 60.0) == []
+    while planning.cancel_due(now):
+        pass
+    mailing.refresh_from_db()
+    assert (mailing.state, mailing.finished) == ("cancelled", now)
+    assert mailings.totals(mailing.id).counts == {"queued": 0, "sent": 1, "deferred": 0, "failed": 0, "cancelled": 1699}
+    assert not Slice.objects.filter(mailing=mailing, done=False).exists()
+
+
+def test_first_ranges_are_written_before_further_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "FIRST_RANGE", 10)
+    monkeypatch.setattr(planning, "RANGE", 10)
+    a_transport("smtp://127.0.0.1:1")
+    now = timezone.now()
+    large = [mailings.create_for_post(a_post(a_list(f"large-{number}@lists.example", members=35)), now) for number in range(2)]
+    assert planning.plan_due(now) == 2 and planning.plan_due(now) == 1
+    small = mailings.create_for_post(a_post(a_list("small@lists.example", members=3)), now)
+    planning.plan_due(now)
+    assert Copy.objects.filter(mailing=small).count() == 3
+    while planning.plan_due(now):
+        pass
+    assert [Copy.objects.filter(mailing=one).count() for one in large] == [35, 35]
