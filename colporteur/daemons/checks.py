@@ -31,7 +31,7 @@ async def _check(one: Check) -> None:
         await in_thread(trouble.stop_transport, one.transport, f"check: {found}", timezone.now(), lasting=not found.temporary)
     else:
         log.info("checked transport=%d said=%r", one.transport, said)
-        await in_thread(trouble.over, one.transport, timezone.now())
+        await in_thread(trouble.over, one.transport, timezone.now(), looked=True)
 
 
 async def _look(url: str) -> str:

@@ -132,36 +132,46 @@ def listed(organisation: Organisation | None = None) -> list[Transport]:
 def trouble(transport: Transport, error: str, now: datetime, *, lasting: bool = False) -> datetime:
     """The transport refused as a whole: no slice is claimed for it before the time returned, growing from 30 s to 30 min.
 
-    Lanes that fail together count once. The journal has the first failure of a row; people are told once, at the third
-    failure or at once when it is ``lasting`` (a wrong password).
+    Lanes that fail together count once. The time goes on growing when a look without mail found it well but it took none.
+    The journal has the first failure of a row; people are told once, at the third failure or at once when it is ``lasting``
+    (a wrong password).
     """
     row = Transport.objects.select_for_update(of=("self",)).get(pk=transport.pk)
     if row.failures and row.next_try and row.next_try > now:
         return row.next_try  # another lane said so already
-    wait = min(BACK_OFF_FIRST * 2 ** min(row.failures, 16), BACK_OFF_MOST)
+    wait = min(BACK_OFF_FIRST * 2 ** min(row.failures + row.trials, 16), BACK_OFF_MOST)
     row.failures, row.last_error = row.failures + 1, error.replace("\x00", "")[:1000]
     row.next_try = now + timedelta(seconds=wait)
     if row.failures == 1:
         journal.write("transport.trouble", now, organisation=row.organisation_id, transport=row.name, error=row.last_error)
     row.save(update_fields=["failures", "next_try", "last_error"])  # before anybody is told: letters about it leave by another
-    if row.told_at is None and (lasting or row.failures >= PATIENCE) and _tell("trouble", row, now, error=row.last_error, since=row.last_success or now):
+    if row.told_at is None and (lasting or row.failures + row.trials >= PATIENCE) and _tell("trouble", row, now, error=row.last_error, since=row.last_success or now):
         row.told_at = now
         row.save(update_fields=["told_at"])
     log.warning("transport-trouble transport=%s failures=%d next=%s error=%s", row.name, row.failures, row.next_try.isoformat(), row.last_error)
     return row.next_try
 
 
-def recovered(transport: Transport, now: datetime) -> bool:
-    """The transport took mail. True when it was in trouble before; cheap enough to be called after every slice."""
-    minute_ago = now - timedelta(minutes=1)  # a row written each minute, not each slice
-    Transport.objects.filter(Q(last_success__isnull=True) | Q(last_success__lt=minute_ago), pk=transport.pk, failures=0).update(last_success=now)
-    if not Transport.objects.filter(pk=transport.pk, failures__gt=0).exists():
+def recovered(transport: Transport, now: datetime, *, looked: bool = False) -> bool:
+    """The transport took mail, or (``looked``) lets us in. True when it was in trouble before; cheap enough to be called after
+    every slice.
+
+    Who was told of a trouble that came back after a look hears of its end when mail was taken.
+    """
+    if not looked:
+        minute_ago = now - timedelta(minutes=1)  # a row written each minute, not each slice
+        Transport.objects.filter(Q(last_success__isnull=True) | Q(last_success__lt=minute_ago), pk=transport.pk, failures=0).update(last_success=now)
+    if not Transport.objects.filter(Q(failures__gt=0) | Q(trials__gt=0), pk=transport.pk).exists():
         return False
     with transaction.atomic():
         row = Transport.objects.select_for_update(of=("self",)).get(pk=transport.pk)
-        told, was = row.told_at, row.failures
-        row.failures, row.next_try, row.last_error, row.told_at, row.last_success = 0, None, "", None, now
-        row.save(update_fields=["failures", "next_try", "last_error", "told_at", "last_success"])
+        was, told = row.failures, row.told_at if not (looked and row.trials) else None
+        if looked:
+            row.trials += bool(was)
+        else:
+            row.trials, row.last_success = 0, now
+        row.failures, row.next_try, row.last_error, row.told_at = 0, None, "", None if told else row.told_at
+        row.save(update_fields=["failures", "trials", "next_try", "last_error", "told_at", "last_success"])
         if was:
             journal.write("transport.recovered", now, organisation=row.organisation_id, transport=row.name)
             log.info("transport-recovered transport=%s", row.name)

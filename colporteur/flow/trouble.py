@@ -58,10 +58,13 @@ def stop_mailing(mailing_id: int, code: int, reply: str, now: datetime) -> bool:
     return True
 
 
-def over(transport_id: int, now: datetime) -> None:
-    """The transport took mail, or lets us in again: what its trouble had paused goes on, its part of the work comes back."""
+def over(transport_id: int, now: datetime, *, looked: bool = False) -> None:
+    """The transport took mail, or lets us in again: what its trouble had paused goes on, its part of the work comes back.
+
+    ``looked``: nothing was sent, it was only opened.
+    """
     transport = Transport.objects.get(id=transport_id)
-    if transports.recovered(transport, now):
+    if transports.recovered(transport, now, looked=looked):
         routes.came_back(transport)
 
 

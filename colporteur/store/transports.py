@@ -22,6 +22,7 @@ class Transport(models.Model):
     # Health.
     last_success = models.DateTimeField(null=True)
     failures = models.IntegerField(default=0)  # in a row
+    trials = models.SmallIntegerField(default=0)  # looks without mail that found it well since it last took mail after a trouble
     next_try = models.DateTimeField(null=True)  # no slice is claimed for it before
     last_error = models.TextField(default="", blank=True)
     told_at = models.DateTimeField(null=True)  # owners were told of the present trouble

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from colporteur.flow import lists, organisations, people, transports
-from colporteur.store.models import Address, Copy, JournalEntry
+from colporteur.store.models import Address, Copy, JournalEntry, Mailing
 from colporteur.store.transports import Transport
 
 pytestmark = pytest.mark.django_db
@@ -150,3 +150,23 @@ def test_switching_off_keeps_everything() -> None:
     made = transports.add("relay", URL, NOW)
     assert transports.switch(made, False, NOW, by="test") and not transports.switch(made, False, NOW, by="test")
     assert Transport.objects.get().enabled is False
+
+
+def test_a_transport_that_lets_us_in_but_takes_no_mail_is_tried_less_and_less_often() -> None:
+    people.add("helene@saule.example", "Hélène", admin=True, now=NOW)
+    transports.add("default", URL, NOW)
+    made, moment, waits = transports.add("relay", URL, NOW), NOW, []
+    for _ in range(4):
+        next_try = transports.trouble(made, "connection: lost again and again", moment)
+        waits.append((next_try - moment).total_seconds())
+        moment = next_try
+        assert transports.recovered(made, moment, looked=True)
+        made.refresh_from_db()
+        assert not made.failures and not made.last_success
+    assert waits == [30, 60, 120, 240] and made.told_at
+    letters = Mailing.objects.filter(letter__in=["trouble", "recovered"]).order_by("id")
+    assert [letter.letter for letter in letters] == ["trouble"]
+    assert not transports.recovered(made, moment), "it was not in trouble at this moment"
+    made.refresh_from_db()
+    assert made.trials == 0 and made.last_success == moment and [letter.letter for letter in letters.all()] == ["trouble", "recovered"]
+    assert (transports.trouble(made, "421 no", moment) - moment).total_seconds() == 30
