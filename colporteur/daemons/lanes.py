@@ -18,16 +18,17 @@ from django.utils import timezone
 
 from colporteur.adapters.transports import Outcome, Outgoing, Result, Stage, Transport, Trouble
 from colporteur.daemons.ledger import Ledger
-from colporteur.daemons.pace import Pace, Path
+from colporteur.daemons.pace import Pace
+from colporteur.daemons.paths import Path
 from colporteur.daemons.ready import Held, Ready
 from colporteur.daemons.room import AHEAD, pressed, room_of
 from colporteur.daemons.settling import Gate, Settling
 from colporteur.daemons.signing import Signing
+from colporteur.daemons.slots import Slots
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.destinations import Act
 from colporteur.flow import copies, trouble
 from colporteur.flow.copies import Message, Refused, Way, Work
-from colporteur.flow.pacing import Lane as Asking
 from colporteur.store.copies import Due
 
 log = logging.getLogger("colporteur.deliver")
@@ -60,12 +61,10 @@ class Lane:
         self.changed = asyncio.Event()
         self._hungry, self._woken, self._ending, self._steered = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._hungry.set()
-        asking = Asking(0, way.transport, way.account)
-        self.pace = Pace(AHEAD, self._get_hungry, asking, by_destination=way.by_destination, stir=self.changed.set) if way.limited else None
+        self.pace = Pace(AHEAD, self._get_hungry, by_destination=way.by_destination, stir=self.changed.set) if way.limited else None
         self.ready = self.pace or Ready(AHEAD, self._get_hungry)
         self.settling = Settling(way.transport, self.ready, gate, ledger)
-        if self.pace:
-            self.pace.soon = self.settling.soon
+        self.slots = Slots(self.pace, way.transport, way.account, self.settling.soon) if self.pace else None
         self.signing = Signing(self.ready, self.changed.set, self.settling.soon)
         self._messages: dict[int, tuple[Message, float]] = {}  # and since when (monotonic seconds)
         self._bytes = self._in_air = self._begun = 0
@@ -211,8 +210,8 @@ class Lane:
             self.stop()
 
     async def _keep_pace(self) -> None:
-        if self.pace:
-            await self.pace.run(self._ending)
+        if self.slots:
+            await self.slots.run(self._ending)
 
     async def _keep_signing(self) -> None:
         await self.signing.run(self._ending)
@@ -226,8 +225,8 @@ class Lane:
             held.left.clear()
         try:
             await self.settling.close()
-            if self.pace:
-                await self.pace.close()
+            if self.slots:
+                await self.slots.close()
             await in_thread(copies.release, [held.claimed for held in self.ready.held.values()])
         except Error as error:
             self._failure = self._failure or error
