@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.servers import debian, postfix
-from tests.servers.ports import free_port, listens, wait_until
+from tests.servers.ports import free_port, greets, listens, wait_until
 
 # Programs and libraries look for modules under a path that was built in; in our copies it is one of the same length
 # below the directory every service runs in.
@@ -74,7 +74,7 @@ class Dovecot:
             [debian.program("usr/bin/doveconf"), "-f", "service=master", "-c", config, "-m", "master", "-e", debian.program("usr/sbin/dovecot"), "-F", "-c", config], env=self._environment(), cwd="/", start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        wait_until(lambda: self._alive() and all(listens(port) for port in self.ports.values()), 30, f"Dovecot does not answer; its log: {self.log}")
+        wait_until(lambda: self._alive() and all(self._answers(name) for name in PROTOCOLS), 90, f"Dovecot does not answer; its log: {self.log}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop it with every connection; SIGKILL for a crash. Mail stays and is there again at ``start``."""
@@ -156,6 +156,10 @@ class Dovecot:
         if self.process.poll() is not None:
             raise RuntimeError(f"Dovecot ended with {self.process.returncode}:\n{self.words()[-3000:]}")
         return True
+
+    def _answers(self, name: str) -> bool:
+        """With TLS the client speaks first; the other services are up when they greet."""
+        return listens(self.ports[name]) if name.endswith("s") else greets(self.ports[name])
 
     def _environment(self) -> dict[str, str]:
         known = debian.environment()

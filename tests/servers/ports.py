@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+_DICE, _given = random.SystemRandom(), set[int]()
 
 
 def free_port() -> int:
-    """A TCP port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port nobody listens on now, never the same twice.
+
+    None of those the system gives to clients: a connection on its way out could take it before the server does, and one to
+    itself would look like a server.
+    """
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = _DICE.randrange(10_240, max(first, 20_480))
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def listens(port: int) -> bool:
@@ -28,7 +41,7 @@ def greets(port: int, seconds: float = 5) -> bool:
     return False
 
 
-def wait_until(true: Callable[[], object], seconds: float = 30, what: str = "") -> None:
+def wait_until(true: Callable[[], object], seconds: float = 60, what: str = "") -> None:
     """Return when ``true()`` is; raises ``TimeoutError`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not true():

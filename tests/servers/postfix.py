@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.servers import debian
 from tests.servers.debian import MissingServer
-from tests.servers.ports import free_port, greets, listens, wait_until
+from tests.servers.ports import free_port, greets, wait_until
 
 OWNER, DROP_GROUP = "colporteur-mta", "colporteur-drop"
 Place = tuple[str, int]
@@ -203,7 +203,7 @@ class Sink:
         command = [str(debian.program("usr/sbin/smtp-sink")), *account, *(["-L"] if self.lmtp else []), *kept, *words, f"127.0.0.1:{self.port}", "1024"]
         process = subprocess.Popen(command, env=debian.environment(), cwd=self.directory)
         try:
-            wait_until(lambda: listens(self.port) or process.poll() is not None, 10)
+            wait_until(lambda: greets(self.port) or process.poll() is not None)
             if process.poll() is not None:
                 raise RuntimeError(f"smtp-sink ended with {process.returncode}")
             yield self

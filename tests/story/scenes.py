@@ -130,7 +130,7 @@ class Installation:
                 )
         for part in parts:
             if port := ports.get(part):
-                wait_until(lambda part=part, port=port: self._lives(part) and listens(port), 30, f"{part} does not answer:\n{self.words(part)[-3000:]}")
+                wait_until(lambda part=part, port=port: self._lives(part) and listens(port), 90, f"{part} does not answer:\n{self.words(part)[-3000:]}")
 
     def stop(self, *parts: str, seconds: float = 20) -> dict[str, int]:
         """SIGTERM to the parts (all of them without names), the exit status of each. Whoever does not end is killed: -9."""
