@@ -207,22 +207,28 @@ class Slots(NamedTuple):
     again: float
 
 
-def grant(buckets: Sequence[Bucket], cadence: Cadence, most: int, share: int = 1) -> Slots:
-    """Up to ``most`` slots that every one of the buckets (at least one) allows. ``share``: among how many workers what is
-    near is shared out."""
+def grant(buckets: Sequence[Bucket], cadence: Cadence, most: int) -> Slots:
+    """Up to ``most`` slots that every one of the buckets (at least one) allows."""
     horizon = min(bucket.horizon for bucket in buckets)
     for bucket in buckets:
         bucket.begin()
-    fair = max(1, ceil(min(bucket.near(horizon) for bucket in buckets) / max(1, share)))
     given: list[float] = []
-    while len(given) < min(most, fair):
+    while len(given) < most:
         at = max(bucket.earliest(cadence) for bucket in buckets)
         if at > horizon:
             return Slots(tuple(given), at)
         for bucket in buckets:
             bucket.take(at, cadence)
         given.append(at)
-    return Slots(tuple(given), 0.0 if len(given) == most else horizon / 4)
+    return Slots(tuple(given), 0.0)
+
+
+def fair_share(buckets: Sequence[Bucket], among: int) -> int:
+    """How many of the slots that are near one of so many workers may have at a time; at least one."""
+    horizon = min(bucket.horizon for bucket in buckets)
+    for bucket in buckets:
+        bucket.begin()
+    return max(1, ceil(min(bucket.near(horizon) for bucket in buckets) / among))
 
 
 def seconds_for(copies: int, buckets: Iterable[Bucket], cadence: Cadence = Cadence.BURST) -> float:

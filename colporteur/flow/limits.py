@@ -19,6 +19,7 @@ from colporteur.flow.organisations import actor
 from colporteur.store import buckets, journal
 from colporteur.store.buckets import ACCOUNT, GROUP, LIST, ORGANISATION, TRANSPORT, BucketRow
 from colporteur.store.destinations import DestinationGroup
+from colporteur.store.jobs import Wake, wake
 from colporteur.store.lists import List
 from colporteur.store.organisations import Organisation
 from colporteur.store.people import Person
@@ -107,9 +108,11 @@ def change(thing: Thing, rates: Iterable[Rate], now: datetime, by: Person | str,
             continue
         changed = True
     if changed:
+        buckets.come_back()
         words = ", ".join(str(Rate(wanted[seconds], seconds)) for seconds in sorted(wanted)) or "—"
         list_ = int(thing.key) if thing.kind == LIST else None
         journal.write("limits.changed", now, actor=actor(by), organisation=thing.organisation, list=list_, place=thing.name, by=str(by), change=words)
+        wake(Wake.DELIVER)
     return changed
 
 

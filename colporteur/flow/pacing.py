@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 from django.db import transaction
 
-from colporteur.domain.pacing import Cadence, grant
+from colporteur.domain.pacing import Cadence, fair_share, grant
 from colporteur.store import buckets
 from colporteur.store.buckets import ACCOUNT, GROUP, LIST, ORGANISATION, TRANSPORT, Kept, Out
 from colporteur.store.lists import List
 
 PATIENCE = 4.0
 """Seconds after which a lane asks again at the latest: others may have given something back, or a limit was changed."""
+_SOON = 0.1  # when a lane asks again that left slots to others
+_TURN, _ALL = 10, 1_000_000_000  # slots a list gets before the next one's turn
 _LIVE_SECONDS = 5.0  # a lane that asked since is one of those among whom slots are shared
 
 
@@ -116,10 +118,10 @@ def reserve(lane: Lane, wants: Sequence[Want], reports: Sequence[Report], touche
     for report in reports:
         for state in through[report.line]:
             state.report([before - answered for answered in report.answered], report.unused)
-    given = {place: _give(through[want.line], want, after) for place, want in sorted(enumerate(wants), key=lambda one: one[1].cadence)}
+    given = _share_out(wants, through, after)
     buckets.save(kept, now)
     buckets.save_out([Out(state.id, lane.number, state.number, state.burst, state.bucket.clock) for state in states])
-    return Reserved([given[place] for place in range(len(wants))], {state.id: before for state in states})
+    return Reserved(given, {state.id: before for state in states})
 
 
 def _things(lane: Lane, line: Line) -> list[tuple[str, str]]:
@@ -153,24 +155,46 @@ def _states(lane: Lane, kept: Sequence[Kept], now: float, since: Mapping[int, fl
     return states
 
 
-def _give(through: Sequence[_Mine], want: Want, after: float) -> Given:
-    if not through:
-        return Given((), inf, free=True)
+def _share_out(wants: Sequence[Want], through: Mapping[Line, Sequence[_Mine]], after: float) -> list[Given]:
+    """Letters first; then posts, then newsletters, lists in turns: a large one leaves a small one its slots."""
+    most = [_most(through[want.line], want) for want in wants]
+    given = [Given((), inf, free=not through[want.line]) for want in wants]
+    for cadence in Cadence:
+        places = [place for place, want in enumerate(wants) if want.cadence is cadence and not given[place].free]
+        turn = _TURN if len(places) > 1 else _ALL
+        while places:
+            for place in places:
+                have = given[place].slots
+                found = _give(through[wants[place].line], cadence, min(turn, most[place] - len(have)), after)
+                given[place] = found._replace(slots=have + found.slots)
+            places = [place for place in places if given[place].again == inf and len(given[place].slots) < most[place]]
+    return [one._replace(again=after + _SOON) if one.again == inf and not one.free and len(one.slots) < want.number else one for one, want in zip(given, wants, strict=True)]
+
+
+def _most(through: Sequence[_Mine], want: Want) -> int:
+    """What this lane may have now: others ask, too."""
+    if want.cadence is Cadence.LETTER or not through:
+        for state in through:
+            state.bucket.urgent_until = 0.0
+        return want.number
+    return min(want.number, fair_share([state.bucket for state in through], max(state.lanes for state in through)))
+
+
+def _give(through: Sequence[_Mine], cadence: Cadence, number: int, after: float) -> Given:
     bursts = [state.bucket.burst for state in through]
     horizon = min(state.bucket.horizon for state in through)
-    letter = want.cadence is Cadence.LETTER
-    slots = grant([state.bucket for state in through], want.cadence, want.number, 1 if letter else max(state.lanes for state in through))
-    again = min(max(slots.again - horizon / 2, horizon / 4), PATIENCE)
-    missing = len(slots.at) < want.number
+    slots = grant([state.bucket for state in through], cadence, number)
     for state, burst in zip(through, bursts, strict=True):
         state.number += len(slots.at)
         state.burst += state.bucket.burst - burst
-        if letter:  # while it waits nothing else gets a slot, whoever asks
-            state.bucket.urgent_until = state.bucket.clock + horizon + 2 * again if missing else 0.0
     given = tuple(after + at for at in slots.at)
-    if not missing:
+    if len(given) == number:
         return Given(given, inf)
-    shared = max((state.bucket.earliest(want.cadence) for state in through if state.kind != GROUP), default=0.0)
+    again = min(max(slots.again - horizon / 2, horizon / 4), PATIENCE)
+    if cadence is Cadence.LETTER:  # while it waits nothing else gets a slot, whoever asks
+        for state in through:
+            state.bucket.urgent_until = state.bucket.clock + horizon + 2 * again
+    shared = max((state.bucket.earliest(cadence) for state in through if state.kind != GROUP), default=0.0)
     return Given(given, after + again, after + slots.again, after + shared)
 
 

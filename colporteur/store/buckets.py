@@ -194,3 +194,12 @@ UPDATE slice SET due_at = %(until)s
 def put_off(mailing: int, transport: int, until: object) -> None:
     """Nothing of the mailing leaves by this transport before ``until``."""
     run(_PUT_OFF, {"mailing": mailing, "transport": transport, "until": until})
+
+
+_COME_BACK = "UPDATE slice SET due_at = NULL WHERE NOT done AND due_at IS NOT NULL AND deferred = 0"
+
+
+def come_back() -> None:
+    """What was put off and never tried is due again: limits have changed. (A copy that was tried is deferred, and keeps its
+    time.)"""
+    run(_COME_BACK, {})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colporteur.domain.pacing import HORIZON, Bucket, Cadence, Rate, grant, read_rate, read_rates, seconds_for
+from colporteur.domain.pacing import HORIZON, Bucket, Cadence, Rate, fair_share, grant, read_rate, read_rates, seconds_for
 
 
 def most_in_a_window(stamps: list[float], seconds: float) -> int:
@@ -107,7 +107,7 @@ def test_slots_are_given_for_the_near_future_only_and_shared_among_workers() -> 
     bucket = Bucket(Rate(100, 100))
     slots = grant([bucket], Cadence.EVEN, 1000)
     assert slots.at[0] == 0.0 and max(slots.at) <= HORIZON and HORIZON < slots.again < HORIZON + 1.01
-    assert len(grant([Bucket(Rate(1000, 60))], Cadence.BURST, 1000, share=4).at) == 250
+    assert fair_share([Bucket(Rate(1000, 60)), Bucket(Rate(500, 60))], 4) == 125 and fair_share([bucket], 1000) == 1
 
 
 def test_the_clock_of_a_bucket_never_goes_back() -> None:

@@ -103,6 +103,17 @@ def test_a_letter_comes_before_everything_that_waits_whoever_asks(clock: Clock) 
     assert poster.slots(5, cadence=Cadence.BURST) >= 1
 
 
+def test_lists_get_slots_in_turns_and_workers_their_share(clock: Clock) -> None:
+    limit("transport", 1, 100, 60)
+    large, small = Line(1, 1), Line(1, 2)
+    first = Worker(1, clock)
+    given = first.ask(Want(large, Cadence.BURST, 1000), Want(small, Cadence.BURST, 10), Want(Line(), Cadence.LETTER, 3))
+    assert [len(one.slots) for one in given] == [81, 10, 3] and given[0].again < inf and given[1].again == inf
+    other = Worker(2, clock)
+    first.ask(reports=(Report(large, (), 81), Report(small, (), 10)))
+    assert other.slots(1000, large, Cadence.BURST) == 49, "half of what is left: two lanes ask"
+
+
 def test_slots_of_a_dead_worker_are_spent_at_the_end_of_its_lease_and_never_given_twice(clock: Clock) -> None:
     limit("transport", 1, 10, 60)
     dead, heir = Worker(1, clock), Worker(2, clock)
