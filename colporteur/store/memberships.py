@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from colporteur.store.lists import List
 from colporteur.store.people import Address
+from colporteur.store.sources import Source
 
 
 class DeliveryMode(models.TextChoices):
@@ -16,22 +17,10 @@ class DeliveryMode(models.TextChoices):
     NONE = "none"  # reads elsewhere, receives nothing, may write
 
 
-class Source(models.Model):
-    """An outside origin of members. ``kind`` "manual" is the hand of an owner."""
-
-    list = models.ForeignKey(List, models.CASCADE, related_name="sources")
-    kind = models.TextField(default="manual")
-    name = models.TextField(default="")
-    created = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        db_table = "source"
-
-
 class Membership(models.Model):
     """An address on a list, from ``since`` until ``until`` (null: still)."""
 
-    list = models.ForeignKey(List, models.CASCADE, related_name="memberships")
+    list = models.ForeignKey(List, models.CASCADE, related_name="memberships", db_index=False)  # an index in no order would be preferred to that of the audience
     address = models.ForeignKey(Address, models.PROTECT, related_name="memberships")
     source = models.ForeignKey(Source, models.SET_NULL, null=True)  # null: by hand
     delivery = models.TextField(choices=DeliveryMode.choices, default=DeliveryMode.EACH)

@@ -127,7 +127,7 @@ _COPIES_OF = """
 -- Open copies of claimed slices with what rendering needs, and whether the member still receives.
 SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, ''), a.name),
        l.list_id IS NULL OR EXISTS (SELECT 1 FROM membership m WHERE m.list_id = l.list_id AND m.address_id = c.address_id
-                                       AND m.until IS NULL AND m.delivery = 'each' AND NOT m.paused)
+                                       AND m.until IS NULL AND m.delivery = 'each' AND NOT m.paused OFFSET 0)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS s (mailing_id, number)
   CROSS JOIN LATERAL (SELECT * FROM copy WHERE mailing_id = s.mailing_id AND slice = s.number AND state IN (0, 1) OFFSET 0) c
   CROSS JOIN LATERAL (SELECT * FROM address WHERE id = c.address_id OFFSET 0) a

@@ -9,6 +9,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterField(
+            model_name='membership',
+            name='list',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='store.list'),
+        ),
         migrations.RemoveIndex(
             model_name='slice',
             name='slice_due',
