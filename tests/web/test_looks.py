@@ -4,7 +4,7 @@ and everything important works without JavaScript."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -18,14 +18,16 @@ from pytest_django.live_server_helper import LiveServer
 from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.signing import Algorithm
-from colporteur.flow import life, lists, mailboxes, organisations, requests, signing, templates
+from colporteur.flow import destinations, life, limits, lists, mailboxes, organisations, requests, signing, templates
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
+from colporteur.store.destinations import DestinationGroup
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Post
+from colporteur.store.transports import Transport
 from tests.servers import browser
 from tests.web.conftest import World, signed_in, write_to
 
@@ -76,16 +78,27 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
         "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "list-settings": [world.list.pk],
         "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],
         "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "domain-signing": [world.list.domain_id], "transport-add": [],
-        "transport": [mailing.transport_id], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],
+        "transport": [mailing.transport_id], "transport-remove": [mailing.transport_id], "site-route": [], "domain-route": [world.list.domain_id], "mailing-again": [mailing.pk], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],
     }  # fmt: skip
     found = {name: reverse(name, args=arguments) for name, arguments in names.items()}
     found["moderate"] = reverse("moderate", args=[moderation_token(held.pk, odile.pk)])
+    found |= _limits(Transport.objects.get(pk=mailing.transport_id), now)
     found["unsubscribe"] = reverse("unsubscribe", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, odile.pk)])
     found["request-link"] = reverse("request-link", args=[requests.token(asked, Address.objects.get(email=world.organiser.primary_email))])
     elsewhere = organisations.add_domain("demandes.example", organisations.organisation_called("Ailleurs"), now, by="test")
     organisations.change_domain(elsewhere, {"creation": "request"}, now, by="test")
     found |= {"signin": "/signin", "signin-password": "/signin/password", "signin-link": "/s/nothing"}
     return found
+
+
+def _limits(transport: Transport, now: datetime) -> dict[str, str]:
+    """A service with limits, and a destination that refuses."""
+    limits.use_profile(transport, "ovh", now, "test")
+    destinations.ship()
+    group = DestinationGroup.objects.get(name="orange")
+    for _ in range(3):
+        destinations.refused(group.pk, 550, "5.7.1 opmta1mti01nd1 cmsmtp 192.0.2.4 192.0.2.4 Service refuse. Veuillez essayer plus tard. OFR_999 [999]", now)
+    return {"transport-limits": reverse("transport-limits", args=[transport.pk]), "destinations": reverse("destinations"), "destination": reverse("destination", args=[group.pk])}
 
 
 def _page(chromium: Browser, server: LiveServer, person: Person | None, **wishes: object) -> Page:
