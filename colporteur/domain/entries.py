@@ -21,6 +21,8 @@ _EMAIL_HEADS = ("email", "e-mail", "email address", "e-mail address", "adresse e
 _NAME_HEADS = ("name", "full name", "nom complet", "display name")
 _FIRST_HEADS = ("first name", "firstname", "first_name", "prénom", "prenom", "given name")
 _LAST_HEADS = ("last name", "lastname", "last_name", "surname", "nom", "nom de famille", "family name")
+HEADS = {"email": _EMAIL_HEADS, "name": _NAME_HEADS, "first_name": _FIRST_HEADS, "last_name": _LAST_HEADS}
+"""What a column that names a member may be called, folded, in the order believed."""
 _ANGLES = re.compile(r'^\s*"?([^"<>]*)"?\s*<\s*([^<>\s]+)\s*>\s*$')
 _SPACES = re.compile(r"\s+")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")  # what an editor counts; splitlines() also splits at U+2028 and others
@@ -105,7 +107,7 @@ def display_name(text: str) -> str:
 def _read_csv(lines: list[str], delimiter: str) -> Entries:
     answer = Entries([], [])
     columns: tuple[int | None, ...] = ()
-    for number, row in _rows(lines, delimiter, answer.refused):
+    for number, row in csv_rows(lines, delimiter, answer.refused):
         if not any(cell.strip() for cell in row):
             continue
         if not columns:
@@ -120,7 +122,7 @@ def _read_csv(lines: list[str], delimiter: str) -> Entries:
     return answer
 
 
-def _rows(lines: list[str], delimiter: str, refused: list[Refused]) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(lines: list[str], delimiter: str, refused: list[Refused]) -> Iterator[tuple[int, list[str]]]:
     """Rows with the number of their first line.
 
     A quote that never closes, or a field beyond the limit, is refused by its line and reading goes on behind it, so

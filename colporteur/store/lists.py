@@ -81,6 +81,9 @@ class Role(models.Model):
     address = models.ForeignKey(Address, models.CASCADE, null=True, related_name="roles")
     created = models.DateTimeField(auto_now_add=True)
 
+    source = models.ForeignKey("store.Source", models.SET_NULL, null=True, related_name="+")  # null: given by hand
+    group = models.ForeignKey(List, models.CASCADE, null=True, related_name="roles_of_members")
+    domain = models.TextField(default="", blank=True)
     class Meta:
         db_table = "role"
         constraints = [

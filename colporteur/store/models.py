@@ -9,7 +9,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
 from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
-from colporteur.store.memberships import Membership, Source
+from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Administrator, Domain, Organisation, Site
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Finding, Post
@@ -18,10 +18,11 @@ from colporteur.store.routes import RouteStep
 from colporteur.store.senders import AuthorPolicy
 from colporteur.store.signing import SigningKey
 from colporteur.store.templates import OwnTemplate
+from colporteur.store.sources import Source, SourceEntry
 from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Copy", "DestinationGroup", "Domain", "Errand", "Finding", "Heartbeat", "JournalEntry", "LeftBehind", "List", "ListRequest", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "Transport", "Wording",
+    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Copy", "DestinationGroup", "Domain", "Errand", "Finding", "Heartbeat", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "MailDomain", "Mailbox", "Mailing",
+    "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "Transport", "Wording",
 ]
