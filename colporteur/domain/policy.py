@@ -46,6 +46,28 @@ class Stranger(StrEnum):
     DISCARD = "discard"
 
 
+class Senders(StrEnum):
+    """Whose messages are taken at all."""
+
+    ALL = "all"  # from inside and outside
+    INTERNAL = "internal"  # of the organisation only, and proven
+
+
+class Unproven(StrEnum):
+    """What becomes of a message that names an internal sender and proves nothing."""
+
+    HOLD = "hold"
+    REJECT = "reject"
+
+
+class ReportsTo(StrEnum):
+    """Who is told when copies of a message could not be delivered."""
+
+    SENDER = "sender"
+    OWNER = "owner"
+    NOBODY = "nobody"
+
+
 class ReplyTo(StrEnum):
     """Where an answer goes."""
 
@@ -77,6 +99,14 @@ class Urgency(StrEnum):
     PATIENT = "patient"  # newsletters
 
 
+class Joining(StrEnum):
+    """How somebody becomes a member."""
+
+    CONFIRM = "confirm"  # whoever confirms the address
+    APPROVAL = "approval"  # whoever confirms the address and is admitted by an owner
+    CLOSED = "closed"
+
+
 class Leaving(StrEnum):
     """Whether members may leave by themselves."""
 
@@ -91,8 +121,9 @@ class ServiceOff(StrEnum):
     DEFER = "defer"
 
 
-def _option(default: Any, section: str, label: str, sentence: str, *, choices: Mapping[str, str] | None = None, unit: str = "", least: int | None = None, most: int | None = None) -> Any:
-    return field(default=default, metadata={"section": section, "label": label, "sentence": sentence, "choices": choices, "unit": unit, "least": least, "most": most})
+def _option(default: Any, section: str, label: str, sentence: str, *, choices: Mapping[str, str] | None = None, unit: str = "", least: int | None = None, most: int | None = None, only: tuple[Layer, ...] = tuple(Layer)) -> Any:
+    """``only``: the layers where it may be set; elsewhere it counts for nothing."""
+    return field(default=default, metadata={"section": section, "label": label, "sentence": sentence, "choices": choices, "unit": unit, "least": least, "most": most, "only": only})
 
 
 WRITING, MODERATION, REPLIES, MESSAGE, LEAVING, NOTICES, SERVICE = "writing", "moderation", "replies", "message", "leaving", "notices", "service"
@@ -115,9 +146,15 @@ class Policy:
         "nobody": _("Nobody without a moderator's approval"), "members": _("The members"), "known": _("The members and people we know"), "world": _("Anybody")})
     stranger: Stranger = _option(Stranger.HOLD, WRITING, _("Message of a stranger"), _("What becomes of a message whose sender may not write without approval and is not known."), choices={
         "hold": _("It waits for a moderator"), "reject": _("It is refused with a word"), "discard": _("It is thrown away")})
+    senders: Senders = _option(Senders.ALL, WRITING, _("Whose messages are taken"), _("Internal senders have an address at a domain of the organisation, or look after it or one of its lists; that the message is theirs must be proven by a mail server the administrator named."), choices={
+        "all": _("From inside and outside the organisation"), "internal": _("Only those of internal senders")})
+    unproven: Unproven = _option(Unproven.HOLD, WRITING, _("Internal sender not proven"), _("What becomes of a message that names an internal sender when only those may write and no named server vouches for it."), choices={
+        "hold": _("It waits for a moderator"), "reject": _("It is refused with a word")})
+    trusted_servers: str = _option("", WRITING, _("Servers that vouch for senders"), _("Names (authserv-id) your own mail servers write into Authentication-Results, one per line. They must remove fields with their name from mail that comes from outside (RFC 8601)."), only=(Layer.SITE, Layer.ORGANISATION))
     max_size: int = _option(10 * 1024 * 1024, WRITING, _("Size of a message"), _("Attachments included. A larger message waits for a decision."), unit="bytes", least=1024, most=200 * 1024 * 1024)
     blocked: str = _option("", WRITING, _("Blocked senders"), _("Addresses, or domains written @example.org, one per line; their messages are thrown away."))
 
+    moderate_all: bool = _option(False, MODERATION, _("Moderators wait too"), _("Messages of moderators and owners wait for approval like those of others; only free senders write without waiting."))
     expire_days: int = _option(14, MODERATION, _("Without a decision"), _("After this delay the sender is told that the message did not leave."), unit="days", least=1, most=365)
 
     reply_to: ReplyTo = _option(ReplyTo.SENDER, REPLIES, _("A reply goes"), _("Where the answer goes when a member presses “Reply”."), choices={
@@ -149,6 +186,9 @@ class Policy:
 
     service_off: ServiceOff = _option(ServiceOff.REJECT, SERVICE, _("Mail while the service is off"), _("What a sender is told while the list's service is switched off."), choices={
         "reject": _("Refused with a clear text"), "defer": _("Try again later")})
+    reports_to: ReportsTo = _option(ReportsTo.NOBODY, NOTICES, _("Tell of failed copies"), _("Who gets a letter when copies of a message could not be delivered. Only owners are told the addresses."), choices={
+        "sender": _("The author of the message"), "owner": _("The owners"), "nobody": _("Nobody; screens show it")})
+
     keep_deleted: int = _option(30, SERVICE, _("A deleted list is kept"), _("So long it can be restored with everything it has; then it goes for good."), unit="days", least=1, most=365)
 
 
@@ -196,6 +236,8 @@ def _text(name: str, value: str) -> str:
         raise Invalid(_("%(name)s is longer than 20,000 characters"), name=name)
     if name == "blocked":
         return "\n".join(_blocked(entry) for entry in re.split(r"[\s,;]+", value) if entry)
+    if name == "trusted_servers":
+        return "\n".join(_server(entry) for entry in re.split(r"[\s,;]+", value) if entry)
     if name not in ("prefix", "reply_address"):
         return value
     value = value.strip()
@@ -211,8 +253,14 @@ def _blocked(entry: str) -> str:
         raise Invalid(_("%(name)s: %(entry)r is neither an address nor a domain: write anna@example.org or @example.org"), name="blocked", entry=entry[:80]) from None
 
 
-def changed(held: Mapping[str, Any], values: Mapping[str, str | None]) -> tuple[dict[str, Any], dict[str, tuple[Any, Any]]]:
-    """A layer with options set from texts (None: inherit again), and what is different, option -> (old, new).
+def _server(entry: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,252}", entry):
+        raise Invalid(_("%(name)s: %(entry)r is not the name of a server: write it as its Authentication-Results begin, like mx.example.org"), name="trusted_servers", entry=entry[:80])
+    return entry.lower()
+
+
+def changed(held: Mapping[str, Any], values: Mapping[str, str | None], here: Layer) -> tuple[dict[str, Any], dict[str, tuple[Any, Any]]]:
+    """The layer ``here`` with options set from texts (None: inherit again), and what is different, option -> (old, new).
 
     Raises ``Invalid`` with a sentence for every wrong one.
     """
@@ -222,6 +270,8 @@ def changed(held: Mapping[str, Any], values: Mapping[str, str | None]) -> tuple[
             parsed[name] = parse(name, text)
         except Invalid as error:
             wrong.append(error)
+            if text is not None and here not in OPTIONS[name].metadata["only"]:
+                raise Invalid(_("%(name)s can only be set for: %(known)s"), name=name, known=", ".join(OPTIONS[name].metadata["only"]))
     if wrong:
         raise Invalid.all_of(wrong)
     layer = {name: value for name, value in held.items() if parsed.get(name, value) is not None}
@@ -253,7 +303,7 @@ def effective(layers: Mapping[Layer, Mapping[str, Any]]) -> dict[str, Effective]
         before: tuple[Any, Layer] = (value, origin)
         for layer in Layer:
             held = layers.get(layer, {})
-            if name not in held:
+            if name not in held or layer not in OPTIONS[name].metadata["only"]:
                 continue
             try:
                 parsed = parse(name, held[name])

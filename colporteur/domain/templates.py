@@ -37,8 +37,8 @@ TEMPLATES: dict[str, Template] = {
         ),
         Template(
             "distribution", _("Distribution group"), _("One address that reaches a group; replies go to the author."),
-            _("As a mail server’s distribution group: only people of the organisation write, others are refused with a word; nothing is added to messages, and an undecided one expires after 5 days."),
-            {"posting": "known", "stranger": "reject", "reply_to": "sender", "prefix": None, "footer": None, "expire_days": 5, "tell_distributed": False},
+            _("As a mail server’s distribution group: only internal senders write, others are refused with a word; replies go to the author, nothing is added to messages, owners add the members, and an undecided message expires after 5 days."),
+            {"senders": "internal", "posting": "known", "stranger": "reject", "reports_to": "sender", "reply_to": "sender", "prefix": None, "footer": None, "expire_days": 5, "tell_distributed": False},
         ),
         Template(
             "mailbox", _("Group mailbox"), _("A list run from an ordinary IMAP or POP3 mailbox."),

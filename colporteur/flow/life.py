@@ -150,7 +150,7 @@ def copy(list_: List, address: str, now: datetime, *, by: Person | str, title: s
         policy=own, language=list_.language, list_id=checked.replace("@", "."),
     )  # fmt: skip
     routes.copy(list_, made)
-    Role.objects.bulk_create(Role(list=made, kind=role.kind, person_id=role.person_id, address_id=role.address_id) for role in list_.roles.order_by("id"))
+    Role.objects.bulk_create(Role(list=made, kind=role.kind, person_id=role.person_id, address_id=role.address_id, group_id=role.group_id, domain=role.domain) for role in list_.roles.order_by("id") if not role.group_id or made.organisation_id == list_.organisation_id)
     Wording.objects.bulk_create(Wording(letter=own.letter, language=own.language, list=made, subject=own.subject, text=own.text, html=own.html) for own in Wording.objects.filter(list=list_))
     journal.write("list.copied", now, actor=actor(by), organisation=made.organisation_id, list=made.pk, by=str(by), of=list_.address)
     if members:

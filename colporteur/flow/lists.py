@@ -92,7 +92,7 @@ def set_policy(list_: List, values: Mapping[str, str | None], by: Person | str, 
     Returns what changed, option -> new value (None: inherited). Raises ``ValueError`` naming every wrong one.
     """
     row = List.objects.select_for_update().get(pk=list_.pk)
-    row.policy, changed = options.changed(row.policy, values)
+    row.policy, changed = options.changed(row.policy, values, options.Layer.LIST)
     for name, (old, new) in changed.items():
         _changed(row, name, _said(old), _said(new), now, by)
     row.save(update_fields=["policy"])

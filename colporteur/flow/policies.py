@@ -16,6 +16,7 @@ from colporteur.store.people import Person
 from colporteur.store.templates import OwnTemplate
 
 Place = Site | Organisation | Domain | OwnTemplate
+_LAYERS: dict[type[Place], options.Layer] = {Site: options.Layer.SITE, Organisation: options.Layer.ORGANISATION, Domain: options.Layer.DOMAIN, OwnTemplate: options.Layer.TEMPLATE}
 
 
 @transaction.atomic
@@ -25,7 +26,7 @@ def set_policy(place: Place, values: Mapping[str, str | None], by: Person | str,
     Returns what changed, option -> new value (None: inherited). Raises ``ValueError`` with a sentence for each wrong one.
     """
     row = type(place).objects.select_for_update().get(pk=place.pk)
-    row.policy, changed = options.changed(row.policy, values)
+    row.policy, changed = options.changed(row.policy, values, _LAYERS[type(place)])
     row.save(update_fields=["policy"])
     place.policy = row.policy
     wanted = {name: new for name, (_old, new) in changed.items()}

@@ -69,25 +69,35 @@ class RoleKind(models.TextChoices):
 
     OWNER = "owner"
     MODERATOR = "moderator"
-    FREE_SENDER = "free_sender"
+    FREE_SENDER = "free_sender"  # writes without waiting
+    ALLOWED_SENDER = "allowed_sender"  # where there is one, nobody else may write
+    REFUSED_SENDER = "refused_sender"  # may not write; stronger than being allowed
 
 
 class Role(models.Model):
-    """A role on a list, given to a person or to a bare address."""
+    """A role on a list, given to a person, a bare address, the members of a list, or (senders only) a whole domain."""
 
     list = models.ForeignKey(List, models.CASCADE, related_name="roles")
     kind = models.TextField(choices=RoleKind.choices)
     person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="roles")
     address = models.ForeignKey(Address, models.CASCADE, null=True, related_name="roles")
-    created = models.DateTimeField(auto_now_add=True)
-
     source = models.ForeignKey("store.Source", models.SET_NULL, null=True, related_name="+")  # null: given by hand
     group = models.ForeignKey(List, models.CASCADE, null=True, related_name="roles_of_members")
     domain = models.TextField(default="", blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
     class Meta:
         db_table = "role"
         constraints = [
-            models.CheckConstraint(condition=Q(person__isnull=True) ^ Q(address__isnull=True), name="role_has_one_holder"),
+            models.CheckConstraint(
+                condition=Q(person__isnull=False, address__isnull=True, group__isnull=True, domain="")
+                | Q(person__isnull=True, address__isnull=False, group__isnull=True, domain="")
+                | Q(person__isnull=True, address__isnull=True, group__isnull=False, domain="")
+                | (Q(person__isnull=True, address__isnull=True, group__isnull=True) & ~Q(domain="")),
+                name="role_has_one_holder",
+            ),
+            models.UniqueConstraint(fields=["list", "kind", "group"], name="role_once_per_group", condition=Q(group__isnull=False)),
+            models.UniqueConstraint(fields=["list", "kind", "domain"], name="role_once_per_domain", condition=~Q(domain="")),
             models.UniqueConstraint(fields=["list", "kind", "person"], name="role_once_per_person", condition=Q(person__isnull=False)),
             models.UniqueConstraint(fields=["list", "kind", "address"], name="role_once_per_address", condition=Q(address__isnull=False)),
         ]

@@ -1,6 +1,6 @@
 """Who may do what on a list, and whom a role reaches.
 
-A role is held by a person or by a bare address; whoever has an address has its roles. Somebody without a right is told
+A role is held by a person, a bare address, or the members of a list; whoever has an address has its roles. Somebody without a right is told
 nothing, not even that the list exists.
 """
 
@@ -14,6 +14,9 @@ from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Administrator, Organisation
 from colporteur.store.people import Address, Person
+
+GROUP_MOST = 200
+"""Members of a list that has a role who are written to: a role for a very long list is no reason for as many letters."""
 
 
 class Right(StrEnum):
@@ -29,6 +32,8 @@ _BY_ROLE: dict[RoleKind, frozenset[Right]] = {
     RoleKind.OWNER: frozenset({Right.SEE, Right.MODERATE, Right.MANAGE}),
     RoleKind.MODERATOR: frozenset({Right.SEE, Right.MODERATE}),
     RoleKind.FREE_SENDER: frozenset(),
+    RoleKind.ALLOWED_SENDER: frozenset(),
+    RoleKind.REFUSED_SENDER: frozenset(),
 }
 
 
@@ -94,10 +99,11 @@ def addresses_of(list_: List, kind: RoleKind) -> list[Address]:
     found: dict[tuple[str, int], Address] = {}
     roles = Role.objects.filter(list=list_, kind=kind).select_related("person", "address__person").prefetch_related("person__addresses").order_by("id")
     for role in roles:
-        address = role.address or _best(role.person)
-        holder = role.person or (role.address.person if role.address else None)
-        if address and not (holder and not holder.is_active):
-            found.setdefault(("person", holder.pk) if holder else ("address", address.pk), address)
+        held = [role.address or _best(role.person)] if not role.group_id else Address.objects.filter(_current(role.group_id)).select_related("person").order_by("id")[:GROUP_MOST]
+        for address in held:
+            holder = address.person if address else None
+            if address and not (holder and not holder.is_active):
+                found.setdefault(("person", holder.pk) if holder else ("address", address.pk), address)
     if not found and kind == RoleKind.MODERATOR:
         return addresses_of(list_, RoleKind.OWNER)
     return list(found.values())
@@ -105,9 +111,9 @@ def addresses_of(list_: List, kind: RoleKind) -> list[Address]:
 
 def holds(list_: List, address: Address, *kinds: RoleKind) -> bool:
     """Whether the address, or the person it belongs to, has one of the roles."""
-    holder = Q(address=address)
+    holder = Q(address=address) | Q(group__in=_lists_of(address=address))
     if address.person_id:
-        holder |= Q(person=address.person_id) | Q(address__person=address.person_id)
+        holder |= Q(person=address.person_id) | Q(address__person=address.person_id) | Q(group__in=_lists_of(address__person=address.person_id))
     return Role.objects.filter(holder, list=list_, kind__in=kinds).exists()
 
 
@@ -124,7 +130,17 @@ def administrators() -> list[Address]:
 
 
 def _held_by(person: Person) -> Q:
-    return Q(person=person) | Q(address__person=person)
+    return Q(person=person) | Q(address__person=person) | Q(group__in=_lists_of(address__person=person))
+
+
+def _lists_of(**who: object) -> QuerySet[Membership, int]:
+    """Lists somebody is on."""
+    return Membership.objects.filter(until__isnull=True, **who).values_list("list_id", flat=True)
+
+
+def _current(list_: int) -> Q:
+    """Addresses on a list."""
+    return Q(pk__in=Membership.objects.filter(list=list_, until__isnull=True).values("address_id"))
 
 
 def _administered_by(person: Person) -> Exists:

@@ -15,6 +15,13 @@ def test_the_nearest_layer_wins_and_tells_what_it_hides() -> None:
     assert found == ("[l]", Layer.LIST, "[d]", Layer.DOMAIN)
 
 
+def test_who_vouches_for_senders_is_said_by_site_and_organisation_only() -> None:
+    assert changed({}, {"trusted_servers": "MX.Example.org mx2.example.org"}, Layer.SITE)[0] == {"trusted_servers": "mx.example.org\nmx2.example.org"}
+    with pytest.raises(ValueError, match="site, organisation"):
+        changed({}, {"trusted_servers": "mx.evil.example"}, Layer.LIST)
+    assert policy_of({Layer.ORGANISATION: {"trusted_servers": "mx.example.org"}, Layer.LIST: {"trusted_servers": "mx.evil.example"}}).trusted_servers == "mx.example.org"
+
+
 def test_none_means_none_chosen_and_still_comes_from_its_layer() -> None:
     found = effective({Layer.SITE: {"footer": "f"}, Layer.LIST: {"footer": None}})["footer"]
     assert (found.value, found.origin, found.inherited) == ("", Layer.LIST, "f")
@@ -65,8 +72,8 @@ def test_a_prefix_is_one_line_that_can_be_printed(text: str) -> None:
 
 def test_a_layer_changes_all_at_once_or_not_at_all() -> None:
     held = {"prefix": "[a]", "posting": "world", "of_an_older_release": 1}
-    layer, different = changed(held, {"prefix": None, "posting": "world", "max_size": "5M"})
+    layer, different = changed(held, {"prefix": None, "posting": "world", "max_size": "5M"}, Layer.LIST)
     assert layer == {"posting": "world", "of_an_older_release": 1, "max_size": 5 * 1024 * 1024}
     assert different == {"prefix": ("[a]", None), "max_size": (None, 5 * 1024 * 1024)}
     with pytest.raises(ValueError, match=r"posting.*nonsense"):
-        changed(held, {"posting": "x", "nonsense": None})
+        changed(held, {"posting": "x", "nonsense": None}, Layer.LIST)

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from colporteur.domain.moderation.allowed import allowed
 from colporteur.domain.moderation.ambiguous import ambiguous
 from colporteur.domain.moderation.automatic import automatic
 from colporteur.domain.moderation.blocked import blocked
 from colporteur.domain.moderation.facts import Action, Facts, Finding, Value, Verdict
+from colporteur.domain.moderation.internal import internal
 from colporteur.domain.moderation.loop import loop
 from colporteur.domain.moderation.posting import posting
+from colporteur.domain.moderation.refused import refused
 from colporteur.domain.moderation.size import size
 from colporteur.domain.moderation.unreadable import unreadable
 
 Rule = Callable[[Facts], tuple[Finding, ...]]
 
-RULES: tuple[Rule, ...] = (loop, automatic, blocked, unreadable, ambiguous, size, posting)
+RULES: tuple[Rule, ...] = (loop, automatic, blocked, refused, internal, allowed, unreadable, ambiguous, size, posting)
 
 _STRENGTH = list(Action)
 

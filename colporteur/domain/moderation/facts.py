@@ -40,6 +40,11 @@ class Facts:
     free_sender: bool = False
     moderator: bool = False
     owner: bool = False
+    internal: bool = False  # the author's address is the organisation's: of its domains, or of somebody who looks after it
+    proof: str = ""  # what a named server says that proves the author; empty: nothing
+    restricted: bool = False  # the list names allowed senders
+    allowed_sender: bool = False
+    refused_sender: str = ""  # an author whom the list refuses
 
     @property
     def name(self) -> str:

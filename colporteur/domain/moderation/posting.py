@@ -29,7 +29,7 @@ def posting(facts: Facts) -> tuple[Finding, ...]:
     if remark := _pass(facts):
         return (Finding("posting", Action.NONE, remark, {"name": facts.name}, facts.sender),)
     mode = facts.policy.posting
-    if facts.known or facts.member:
+    if facts.known or facts.member or (facts.internal and facts.proof):
         return (Finding("posting", Action.HOLD, _MODE[mode], {"name": facts.name}, facts.sender),)
     action = _STRANGER[facts.policy.stranger]
     return (Finding("posting", action, (_MODE if action is Action.HOLD else _REFUSED)[mode], {"name": facts.name}, facts.sender),)
@@ -39,11 +39,12 @@ def _pass(facts: Facts) -> str:
     """Why the author may write without waiting; empty when they may not."""
     mode = facts.policy.posting
     reasons = (
-        (facts.moderator, _("{name} is a moderator")),
-        (facts.owner, _("{name} looks after the list")),
+        (facts.moderator and not facts.policy.moderate_all, _("{name} is a moderator")),
+        (facts.owner and not facts.policy.moderate_all, _("{name} looks after the list")),
         (facts.free_sender, _("{name} writes without waiting")),
+        (mode is not Posting.NOBODY and facts.allowed_sender, _("{name} is an allowed sender of the list")),
         (mode is not Posting.NOBODY and facts.member, _("{name} is a member of the list")),
-        (mode is Posting.KNOWN and facts.known, _("We know {name}")),
+        (mode is Posting.KNOWN and (facts.known or (facts.internal and bool(facts.proof))), _("We know {name}")),
         (mode is Posting.WORLD, _("Anybody may write to this list")),
     )
     return next((reason for holds, reason in reasons if holds), "")

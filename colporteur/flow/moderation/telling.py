@@ -14,7 +14,7 @@ from colporteur.domain.addresses import Service
 from colporteur.domain.policy import Policy
 from colporteur.domain.posts import Decision
 from colporteur.flow import letters
-from colporteur.flow.moderation.facts import Known
+from colporteur.flow.moderation.known import Known
 from colporteur.flow.moderation.sentences import Reasoned, reasons, sized
 from colporteur.mail.parse import readable
 from colporteur.store.lists import List, RoleKind

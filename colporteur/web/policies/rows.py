@@ -13,7 +13,7 @@ from colporteur.store.lists import List, RoleKind
 from colporteur.web.templatetags.look import octets
 
 MEGABYTE = 1024 * 1024
-LONG = ("blocked", "footer")
+LONG = ("blocked", "footer", "trusted_servers")
 
 
 @dataclass
@@ -82,6 +82,8 @@ def rows(found: Mapping[str, Effective], here: Layer, places: Sequence[Layer], n
     answer: dict[str, list[Row]] = {}
     for name, option in OPTIONS.items():
         data, effective = option.metadata, found[name]
+        if here not in data["only"]:
+            continue
         origin = Layer.SITE if effective.origin == Layer.DEFAULT else effective.origin
         ruler = [(layer_name(place), place == origin) for place in places if place != Layer.ORGANISATION or place in (origin, here)]
         inherited = _("Would be: %(value)s (%(origin)s)") % {"value": shown(name, effective.inherited), "origin": layer_name(effective.inherited_origin).lower()}
