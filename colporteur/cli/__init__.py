@@ -34,7 +34,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "member": ("members", "Members of a list."),
     "transport": ("transports", "Ways out: SMTP relays and folders."),
     "destination": ("destinations", "Domains that share a provider, and what it allows."),
-    "organisation": ("organisations", "What an organisation's lists may send."),
+    "organisation": ("organisations", "Organisations: administrators, quotas, limits."),
     "mailbox": ("mailboxes", "IMAP and POP3 accounts lists are collected from."),
     "deliver": ("deliver", "Hand a message in from a pipe."),
     "post": ("posts", "Messages received, and what is decided about them."),

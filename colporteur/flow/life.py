@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.posts import PostState
-from colporteur.flow import naming, routes, templates
+from colporteur.flow import naming, quotas, routes, templates
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.lists import Alias, List, ListState, Role
@@ -93,6 +93,8 @@ def restore(address: str, now: datetime, *, by: Person | str) -> List:
     """Bring a deleted list back as it was. Raises ``ValueError`` when there is none (any more)."""
     checked = normal(address)
     found = List.objects.select_related("organisation", "domain").filter(address=checked, state=ListState.DELETED, purge_at__gt=now).first()
+    if found is not None:
+        quotas.check_list(found.organisation, found.domain)
     if found is None or not _move(found, ListState.DELETED, ListState(found.state_before or ListState.ACTIVE), "list.restored", now, by):
         raise ValueError(_("there is no deleted list %(address)s") % {"address": checked})
     found.state_before, found.purge_at = "", None
@@ -115,6 +117,8 @@ def move(list_: List, address: str, now: datetime, *, by: Person | str, keep: bo
     if domain is None:
         raise ValueError(_("%(domain)s is not a domain of this installation: a list can only move to one of its domains") % {"domain": checked.rpartition("@")[2]})
     naming.free(checked, row)
+    if domain.organisation_id != row.organisation_id or domain.pk != row.domain_id:
+        quotas.check_list(domain.organisation, domain)
     Alias.objects.filter(list=row, address=checked).delete()  # back to an address it had
     row.template, row.policy = templates.carried(row, domain.organisation)
     row.address, row.domain, row.organisation = checked, domain, domain.organisation
@@ -144,6 +148,7 @@ def copy(list_: List, address: str, now: datetime, *, by: Person | str, title: s
     if domain is None:
         raise ValueError(_("%(domain)s is not a domain of this installation: a list can only be copied to one of its domains") % {"domain": checked.rpartition("@")[2]})
     naming.free(checked)
+    quotas.check_list(domain.organisation, domain)
     template, own = templates.carried(list_, domain.organisation)
     made = List.objects.create(
         organisation=domain.organisation, domain=domain, address=checked, title=title or list_.title, description=list_.description, template=template,
@@ -157,6 +162,7 @@ def copy(list_: List, address: str, now: datetime, *, by: Person | str, title: s
         with connection.cursor() as cursor:
             cursor.execute(_COPY_MEMBERS, {"new": made.pk, "old": list_.pk, "now": now})
             count = cursor.rowcount
+        quotas.check_members(made, count)
         journal.write("memberships.joined", now, actor=actor(by), organisation=made.organisation_id, list=made.pk, count=count, by=str(by), source=list_.address)
     log.info("copied list=%s to=%s members=%s", list_.address, checked, members)
     return made

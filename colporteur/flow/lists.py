@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain import policy as options
 from colporteur.domain.addresses import normal
 from colporteur.domain.routes import read
-from colporteur.flow import creating, life, naming, roles, routes, templates
+from colporteur.flow import creating, life, naming, quotas, roles, routes, templates
 from colporteur.flow.contradictions import warnings as warnings
 from colporteur.flow.organisations import actor, default_organisation
 from colporteur.store import journal
@@ -52,8 +52,10 @@ def create(address: str, template: str, owner_email: str, now: datetime, *, titl
         raise ValueError(_("a list cannot own itself: name a person as the owner"))
     creating.check(domain, by, asked)
     naming.free(checked)
+    belongs = domain.organisation if domain else organisation or default_organisation()
+    quotas.check_list(belongs, domain)
     made = List.objects.create(
-        organisation=domain.organisation if domain else organisation or default_organisation(),
+        organisation=belongs,
         domain=domain, address=checked, title=_title(title), template=template, list_id=checked.replace("@", "."),
         state=ListState.PENDING if asked else ListState.ACTIVE,
     )  # fmt: skip
@@ -93,6 +95,7 @@ def set_policy(list_: List, values: Mapping[str, str | None], by: Person | str, 
     """
     row = List.objects.select_for_update().get(pk=list_.pk)
     row.policy, changed = options.changed(row.policy, values, options.Layer.LIST)
+    quotas.check_size(row, changed.get("max_size", (None, None))[1])
     for name, (old, new) in changed.items():
         _changed(row, name, _said(old), _said(new), now, by)
     row.save(update_fields=["policy"])

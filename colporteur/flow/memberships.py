@@ -17,6 +17,7 @@ from colporteur.domain.mailings import MailingKind
 from colporteur.domain.policy import Leaving
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
+from colporteur.flow import quotas
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.journal import JournalEntry
@@ -116,6 +117,7 @@ def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime
             made += _add_chunk(list_, wanted[start : start + CHUNK], now, source, bring_back, answer)
             if progress:
                 progress(min(start + CHUNK, len(wanted)))
+        quotas.check_members(list_, len(made))
         _journal_joined(list_, made, now, by, source)
     answer.refused.sort()
     log.info("members-added list=%s added=%d already=%d refused=%d left=%d", list_.address, answer.added, answer.already, len(answer.refused), len(answer.left))

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from colporteur.domain import naming
 from colporteur.domain.addresses import normal
+from colporteur.flow import quotas
 from colporteur.store import journal
 from colporteur.store.organisations import Creation, Domain, Organisation
 from colporteur.store.people import Person
@@ -64,6 +65,7 @@ def add_domain(name: str, organisation: Organisation | None, now: datetime, *, b
     if taken := Domain.objects.filter(name=checked).select_related("organisation").first():
         raise ValueError(_("the domain %(name)s is there already, with the organisation %(organisation)s") % {"name": checked, "organisation": taken.organisation})
     organisation = organisation or default_organisation()
+    quotas.check_domain(organisation)
     domain = Domain.objects.create(name=checked, organisation=organisation)
     journal.write("domain.added", now, actor=actor(by), organisation=organisation.id, domain=checked, by=str(by))
     log.info("added domain=%s organisation=%s", checked, organisation.id)
@@ -111,6 +113,27 @@ def change_domain(domain: Domain, values: Mapping[str, str], now: datetime, *, b
     if unknown := set(values) - set(checked):
         raise ValueError(_("a domain has no setting %(name)s; known: %(known)s") % {"name": sorted(unknown)[0], "known": "creation, name_begins, name_reason, forbidden_names"})
     return _set(row, domain, checked, "domain.changed", now, by, domain=row.name, organisation_id=row.organisation_id)
+
+
+@transaction.atomic
+def change(organisation: Organisation, values: Mapping[str, str], now: datetime, *, by: Person | str) -> bool:
+    """Name, language (en, fr) and naming rules: ``name``, ``language``, ``name_begins``, ``name_reason``, ``forbidden_names``.
+    All or none; whether anything changed. Raises ``ValueError`` saying what to write."""
+    row = Organisation.objects.select_for_update().get(pk=organisation.pk)
+    checked = naming_values(values)
+    if "name" in values:
+        checked["name"] = " ".join(values["name"].replace("\x00", "").split())[:200]
+        if not checked["name"]:
+            raise ValueError(_("an organisation needs a name"))
+        if Organisation.objects.filter(name=checked["name"]).exclude(pk=row.pk).exists():
+            raise ValueError(_("there is an organisation called %(name)s already") % {"name": checked["name"]})
+    if "language" in values:
+        if values["language"] not in dict(settings.LANGUAGES):
+            raise ValueError(_("the language must be en or fr"))
+        checked["language"] = values["language"]
+    if unknown := set(values) - set(checked):
+        raise ValueError(_("an organisation has no setting %(name)s; known: %(known)s") % {"name": sorted(unknown)[0], "known": "name, language, name_begins, name_reason, forbidden_names"})
+    return _set(row, organisation, checked, "organisation.changed", now, by, organisation_id=row.pk)
 
 
 def naming_values(values: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from colporteur.domain import policy as options
+from colporteur.flow import quotas
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.organisations import Domain, Organisation, Site
@@ -27,6 +28,8 @@ def set_policy(place: Place, values: Mapping[str, str | None], by: Person | str,
     """
     row = type(place).objects.select_for_update().get(pk=place.pk)
     row.policy, changed = options.changed(row.policy, values, _LAYERS[type(place)])
+    if not isinstance(row, OwnTemplate):
+        quotas.check_size(row, changed.get("max_size", (None, None))[1])
     row.save(update_fields=["policy"])
     place.policy = row.policy
     wanted = {name: new for name, (_old, new) in changed.items()}

@@ -134,7 +134,7 @@ def _end(number: int, state: RequestState, now: datetime, by: Person | str, reas
     row.save()
     if list_ is not None and state is not RequestState.ACTIVATED:
         list_.delete()  # it never had members or messages; its name is free again
-    _tell_person(row, now, by)
+    _tell_person(row, now)
     log.info("%s list=%s by=%s", state.value, row.address, by.pk if isinstance(by, Person) else by)
     return Decided(True, row)
 
@@ -154,7 +154,7 @@ def _tell_administrators(request: ListRequest, now: datetime) -> None:
         letters.send("asked", to, now, fields=fields | {"link": page, "activate": f"{page}?do=activate", "refuse": f"{page}?do=refuse"}, language=language)
 
 
-def _tell_person(request: ListRequest, now: datetime, by: Person | str) -> None:
+def _tell_person(request: ListRequest, now: datetime) -> None:
     to = Address.objects.select_related("person").filter(email=request.person.primary_email).first()
     if to is None or request.state == RequestState.WITHDRAWN:
         return

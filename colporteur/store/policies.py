@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from colporteur.domain.policy import Effective, Layer, Policy, effective, policy_of
@@ -36,8 +37,10 @@ def template_policy(key: str) -> Mapping[str, Any]:
 
 
 def policy(list_: List, site: Mapping[str, Any] | None = None) -> Policy:
-    """Effective policy of a list."""
-    return policy_of(layers(list_, site))
+    """Effective policy of a list. What its organisation or domain allows a message at most bounds it (``domain.quotas``)."""
+    found = policy_of(layers(list_, site))
+    most = [place.quotas["message_size"] for place in (list_.organisation, list_.domain) if place and "message_size" in place.quotas]
+    return replace(found, max_size=min(found.max_size, *most)) if most else found
 
 
 def explained(list_: List) -> dict[str, Effective]:

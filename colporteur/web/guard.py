@@ -169,7 +169,10 @@ class Navigation:
             words += [("people", gettext("People"), 0), ("settings", gettext("Settings"), 0)]
             if demo.filled():
                 words += [("try", gettext("Try it"), 0), ("outbox", gettext("Outbox"), 0)]
-        return [Entry(label, reverse(name), self.section == name, count) for name, label, count in words]
+        entries = [Entry(label, reverse(name), self.section == name, count) for name, label, count in words]
+        if not self.person.is_admin:
+            entries += [Entry(str(one), reverse("organisation", args=[one.pk]), self.section == "settings") for one in organisations_for(self.person).order_by("name")[:2]]
+        return entries
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:

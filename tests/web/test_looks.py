@@ -73,7 +73,7 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     asked = requests.ask(world.member, "amap-chorale@paniersdusaule.example", "discussion", "Les choristes s’écrivent entre eux, et avec le chef de chœur.", now, title="Chorale")
     own = templates.make("Groupes de distribution", "working-group", now, by="test", organisation=world.list.organisation, sentence="Pour les lieux de distribution.")
     names = {
-        "templates": [], "template-add": [], "template": [own.pk], "template-policy": [own.pk],
+        "organisation": [world.list.organisation_id], "templates": [], "template-add": [], "template": [own.pk], "template-policy": [own.pk],
         "requests": [], "request": [asked.pk], "domain": [world.list.domain_id],
         "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "list-settings": [world.list.pk],
         "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],

@@ -45,7 +45,7 @@ MAY["list-addresses"] = (OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("list-copy", "lists-deleted", "list-new", "request", "domain", "domain-policy", "organisation-policy", "domain-route", "organisation-route"), (ORGANISER, ADMIN))
 MAY["requests"] = SIGNED_IN
 MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes lists at once need not ask
-MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy"), (ORGANISER, ADMIN))
+MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy", "organisation"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 # Addresses that only take POST -> the same.
@@ -102,7 +102,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     organisations.change_domain(Domain.objects.get(pk=world.list.domain_id), {"creation": "request"}, timezone.now(), by="test")
     asked = requests.ask(people.add("demandeuse@courriel.example", now=timezone.now()), "chorale@paniersdusaule.example", "discussion", "Secret", timezone.now())
     own = templates.make("À nous", "discussion", timezone.now(), by="test", organisation=world.list.organisation)
-    by_noun |= {"template": [own.pk], "template-policy": [own.pk]}
+    by_noun |= {"template": [own.pk], "template-policy": [own.pk], "organisation": [world.list.organisation_id]}
     by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
@@ -151,6 +151,7 @@ def test_posting_to_a_page_one_may_not_see_changes_nothing(world: World, argumen
         client.post(reverse("request", args=arguments["request"]), {"decision": "activate"})
         client.post(reverse("domain", args=[world.list.domain_id]), {"creation": "anybody"})
         client.post(reverse("template", args=arguments["template"]), {"wish": "delete"})
+        client.post(reverse("organisation", args=arguments["organisation"]), {"part": "give", "email": "intrus@courriel.example"})
         client.post(reverse("template-policy", args=arguments["template"]), {"prefix": "[x]"})
         client.post(reverse("lists-delete"), {"who": [world.list.pk], "sure": "1"})
         client.post(reverse("list-addresses", args=[world.list.pk]), {"address": "intrus@paniersdusaule.example"})

@@ -1,0 +1,41 @@
+"""An organisation's page: administrators, quotas with their origin, naming rule; what only the site may change."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+from django.utils import timezone
+
+from colporteur.flow import administrators, limits, policies, quotas
+from colporteur.store.organisations import Organisation
+from tests.web.conftest import World, signed_in
+
+
+def test_its_administrator_changes_names_and_offices_but_not_the_quotas(world: World) -> None:
+    browser, where = signed_in(world.organiser), reverse("organisation", args=[world.list.organisation_id])
+    organisation = Organisation.objects.get(pk=world.list.organisation_id)
+    quotas.change(policies.site(), {"lists": "50"}, timezone.now(), by="test")
+    page = browser.get(where).content.decode()
+    assert "set for the site" in page and "Save the quotas" not in page and "paniersdusaule.example" in page
+    browser.post(where, {"part": "quotas", "lists": "100"})
+    browser.post(where, {"part": "about", "name": "Les Paniers", "language": "fr", "name_begins": "amap-", "name_reason": "", "forbidden_names": "test*"})
+    browser.post(where, {"part": "give", "email": "paul.kerneis@paniersdusaule.example"})
+    organisation.refresh_from_db()
+    assert (organisation.quotas, organisation.name, organisation.name_begins) == ({}, "Les Paniers", "amap-")
+    assert {one.primary_email for one in administrators.of(organisation)} == {"yann.bescond@paniersdusaule.example", "paul.kerneis@paniersdusaule.example"}
+    assert "cannot be the beginning" in browser.post(where, {"part": "about", "name": "x", "language": "fr", "name_begins": "é"}).content.decode()
+    gone = browser.post(where, {"part": "take", "email": "yann.bescond@paniersdusaule.example"})
+    assert gone["Location"] == "/" and browser.get(where).status_code == 404  # the office was one's own
+
+
+def test_the_sites_administrator_sets_quotas_and_sending_limits(world: World) -> None:
+    browser, where = signed_in(world.admin), reverse("organisation", args=[world.list.organisation_id])
+    browser.post(where, {"part": "quotas", "lists": "3", "domains": "", "members": "1000", "message_size": "10M", "rates": "200/hour\n2000/day"})
+    organisation = Organisation.objects.get(pk=world.list.organisation_id)
+    assert organisation.quotas == {"lists": 3, "members": 1000, "message_size": 10 * 1024 * 1024}
+    assert [str(limit.rate) for limit in limits.show(limits.of_organisation(organisation))] == ["200/hour", "2000/day"]
+    new = {"address": "x@paniersdusaule.example", "template": "discussion", "owner": "a@a.example"}
+    assert "may have 3 lists" in browser.post(reverse("list-new"), new).content.decode()
+    wrong = browser.post(where, {"part": "quotas", "lists": "beaucoup", "rates": "200/hour"}).content.decode()
+    assert "must be a whole number" in wrong and "beaucoup" in wrong
+    organisation.refresh_from_db()
+    assert organisation.quotas["lists"] == 3
