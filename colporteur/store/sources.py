@@ -207,7 +207,7 @@ def look(source: Source) -> Change:
 
 def apply_members(source: Source, now: datetime) -> tuple[list[int], list[int]]:
     """Make the staged change of members; the ids of the addresses that joined and that left."""
-    values = {"list": source.list_id, "source": source.pk, "now": now}
+    values: dict[str, Any] = {"list": source.list_id, "source": source.pk, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(_ADDRESSES, values)
         cursor.execute(_JOIN, values)
@@ -221,7 +221,7 @@ def apply_members(source: Source, now: datetime) -> tuple[list[int], list[int]]:
 
 def apply_roles(source: Source, now: datetime) -> tuple[list[int], list[int]]:
     """Make the staged change of roles; the ids of the addresses that were given one and that lost it."""
-    values = {"list": source.list_id, "source": source.pk, "feeds": source.feeds, "now": now}
+    values: dict[str, Any] = {"list": source.list_id, "source": source.pk, "feeds": source.feeds, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(_ADDRESSES, values)
         cursor.execute(_GIVE, values)
