@@ -107,7 +107,7 @@ def refused(group: int, code: int, text: str, now: datetime) -> Act:
     if answer.act is Act.SLOW:
         if row.changed_at is None or now - row.changed_at > timedelta(seconds=HALVE_SECONDS) or row.percent == 100:
             row.percent, row.changed_at, row.reason = halved(row.percent), now, reply
-            log.warning("slower group=%s percent=%d reply=%r", row.name, row.percent, reply[:200])
+            log.warning("destination-slower group=%s percent=%d reply=%r", row.name, row.percent, reply[:200])
     elif answer.act is Act.PAUSE:
         row.refusals += 1
         if row.refusals < PATIENCE:
@@ -115,7 +115,7 @@ def refused(group: int, code: int, text: str, now: datetime) -> Act:
             return answer.act
         if not row.paused:
             journal.write("destination.paused", now, group=row.title, reason=reply)
-            log.warning("paused group=%s until=%s reply=%r", row.name, until.isoformat(), reply[:200])
+            log.warning("destination-paused group=%s until=%s reply=%r", row.name, until.isoformat(), reply[:200])
         row.paused, row.reason, row.refusals = True, reply, 0
     else:
         row.reason = reply
