@@ -132,7 +132,7 @@ SECTIONS: dict[str, str] = {
     MODERATION: _("Moderation"),
     REPLIES: _("Replies"),
     MESSAGE: _("The message"),
-    LEAVING: _("Leaving"),
+    LEAVING: _("Joining and leaving"),
     NOTICES: _("Notices"),
     SERVICE: _("Service"),
 }
@@ -174,6 +174,8 @@ class Policy:
     own_copy: bool = _option(True, MESSAGE, _("Authors get their own copy"), _("The author of a message receives it like the other members."))
     skip_addressed: bool = _option(False, MESSAGE, _("Skip people already addressed"), _("Members who stand in To or Cc of the message get no second copy from the list."))
 
+    joining: Joining = _option(Joining.CLOSED, LEAVING, _("Joining the list"), _("Who asks to join gets a letter first, and joins only by saying yes to it. Owners can always add members."), choices={
+        "confirm": _("Anybody joins"), "approval": _("Anybody asks, and an owner decides"), "closed": _("Only an owner adds members")})
     leaving: Leaving = _option(Leaving.FREE, LEAVING, _("Leaving the list"), _("Whether members can unsubscribe by themselves; if so each message says how."), choices={
         "free": _("Members leave when they like"), "closed": _("Only an owner removes members")})
 
@@ -184,11 +186,11 @@ class Policy:
     tell_unmoderated: bool = _option(False, NOTICES, _("Tell the author: sent at once"), _("The author is told of every message that went out without waiting."))
     tell_expired: bool = _option(True, NOTICES, _("Tell the author: expired"), _("The author is told when nobody decided in time."))
 
-    service_off: ServiceOff = _option(ServiceOff.REJECT, SERVICE, _("Mail while the service is off"), _("What a sender is told while the list's service is switched off."), choices={
-        "reject": _("Refused with a clear text"), "defer": _("Try again later")})
     reports_to: ReportsTo = _option(ReportsTo.NOBODY, NOTICES, _("Tell of failed copies"), _("Who gets a letter when copies of a message could not be delivered. Only owners are told the addresses."), choices={
         "sender": _("The author of the message"), "owner": _("The owners"), "nobody": _("Nobody; screens show it")})
 
+    service_off: ServiceOff = _option(ServiceOff.REJECT, SERVICE, _("Mail while the service is off"), _("What a sender is told while the list's service is switched off."), choices={
+        "reject": _("Refused with a clear text"), "defer": _("Try again later")})
     keep_deleted: int = _option(30, SERVICE, _("A deleted list is kept"), _("So long it can be restored with everything it has; then it goes for good."), unit="days", least=1, most=365)
 
 
@@ -234,10 +236,10 @@ def parse(name: str, text: Any) -> Any:
 def _text(name: str, value: str) -> str:
     if len(value) > 20_000:
         raise Invalid(_("%(name)s is longer than 20,000 characters"), name=name)
-    if name == "blocked":
-        return "\n".join(_blocked(entry) for entry in re.split(r"[\s,;]+", value) if entry)
     if name == "trusted_servers":
         return "\n".join(_server(entry) for entry in re.split(r"[\s,;]+", value) if entry)
+    if name == "blocked":
+        return "\n".join(_blocked(entry) for entry in re.split(r"[\s,;]+", value) if entry)
     if name not in ("prefix", "reply_address"):
         return value
     value = value.strip()
@@ -268,10 +270,10 @@ def changed(held: Mapping[str, Any], values: Mapping[str, str | None], here: Lay
     for name, text in values.items():
         try:
             parsed[name] = parse(name, text)
-        except Invalid as error:
-            wrong.append(error)
             if text is not None and here not in OPTIONS[name].metadata["only"]:
                 raise Invalid(_("%(name)s can only be set for: %(known)s"), name=name, known=", ".join(OPTIONS[name].metadata["only"]))
+        except Invalid as error:
+            wrong.append(error)
     if wrong:
         raise Invalid.all_of(wrong)
     layer = {name: value for name, value in held.items() if parsed.get(name, value) is not None}

@@ -33,7 +33,7 @@ TEMPLATES: dict[str, Template] = {
         Template(
             "discussion", _("Discussion"), _("Members write to each other; replies go to the list."),
             _("For a group that talks by mail. What members write leaves at once; what others write waits for a moderator. Members come and go freely."),
-            {"posting": "members", "reply_to": "list"},
+            {"posting": "members", "reply_to": "list", "joining": "confirm"},
         ),
         Template(
             "distribution", _("Distribution group"), _("One address that reaches a group; replies go to the author."),
@@ -48,17 +48,17 @@ TEMPLATES: dict[str, Template] = {
         Template(
             "announce", _("Announcements"), _("A few people write, everybody reads."),
             _("For news to all: messages of free senders and moderators leave at once, those of members wait, strangers are refused. Replies go to the author."),
-            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "urgency": "patient"},
+            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "joining": "confirm", "urgency": "patient"},
         ),
         Template(
             "newsletter", _("Newsletter"), _("Messages to subscribers who can always leave."),
             _("For a public of subscribers: only free senders and moderators write, the list stands as the sender, and every copy says how to leave."),
-            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "leaving": "free", "from_form": "list", "urgency": "patient"},
+            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "joining": "confirm", "leaving": "free", "from_form": "list", "urgency": "patient"},
         ),
         Template(
             "working-group", _("Private working group"), _("Members write to each other; others wait for a moderator."),
             _("For a small group that works together: replies go to the list, what comes from outside waits up to 15 days for a moderator."),
-            {"posting": "members", "reply_to": "list", "expire_days": 15},
+            {"posting": "members", "reply_to": "list", "expire_days": 15, "joining": "approval"},
         ),
         Template(
             "confidential", _("Confidential"), _("Members only; messages of strangers disappear without a word."),

@@ -21,6 +21,8 @@ class Purpose(Enum):
     MODERATE = b"moderate"  # (post, address of the moderator)
     CONFIRM = b"confirm"  # (request, address)
     REQUEST = b"request"  # (request for a list, address of the administrator)
+    JOIN = b"join"  # (request to join, address that joins)
+    ADMIT = b"admit"  # (request to join, address of the owner)
 
 
 LENGTH = 24

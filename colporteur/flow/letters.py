@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
@@ -27,7 +27,7 @@ from colporteur.store.organisations import Domain
 from colporteur.store.people import Address
 from colporteur.store.wordings import Wording
 
-ANSWERS = frozenset({"waiting", "rejected", "distributed", "sent", "expired", "late", "decided", "unclear", "help", "leaving", "left"})
+ANSWERS = frozenset({"waiting", "rejected", "distributed", "sent", "expired", "late", "decided", "unclear", "help", "leaving", "left", "joining", "commands", "answer"})
 """Letters that answer a message; the others are written of our own accord (RFC 3834 section 5)."""
 
 LOCAL_PART = 64  # octets, RFC 5321 section 4.5.3.1.1
@@ -130,6 +130,11 @@ def today(letter: str, to: Address, list_: List | None, now: datetime) -> int:
     sent to people we do not know is bounded by it."""
     found = Mailing.objects.filter(list=list_, letter=letter, created__gt=now - timedelta(days=1)).values("id")
     return Copy.objects.filter(mailing_id__in=found, address=to).count()
+
+
+def written_today(to: Address, names: Collection[str], now: datetime) -> int:
+    """How many letters of these kinds this address got in the last 24 hours, of whatever list."""
+    return Copy.objects.filter(address=to, mailing_id__in=Mailing.objects.filter(letter__in=names, created__gt=now - timedelta(days=1)).values("id")).count()
 
 
 def moment(at: datetime) -> str:

@@ -136,7 +136,7 @@ def _asked(token: str, subject: str, report: bool) -> tuple[Service, str] | None
     key = settings.TOKEN_KEY
     if not report and tokens.read(key, Purpose.MODERATE, token):
         return (Service.MODERATE, token)
-    if not report and tokens.read(key, Purpose.CONFIRM, token):
+    if not report and any(tokens.read(key, purpose, token) for purpose in (Purpose.CONFIRM, Purpose.JOIN, Purpose.ADMIT)):
         return (Service.CONFIRM, token)
     if tokens.read(key, Purpose.COPY, token):
         # The same token names the copy in its envelope sender and in its unsubscribe address; the latter brings the word.

@@ -44,7 +44,16 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "created": ("list", "title", "who", "link", "days", "page"),
     # to anybody
     "signin": ("link", "minutes"),
-    "help": ("list", "title", "owner", "unsubscribe"),
+    "help": ("list", "title", "owner", "unsubscribe", "request"),
+    "commands": ("list", "title", "email", "wanted", "link", "reply"),
+    "answer": ("list", "title", "results"),
+    # about joining
+    "joining": ("list", "title", "email", "owner", "link", "reply"),
+    "invited": ("list", "title", "email", "owner", "link", "reply"),
+    "joined": ("list", "title", "email", "owner", "leave"),
+    "declined": ("list", "title", "email", "reason", "owner"),
+    "admit": ("list", "title", "email", "name", "accept", "refuse", "reply"),
+    "reminder": ("list", "title", "email", "owner", "leave"),
     "leaving": ("list", "title", "email", "link", "reply"),
     "left": ("list", "title", "email", "owner"),
 }

@@ -5,6 +5,7 @@ from colporteur.store.buckets import BucketRow, SlotsOut
 from colporteur.store.clock import Clock
 from colporteur.store.destinations import DestinationGroup, MailDomain
 from colporteur.store.health import Heartbeat
+from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
 from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox

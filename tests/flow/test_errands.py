@@ -320,13 +320,12 @@ def test_where_members_may_not_leave_alone_they_are_told_whom_to_ask(amis: List)
 # --- help ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("service", ["request", "subscribe"])
-def test_help_comes_once_a_day(amis: List, service: str) -> None:
+def test_help_comes_once_a_day(amis: List) -> None:
     for number in range(3):
-        done(asked(amis, service, message(STRANGER, subject=str(number))))
+        done(asked(amis, "request", message(STRANGER, subject=str(number))))
     assert named("help") == [STRANGER]
     tomorrow = NOW + timedelta(days=1, minutes=1)
-    done(asked(amis, service, message(STRANGER, subject="again"), now=tomorrow), tomorrow)
+    done(asked(amis, "request", message(STRANGER, subject="again"), now=tomorrow), tomorrow)
     assert named("help") == [STRANGER] * 2
 
 

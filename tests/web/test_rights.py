@@ -15,6 +15,7 @@ from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
 from colporteur.store.destinations import DestinationGroup
+from colporteur.store.joining import JoinRequest
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Domain
@@ -48,6 +49,8 @@ MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes l
 MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy", "organisation"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
+PUBLIC |= {"join-link", "commands-link"}
+MAY["joining"] = (OWNER, ORGANISER, ADMIN)
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ORGANISER, ADMIN), "list-switch": (OWNER, ORGANISER, ADMIN), "mailbox-do": (OWNER, ORGANISER, ADMIN), "mailing-move": (OWNER, ORGANISER, ADMIN),
@@ -55,6 +58,7 @@ MAY_POST: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 MAY_POST |= {"list-close": (OWNER, ORGANISER, ADMIN), "list-restore": (ORGANISER, ADMIN), "lists-delete": SIGNED_IN}
 MAY_POST["destination-resume"] = (ADMIN,)
+MAY_POST["joining-decide"] = (OWNER, ORGANISER, ADMIN)
 
 
 def _patterns(found: list[URLPattern | URLResolver]) -> Iterator[str]:
@@ -104,6 +108,9 @@ def arguments(world: World) -> dict[str, list[object]]:
     own = templates.make("À nous", "discussion", timezone.now(), by="test", organisation=world.list.organisation)
     by_noun |= {"template": [own.pk], "template-policy": [own.pk], "organisation": [world.list.organisation_id]}
     by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
+    newcomer = Address.objects.create(email="nouvelle@courriel.example")
+    joins = JoinRequest.objects.create(list=world.list, address=newcomer, state="waiting", door="mail", asked_at=timezone.now())
+    by_noun |= {"joining": list_, "joining-decide": [world.list.pk, joins.pk]}
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
     return by_noun | {"transport-limits": [transport.pk], "destination": [group.pk], "destination-resume": [group.pk]}

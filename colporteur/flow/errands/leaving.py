@@ -1,12 +1,10 @@
-"""Mail to ``name-unsubscribe`` and ``name-confirm+TOKEN``: leaving a list by mail.
+"""Mail to ``name-unsubscribe``: leaving a list by mail.
 
 With the token of a copy it is done at once. Without one anybody could have written it, so the member is asked first; the
 answer carries a token that names this errand and is good for a week.
 """
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 from django.conf import settings
 
@@ -20,14 +18,12 @@ from colporteur.flow.errands.message import Message
 from colporteur.flow.errands.request import tell_help
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.mail.reports import Automatic
-from colporteur.store.arrivals import Errand
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from colporteur.store.policies import policy
 
-GOOD_FOR = timedelta(days=7)
 REPORTS = (Automatic.REPORT, Automatic.COMPLAINT, Automatic.RECEIPT, Automatic.AUTO_REPLY)
 """What never asks to leave; a provider's one-click mail may well be made by a program."""
 
@@ -39,25 +35,12 @@ def unsubscribe(message: Message) -> None:
     if message.token:
         left = memberships.leave_by_token(message.token, message.now, by="unsubscribe mail")
         if left and left.member and left.allowed:
-            _told_left(left.list, left.address, message)
+            told_left(left.list, left.address, message)
         elif left and left.member:
-            tell_help(message, left.list)
+            tell_help(message)
         return
     if message.list is not None and message.by_a_person:
         _ask(message, message.list)
-
-
-def confirm(message: Message) -> None:
-    """Leave as was asked, when the answer comes from a person, in time, and names an errand of this list."""
-    found = message.numbers(Purpose.CONFIRM)
-    if found is None or not message.by_a_person:
-        return
-    asked = Errand.objects.filter(pk=found[0], list=message.list, received_at__gt=message.now - GOOD_FOR).first()
-    address = Address.objects.select_related("person").filter(pk=found[1]).first()
-    if asked is None or address is None or message.list is None or policy(message.list).leaving is not Leaving.FREE:
-        return
-    if memberships.leave(message.list, address, message.now, by=address.email):
-        _told_left(message.list, address, message)
 
 
 def _ask(message: Message, list_: List) -> None:
@@ -66,7 +49,7 @@ def _ask(message: Message, list_: List) -> None:
     mine = Address.objects.filter(person=author.person_id) if author.person_id else Address.objects.filter(pk=author.pk)
     membership = Membership.objects.filter(list=list_, until__isnull=True, address__in=mine).select_related("address__person").order_by("id").first()
     if membership is None or policy(list_).leaving is not Leaving.FREE:
-        tell_help(message, list_)
+        tell_help(message)
         return
     member = membership.address
     if letters.today("leaving", member, list_, message.now):
@@ -85,6 +68,7 @@ def _link(list_: List, member: Address) -> str:
     return f"{settings.BASE_URL}/u/{tokens.sign(settings.TOKEN_KEY, Purpose.COPY, mailing, member.pk)}"
 
 
-def _told_left(list_: List, address: Address, message: Message) -> None:
+def told_left(list_: List, address: Address, message: Message) -> None:
+    """Say to somebody who left that it is so."""
     fields = {"list": list_.address, "title": list_.title or list_.address, "email": address.email, "owner": owner_address(list_)}
     letters.send("left", address, message.now, list_=list_, fields=fields, in_reply_to=message.skim.message_id)

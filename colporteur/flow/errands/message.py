@@ -31,12 +31,13 @@ class Message:
     automatic: reports.Automatic
     evidence: str
     now: datetime
+    said: str = ""  # the token of a "confirm TOKEN" in the text
 
     @property
     def token(self) -> str:
         """The token of the recipient, else of the subject, where an address was too long for it."""
         found = _TAG.search(self.skim.subject)
-        return self.errand.token or (found[1].lower() if found else "")
+        return self.errand.token or self.said or (found[1].lower() if found else "")
 
     @property
     def by_a_person(self) -> bool:

@@ -11,12 +11,13 @@ from django.db.models import F, Q
 
 from colporteur.domain.addresses import Service
 from colporteur.flow.errands import aside
-from colporteur.flow.errands.leaving import confirm, unsubscribe
+from colporteur.flow.errands.commands import request, subscribe
+from colporteur.flow.errands.confirming import confirm
+from colporteur.flow.errands.leaving import unsubscribe
 from colporteur.flow.errands.message import Message, message_of
 from colporteur.flow.errands.moderate import moderate
 from colporteur.flow.errands.owner import owner
 from colporteur.flow.errands.report import report
-from colporteur.flow.errands.request import request
 from colporteur.store.arrivals import Errand, ErrandState
 
 log = logging.getLogger("colporteur.errands")
@@ -28,7 +29,7 @@ ERRANDS: dict[Service, Callable[[Message], None]] = {
     Service.CONFIRM: confirm,
     Service.BOUNCES: report,
     Service.REQUEST: request,
-    Service.SUBSCRIBE: request,
+    Service.SUBSCRIBE: subscribe,
 }
 BATCH, ATTEMPTS = 50, 5
 LEASE = timedelta(seconds=20)

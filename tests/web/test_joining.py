@@ -1,0 +1,89 @@
+"""Joining by the web: the letters' links ask before they act, owners decide by link and by their queue."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from colporteur.flow import errands, joining, lists
+from colporteur.store.joining import JoinRequest
+from colporteur.store.memberships import Membership
+from colporteur.store.people import Address
+from tests.flow.posts import asked, letters, text
+from tests.story.scenes import message
+from tests.web.conftest import World, signed_in
+
+MARC = "marc.legoff@courriel.example"
+
+
+@pytest.fixture(autouse=True)
+def reached_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mailbox or not, links are of use."""
+    monkeypatch.setattr("colporteur.flow.letters.public", lambda list_: True)
+
+
+def link(letter: str, after: str = "") -> str:
+    """The path of the last letter's link."""
+    found = re.search(rf"http://testserver(/[jc]/\S+{re.escape(after)})", text(letters(letter)[-1][2]))
+    assert found
+    return found[1]
+
+
+def wants_to_join(world: World, way: str) -> None:
+    lists.set_policy(world.list, {"joining": way}, world.owner, timezone.now())
+    world.list.refresh_from_db()
+    address, _made = Address.objects.get_or_create(email=MARC)
+    joining.ask(world.list, address, timezone.now(), name="Marc <b>Le Goff</b>")
+
+
+def member(world: World, email: str = MARC) -> bool:
+    return Membership.objects.filter(list=world.list, address__email=email, until__isnull=True).exists()
+
+
+def test_the_link_asks_and_the_button_joins(world: World) -> None:
+    wants_to_join(world, "confirm")
+    browser, path = signed_in(None), link("joining")
+    for _scanner in range(3):
+        assert "Join the list" in browser.get(path).content.decode()
+    assert not member(world)
+    assert "is a member now" in browser.post(path).content.decode() and member(world)
+    assert "is a member now" in browser.get(path).content.decode()
+    assert browser.get("/j/" + "a" * 24).status_code == browser.get("/c/" + "a" * 24).status_code == 404
+
+
+def test_an_owner_decides_by_the_link_and_the_second_is_told_who_did(world: World) -> None:
+    wants_to_join(world, "approval")
+    browser = signed_in(None)
+    assert "The owners of" in browser.post(link("joining")).content.decode()
+    path = link("admit", "?do=refuse")
+    page = browser.get(path).content.decode()
+    assert "Marc &lt;b&gt;Le Goff&lt;/b&gt;" in page and "Admit" in page and JoinRequest.objects.get().state == "waiting"
+    assert "is not admitted" in browser.post(path, {"decision": "refuse", "reason": "Complet."}).content.decode()
+    late = browser.post(path, {"decision": "accept"})
+    assert late.status_code == 409 and "refused" in late.content.decode() and not member(world)
+    assert "was not admitted" in browser.get(link("joining")).content.decode()
+
+
+def test_the_queue_of_the_owners(world: World) -> None:
+    wants_to_join(world, "approval")
+    signed_in(None).post(link("joining"))
+    owner, row = signed_in(world.owner), JoinRequest.objects.get()
+    joining.invite(world.list, "zoe@courriel.example", timezone.now(), by=world.owner)
+    assert reverse("joining", args=[world.list.pk]) in owner.get(reverse("members", args=[world.list.pk])).content.decode()
+    page = owner.get(reverse("joining", args=[world.list.pk])).content.decode()
+    assert "Le Goff" in page and "zoe@" in page
+    said = owner.post(reverse("joining-decide", args=[world.list.pk, row.pk]), {"decision": "accept"}, follow=True).content.decode()
+    assert "is a member of" in said and member(world)
+    assert signed_in(world.stranger).post(reverse("joining-decide", args=[world.other.pk, row.pk]), {"decision": "accept"}).status_code == 404
+
+
+def test_commands_are_confirmed_by_their_page(world: World) -> None:
+    asked(world.list, "request", message(world.member.primary_email, subject="", body="set nomail\r\n"), now=timezone.now())
+    errands.do_due(timezone.now())
+    browser, path = signed_in(None), link("commands")
+    found = Membership.objects.filter(list=world.list, address__person=world.member)
+    assert "receive no message" in browser.get(path).content.decode() and found.get().delivery == "each"
+    assert "Done" in browser.post(path).content.decode() and found.get().delivery == "none"
