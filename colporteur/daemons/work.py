@@ -23,6 +23,7 @@ from procrastinate.contrib.django.utils import connector_params
 from colporteur.adapters import dns
 from colporteur.daemons import checks
 from colporteur.daemons.deliver import Delivery
+from colporteur.daemons.sources import Asking
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
 from colporteur.flow import clock, destinations, errands, life, moderation, planning, senders, signing
@@ -68,11 +69,12 @@ async def run(stop: asyncio.Event) -> None:
     delivery = Delivery()
     deliver = Round(Wake.DELIVER, delivery.look)
     plan = Round(Wake.PLAN, _plan, then=[deliver])
-    judge = Round(Wake.JUDGE, _now(moderation.judge_due), then=[plan, deliver])
+    ask = Round("sources", Asking(plan.wake).look)
+    judge = Round(Wake.JUDGE, _now(moderation.judge_due), then=[ask, plan, deliver])
     do_errands = Round(Wake.ERRANDS, _now(errands.do_due), then=[plan, deliver])
     woken = {Wake.JUDGE: judge, Wake.PLAN: plan, Wake.ERRANDS: do_errands, Wake.DELIVER: deliver}
     rounds = [
-        *woken.values(), Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
+        *woken.values(), ask, Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]

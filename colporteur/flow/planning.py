@@ -11,7 +11,7 @@ from django.db.models import F
 from colporteur.domain.mailings import MailingState
 from colporteur.domain.policy import Copies, FromForm
 from colporteur.domain.posts import PostState
-from colporteur.flow import moderation, routes, senders
+from colporteur.flow import moderation, routes, senders, sources
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal
 from colporteur.store.jobs import Wake, wake
@@ -97,17 +97,21 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
         mailing.state = MailingState.RUNNING
     if mailing.planned:
         _planned(mailing, now)
-    mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error"] if first else [])])
+    mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error", "audience_at"] if first else [])])
     wake(Wake.DELIVER)
     return 1
 
 
 def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
-    """Fix what every copy will look like. False: the author's domain is not known yet."""
+    """Fix what every copy will look like, and for whom. False: the author's domain is not known, or a source not asked yet."""
     assert mailing.list
     values = policy(mailing.list)
     if known_only and values.from_form == FromForm.WHEN_NEEDED and mailing.post and not senders.known(senders.domain_of(mailing.post.sender), now):
         return False
+    moment = sources.asked_for(mailing, now)
+    if known_only and moment is None:
+        return False
+    mailing.audience_at = moment or mailing.audience_at
     mailing.rewriting = frozen(mailing, values).to_json()
     mailing.envelope_sender = bounces_address(mailing.list, mailing.transport, together=values.copies == Copies.TOGETHER)
     mailing.started, mailing.attempts, mailing.error = now, 0, ""

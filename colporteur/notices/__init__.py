@@ -38,6 +38,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "trouble": ("thing", "error", "since", "link"),
     "recovered": ("thing", "link"),
     # about a list that is asked for or new
+    "removals": ("list", "title", "thing", "removed", "before", "some", "link"),
     "asked": ("list", "title", "template", "who", "email", "purpose", "owners", "link", "activate", "refuse"),
     "activated": ("list", "title", "reason", "link"),
     "refused": ("list", "title", "reason"),
