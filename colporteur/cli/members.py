@@ -11,12 +11,23 @@ import click
 from colporteur.cli.output import BY, complain, json_option, newest, now, paged, plainly, print_one, print_rows, progress, stamp, tell
 from colporteur.domain import entries
 from colporteur.domain.addresses import normal
-from colporteur.flow import lists, memberships
+from colporteur.flow import lists, memberships, roster
 from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.web.saying import said
 
 COLUMNS = ("address", "name", "state", "delivery", "role", "source", "since")
+
+
+def _columns(_context: click.Context, _parameter: click.Parameter, text: str | None) -> entries.Columns | None:
+    if not text:
+        return None
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    named = dict(word.split("=", 1) for word in words if "=" in word)
+    known = {"email", "name", "first_name", "last_name"}
+    if "email" not in named or set(named) - known or any(word != "nohead" for word in words if "=" not in word) or not all(number.isdigit() and 0 < int(number) < 1000 for number in named.values()):
+        raise click.BadParameter("write it like email=3,first_name=2,last_name=1")
+    return entries.Columns(**{name: int(number) - 1 for name, number in named.items()}, head="nohead" not in words)
 
 
 @click.group()
@@ -29,9 +40,10 @@ def member() -> None:
 @click.argument("emails", nargs=-1, metavar="[EMAIL...]")
 @click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="Read members from a file: one per line (`email Name`), or CSV with a header.")
 @click.option("--bring-back", is_flag=True, help="Also add who left the list by themselves.")
+@click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, counted from 1: email, name, first_name, last_name; `nohead` when its first line is a person.")
 @json_option
 @plainly
-def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back: bool, as_json: bool) -> None:
+def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back: bool, columns: entries.Columns | None, as_json: bool) -> None:
     """Add members. Nobody is written to.
 
     Lines that cannot be taken are told on stderr by number and reason, and the status is 1; all others are added.
@@ -41,7 +53,7 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
         raise ValueError("name the members to add, or read them with --file")
     read = entries.of_pairs((email, "") for email in emails)
     if file is not None:
-        from_file = entries.read(entries.decode(file.read()))
+        from_file = entries.read(entries.decode(file.read()), columns)
         read = entries.Entries(read.taken + from_file.taken, read.refused + from_file.refused)
     with progress(len(read.taken), "Adding members") as tell_progress:
         added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress)
@@ -55,6 +67,34 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
     else:
         tell(f"{added.added} added, {added.already} already members, {len(added.left)} left before, {len(added.refused)} refused")
     if added.refused:
+        raise click.exceptions.Exit(1)
+
+
+@member.command("set")
+@click.argument("address")
+@click.option("--file", "file", type=click.File("rb"), required=True, metavar="FILE|-", help="All the members: one per line (`email Name`), or CSV with a header.")
+@click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, as in `member add`.")
+@click.option("--bring-back", is_flag=True, help="Also add who left the list by themselves.")
+@click.option("--dry-run", is_flag=True, help="Say who would be added and removed, and change nothing.")
+@json_option
+@plainly
+def set_(address: str, file: BinaryIO, columns: entries.Columns | None, bring_back: bool, dry_run: bool, as_json: bool) -> None:
+    """Make the members exactly those of a file: others are removed, new ones added.
+
+    When a line cannot be taken, nothing is changed: the person on a mistyped line would be removed.
+    """
+    found, read = lists.find(address), entries.read(entries.decode(file.read()), columns)
+    change = roster.compare(found, read, bring_back=bring_back)
+    for line in change.refused:
+        complain(f"line {line.line}: {said(line.reason)}")
+    if not dry_run:
+        with progress(len(change.added), "Adding members") as tell_progress:
+            roster.edit(found, read, now(), by=BY, seen=change.seen, bring_back=bring_back, progress=tell_progress)
+    if as_json:
+        print_one({"added": [entry.email for entry in change.added], "removed": change.removed, "unchanged": change.staying, "left": change.left}, True)
+    else:
+        tell(f"{len(change.added)} {'would be ' * dry_run}added, {len(change.removed)} {'would be ' * dry_run}removed, {change.staying} unchanged, {len(change.left)} left before")
+    if change.refused:
         raise click.exceptions.Exit(1)
 
 

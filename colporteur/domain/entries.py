@@ -26,6 +26,9 @@ HEADS = {"email": _EMAIL_HEADS, "name": _NAME_HEADS, "first_name": _FIRST_HEADS,
 _ANGLES = re.compile(r'^\s*"?([^"<>]*)"?\s*<\s*([^<>\s]+)\s*>\s*$')
 _SPACES = re.compile(r"\s+")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")  # what an editor counts; splitlines() also splits at U+2028 and others
+_DELIMITERS = (";", ",", "\t")
+SAMPLE = 20_000  # characters looked at to know what kind of file it is
+_ROWS = 5
 _RECORD_LINES = 20  # lines a quoted field may span
 
 
@@ -52,6 +55,24 @@ class Entries(NamedTuple):
     refused: list[Refused]
 
 
+class Columns(NamedTuple):
+    """Which column (from 0) holds what; ``head``: the first row names the columns."""
+
+    email: int
+    name: int | None = None
+    first_name: int | None = None
+    last_name: int | None = None
+    head: bool = True
+
+
+class Table(NamedTuple):
+    """The first rows of a CSV file; ``columns`` None: its header names no address."""
+
+    delimiter: str
+    rows: list[list[str]]
+    columns: Columns | None
+
+
 def decode(raw: bytes) -> str:
     """Text of a file of unknown encoding: UTF-8 or UTF-16 by its mark, UTF-8 when valid, else Windows-1252."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -63,14 +84,36 @@ def decode(raw: bytes) -> str:
         return raw.decode("cp1252", errors="replace")
 
 
-def read(text: str) -> Entries:
-    """Read a whole file: CSV when its first line is a header that names an address column, else one per line."""
-    lines = _LINE_ENDS.split(text.removeprefix("\ufeff").replace("\x00", ""))
-    first = next((line for line in lines if line.strip()), "")
-    for delimiter in (";", ",", "\t"):
-        if _column([cell.strip().strip('"').strip() for cell in first.split(delimiter)], _EMAIL_HEADS) is not None:
-            return _read_csv(lines, delimiter)
+def read(text: str, columns: Columns | None = None) -> Entries:
+    """Read a whole file: CSV when its first line is a header that names an address column, or when ``columns`` says which is what; else one per line."""
+    lines = lines_of(text)
+    found = table(text)
+    if found and (known := columns or found.columns):
+        return _read_csv(lines, found.delimiter, known)
     return of_lines(lines)
+
+
+def lines_of(text: str) -> list[str]:
+    """Lines as an editor counts them."""
+    return _LINE_ENDS.split(text.removeprefix("\ufeff").replace("\x00", ""))
+
+
+def table(text: str) -> Table | None:
+    """The beginning of a CSV file and what its header says of its columns; None when the first line is one column only."""
+    lines = [line for line in lines_of(text[:SAMPLE]) if line.strip()][: _ROWS + 1]
+    first = lines[0] if lines else ""
+    for delimiter in _DELIMITERS:
+        head = [cell.strip().strip('"').strip() for cell in first.split(delimiter)]
+        email = _column(head, _EMAIL_HEADS)
+        if email is not None:
+            guess = Columns(email, _column(head, _NAME_HEADS), _column(head, _FIRST_HEADS), _column(head, _LAST_HEADS), True)
+            return Table(delimiter, _rows(lines, delimiter), guess)
+    delimiter = max(_DELIMITERS, key=first.count)
+    return Table(delimiter, _rows(lines, delimiter), None) if delimiter in first else None
+
+
+def _rows(lines: list[str], delimiter: str) -> list[list[str]]:
+    return [[display_name(cell)[:80] for cell in row] for _number, row in csv_rows(lines, delimiter, [])]
 
 
 def of_lines(lines: Iterable[str]) -> Entries:
@@ -104,17 +147,16 @@ def display_name(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip(" \"'")[:NAME_LENGTH].strip()
 
 
-def _read_csv(lines: list[str], delimiter: str) -> Entries:
+def _read_csv(lines: list[str], delimiter: str, columns: Columns) -> Entries:
     answer = Entries([], [])
-    columns: tuple[int | None, ...] = ()
+    head = columns.head
     for number, row in csv_rows(lines, delimiter, answer.refused):
         if not any(cell.strip() for cell in row):
             continue
-        if not columns:
-            head = [cell.strip() for cell in row]
-            columns = tuple(_column(head, names) for names in (_EMAIL_HEADS, _NAME_HEADS, _FIRST_HEADS, _LAST_HEADS))
+        if head:
+            head = False
             continue
-        email, name, first, last = (row[column].strip() if column is not None and column < len(row) else "" for column in columns)
+        email, name, first, last = (row[column].strip() if column is not None and column < len(row) else "" for column in columns[:4])
         if found := _ANGLES.match(email):
             name, email = name or found.group(1), found.group(2)
         _sort(answer, number, email, name or f"{first} {last}".strip(), delimiter.join(row))

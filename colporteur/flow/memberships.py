@@ -110,13 +110,13 @@ def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime
         raise Invalid(_("this list waits for an administrator: members can be added once it is activated"))
     read = entries if isinstance(entries, Entries) else of_pairs(entries)
     answer = Added(refused=list(read.refused))
-    wanted = _wanted(list_, read.taken, answer)
+    fit = wanted(list_, read.taken, answer)
     with transaction.atomic():
         made: list[int] = []
-        for start in range(0, len(wanted), CHUNK):
-            made += _add_chunk(list_, wanted[start : start + CHUNK], now, source, bring_back, answer)
+        for start in range(0, len(fit), CHUNK):
+            made += _add_chunk(list_, fit[start : start + CHUNK], now, source, bring_back, answer)
             if progress:
-                progress(min(start + CHUNK, len(wanted)))
+                progress(min(start + CHUNK, len(fit)))
         quotas.check_members(list_, len(made))
         _journal_joined(list_, made, now, by, source)
     answer.refused.sort()
@@ -172,7 +172,7 @@ def set_delivery(list_: List, emails: Sequence[str], mode: DeliveryMode, now: da
 # --- how ---
 
 
-def _wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
+def wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
     """Entries once per address, without the list's own addresses (mail to them would come back to the list)."""
     own = {list_.address, *(f"{list_.name}{suffix}@{list_.host}" for suffix in SUFFIXES), *list_.aliases.values_list("address", flat=True)}
     once: dict[str, Entry] = {}

@@ -85,3 +85,20 @@ def test_pages_are_whole_and_in_order(run: Run, ask, amapiens: List) -> None:
 def test_work_without_a_terminal_draws_no_bar(run: Run, amapiens: List) -> None:
     result = run("member", "add", LIST, "--file", "-", input="\n".join(f"p{number}@a.example" for number in range(6000)))
     assert (result.exit_code, result.stderr, result.stdout) == (0, "", "6000 added, 0 already members, 0 left before, 0 refused\n")
+
+
+def test_the_members_are_made_those_of_a_file(run: Run, ask, amapiens: List) -> None:
+    run("member", "add", LIST, "anna@a.example", "marc@a.example")
+    dry = ask("member", "set", LIST, "--file", "-", "--dry-run", input="marc@a.example\nodile@a.example\n")
+    assert dry == {"added": ["odile@a.example"], "removed": ["anna@a.example"], "unchanged": 1, "left": []}
+    assert {row["address"] for row in ask("member", "list", LIST)} == {"anna@a.example", "marc@a.example"}
+    wrong = run("member", "set", LIST, "--file", "-", input="marc@a.example\nodile@a,example\n")
+    assert wrong.exit_code == 1 and "line 2: " in wrong.stderr and "nothing was changed" in wrong.stderr
+    assert run("member", "set", LIST, "--file", "-", input="marc@a.example\nodile@a.example\n").stdout == "1 added, 1 removed, 1 unchanged, 0 left before\n"
+    assert {row["address"] for row in ask("member", "list", LIST)} == {"odile@a.example", "marc@a.example"}
+
+
+def test_columns_of_a_file_are_named(run: Run, ask, amapiens: List) -> None:
+    assert ask("member", "add", LIST, "--file", "-", "--columns", "email=3,first_name=1,last_name=2", input="A;B;C\nAnna;Rivoire;anna@a.example\n")["added"] == 1
+    assert ask("member", "list", LIST)[0]["name"] == "Anna Rivoire"
+    assert run("member", "add", LIST, "--file", "-", "--columns", "name=1", input="x").exit_code == 2

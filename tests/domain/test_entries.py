@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from colporteur.domain import entries
 from colporteur.domain.entries import NAME_LENGTH, Entries, decode, display_name, of_lines, of_pairs, read
 
 
@@ -136,3 +137,17 @@ def test_a_hundred_thousand_lines_take_seconds(text: str) -> None:
     began = time.process_time()
     read(text)
     assert time.process_time() - began < 8
+
+
+def test_columns_one_names_oneself() -> None:
+    text = "N°;Nom;Prénom;Contact\n1;Perrin;Odile;odile@a.example\n2;;;pas une adresse\n"
+    found = entries.table(text)
+    assert found and found.columns is None and found.delimiter == ";" and found.rows[0] == ["N°", "Nom", "Prénom", "Contact"]
+    read = entries.read(text, entries.Columns(email=3, first_name=2, last_name=1))
+    assert read.taken == [entries.Entry(2, "odile@a.example", "Odile Perrin")] and [line.line for line in read.refused] == [3]
+    bare = entries.read("Odile;odile@a.example\nMarc;marc@a.example\n", entries.Columns(email=1, name=0, head=False))
+    assert [(entry.line, entry.name) for entry in bare.taken] == [(1, "Odile"), (2, "Marc")]
+
+
+def test_one_column_is_no_table() -> None:
+    assert entries.table("anna@a.example Anna\n") is None and entries.table("") is None

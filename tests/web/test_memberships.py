@@ -121,3 +121,41 @@ def test_my_page_pauses_and_leaves(world: World) -> None:
     assert not _member()
     other = Membership.objects.filter(list=world.list, until__isnull=True).exclude(address__person=world.member).first()
     assert other and browser.post(reverse("my-membership", args=[other.pk]), {"wish": "leave"}).status_code == 404
+
+
+def _now_on(world: World) -> set[str]:
+    return set(Membership.objects.filter(list=world.list, until__isnull=True).values_list("address__email", flat=True))
+
+
+def test_the_box_asks_before_it_changes_and_not_twice_the_same(world: World) -> None:
+    browser, where, before = signed_in(world.owner), reverse("members-box", args=[world.list.pk]), _now_on(world)
+    text = browser.get(where).context["form"].initial["lines"]
+    assert len(text.splitlines()) == 143
+    text = "".join(line + "\n" for line in text.splitlines() if not line.startswith("anna.rivoire@")) + "nouvelle@courriel.example Nouvelle\n"
+    shown = browser.post(where, {"lines": text})
+    page = shown.content.decode()
+    assert "nouvelle@courriel.example" in page and "anna.rivoire@courriel.example" in page and "1 member is removed" in page and _now_on(world) == before
+    memberships.add(world.list, [("entretemps@courriel.example", "")], timezone.now(), by="test")
+    again = browser.post(where, {"lines": shown.context["text"], "seen": shown.context["change"].seen})
+    assert "in the meantime" in again.content.decode() and "anna.rivoire@courriel.example" in _now_on(world)
+    done = browser.post(where, {"lines": text + "entretemps@courriel.example\n", "seen": again.context["change"].seen})
+    assert done.status_code == 302 and _now_on(world) == before - {"anna.rivoire@courriel.example"} | {"nouvelle@courriel.example", "entretemps@courriel.example"}
+
+
+def test_a_bad_line_in_the_box_is_told_and_nothing_is_changed(world: World) -> None:
+    browser, where, before = signed_in(world.owner), reverse("members-box", args=[world.list.pk]), _now_on(world)
+    for seen in ("", "x"):
+        answer = browser.post(where, {"lines": "anna.rivoire@courriel.example\nn'importe quoi\n", "seen": seen})
+        assert answer.status_code in (200, 422) and _now_on(world) == before
+    assert "nothing is changed" in browser.post(where, {"lines": "n'importe quoi"}).content.decode()
+
+
+def test_an_unknown_header_asks_which_column_is_what(world: World) -> None:
+    browser, where = signed_in(world.owner), reverse("members-add", args=[world.list.pk])
+    file = SimpleUploadedFile("m.csv", "A;B;C\nPerrin;Élise;elise.p@courriel.example\n;;rien\n".encode())
+    asked = browser.post(where, {"lines": "", "file": file})
+    assert "Which column is what?" in asked.content.decode() and asked.context["columns"] == ["", "", "email"]
+    twice = browser.post(where, {"lines": asked.context["text"], "mapped": "1", "column-0": "email", "column-2": "email"})
+    assert twice.status_code == 422
+    done = browser.post(where, {"lines": asked.context["text"], "mapped": "1", "head": "1", "column-0": "last_name", "column-1": "first_name", "column-2": "email"})
+    assert "rien" in done.content.decode() and Address.objects.get(email="elise.p@courriel.example").name == "Élise Perrin"

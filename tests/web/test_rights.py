@@ -10,7 +10,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from colporteur.domain import tokens
-from colporteur.flow import destinations, life, lists, mailboxes, organisations, people, requests, templates, transports
+from colporteur.domain.entries import Entries
+from colporteur.flow import destinations, life, lists, mailboxes, organisations, people, requests, roster, templates, transports
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -48,6 +49,7 @@ MAY["requests"] = SIGNED_IN
 MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes lists at once need not ask
 MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy", "organisation"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
+MAY["members-box"] = (OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 PUBLIC |= {"join-link", "commands-link"}
 MAY["joining"] = (OWNER, ORGANISER, ADMIN)
@@ -107,7 +109,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     asked = requests.ask(people.add("demandeuse@courriel.example", now=timezone.now()), "chorale@paniersdusaule.example", "discussion", "Secret", timezone.now())
     own = templates.make("À nous", "discussion", timezone.now(), by="test", organisation=world.list.organisation)
     by_noun |= {"template": [own.pk], "template-policy": [own.pk], "organisation": [world.list.organisation_id]}
-    by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
+    by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy", "members-box"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
     newcomer = Address.objects.create(email="nouvelle@courriel.example")
     joins = JoinRequest.objects.create(list=world.list, address=newcomer, state="waiting", door="mail", asked_at=timezone.now())
     by_noun |= {"joining": list_, "joining-decide": [world.list.pk, joins.pk]}
@@ -163,6 +165,7 @@ def test_posting_to_a_page_one_may_not_see_changes_nothing(world: World, argumen
         client.post(reverse("lists-delete"), {"who": [world.list.pk], "sure": "1"})
         client.post(reverse("list-addresses", args=[world.list.pk]), {"address": "intrus@paniersdusaule.example"})
         client.post(reverse("members-add", args=[world.list.pk]), {"lines": "intrus@courriel.example"})
+        client.post(reverse("members-box", args=[world.list.pk]), {"lines": "intrus@courriel.example", "seen": roster.compare(world.list, Entries([], [])).seen})
         client.post(reverse("list-settings", args=[world.list.pk]), {"posting": "world"})
         client.post(reverse("roles", args=[world.list.pk]), {"email": "intrus@courriel.example", "kind": "owner"})
     held.refresh_from_db()

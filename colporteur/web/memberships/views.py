@@ -1,4 +1,4 @@
-"""Members of a list: searched, paged by key, added, paused, removed, exported. 100,000 of them stay usable."""
+"""Members of a list: searched, paged by key, paused, removed, exported. 100,000 of them stay usable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from colporteur.domain import entries
 from colporteur.domain.addresses import is_address
 from colporteur.flow import memberships
 from colporteur.store.lists import List
@@ -26,8 +25,6 @@ from colporteur.store.people import Address
 from colporteur.store.rights import Right
 from colporteur.web.frame import list_page, page_by
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.memberships.forms import Add
-from colporteur.web.saying import said
 
 STATES = {"receive": Q(paused=False, delivery=DeliveryMode.EACH), "paused": Q(paused=True), "silent": Q(paused=False, delivery=DeliveryMode.NONE)}
 
@@ -80,32 +77,6 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
         "matching": _found(list_, request.GET).count() if page.next else None,
     }  # fmt: skip
     return list_page(request, list_, "members", "memberships/members.html", context)
-
-
-@login_required
-def add(request: HttpRequest, number: int) -> HttpResponse:
-    """Adds one person or many: one per line, or a file. What cannot be taken is told line by line."""
-    list_ = list_or_404(request, number, Right.MANAGE)
-    form = Add(request.POST or None, request.FILES or None)
-    if request.method != "POST" or not form.is_valid():
-        return list_page(request, list_, "members", "memberships/add.html", {"form": form})
-    text = form.cleaned_data["lines"]
-    if file := form.cleaned_data["file"]:
-        text += "\n" * bool(text) + entries.decode(file.read())
-    try:
-        added = memberships.add(list_, entries.read(text), timezone.now(), by=person_of(request), bring_back=form.cleaned_data["bring_back"])
-    except ValueError as error:
-        form.add_error(None, said(error))
-        return list_page(request, list_, "members", "memberships/add.html", {"form": form}, status=422)
-    if added.refused or added.left:
-        return list_page(request, list_, "members", "memberships/added.html", {"added": added, "refused": [(line, said(reason), shown) for line, reason, shown in added.refused[:500]]})
-    messages.success(request, _said(added))
-    return redirect("members", list_.pk)
-
-
-def _said(added: memberships.Added) -> str:
-    new = ngettext("%(n)s person is added.", "%(n)s people are added.", added.added) % {"n": added.added}
-    return f"{new} " + (ngettext("%(n)s was there already.", "%(n)s were there already.", added.already) % {"n": added.already} if added.already else "")
 
 
 @require_POST
