@@ -40,7 +40,7 @@ def request(message: Message) -> None:
         confirm(message)
         return
     if letters.written_today(author, LETTERS, message.now) >= A_DAY:
-        mail.info("commands-unanswered errand=%s address=%s reason=too-many", message.errand.pk, author.email)
+        mail.info("commands-unanswered errand=%s address=%s reason=%s", message.errand.pk, author.email, "too-many")
         return
     asked = wishes.asked(message, author)
     if asked and asked[0].command.verb is Verb.CONFIRM:
