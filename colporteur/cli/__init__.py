@@ -29,6 +29,8 @@ NOUNS: dict[str, tuple[str, str]] = {
     "person": ("people", "People, administrators and sign-in links."),
     "domain": ("domains", "Mail domains and their service."),
     "list": ("lists", "Lists and their settings."),
+    "policy": ("policies", "Settings above the lists: of the site, organisations and domains."),
+    "role": ("roles", "Who owns, moderates and may write to a list."),
     "template": ("templates", "Kinds of list and the values they set."),
     "request": ("requests", "Lists that are asked for."),
     "member": ("members", "Members of a list."),

@@ -198,12 +198,12 @@ def disable(address: str, as_json: bool) -> None:
 @list_.command()
 @click.argument("address")
 @click.argument("kind", type=click.Choice(list(_KINDS)), metavar="ROLE")
-@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@click.argument("emails", nargs=-1, required=True, metavar="WHO...")
 @click.option("--take", is_flag=True, help="Take the role away instead of giving it.")
 @json_option
 @plainly
 def role(address: str, kind: str, emails: tuple[str, ...], take: bool, as_json: bool) -> None:
-    """Give somebody a role on a list: owner, moderator or free-sender."""
+    """Give somebody a role on a list: owner, moderator, free-sender, allowed-sender or refused-sender. `role add` says more."""
     found = lists.find(address)
     for email in emails:
         if take and not roles.take(found, email, _KINDS[kind], now(), by=BY):
@@ -259,8 +259,8 @@ def _rows(found: Iterable[List]) -> Iterator[dict[str, Any]]:
         ids = [row.pk for row in chunk]
         members = dict(Membership.objects.filter(list__in=ids, until__isnull=True).values_list("list_id").annotate(Count("id")))
         owners: dict[int, list[str]] = defaultdict(list)
-        held = Role.objects.filter(Q(list__in=ids), kind=RoleKind.OWNER).select_related("person", "address").prefetch_related("person__addresses").order_by("id")
+        held = Role.objects.filter(Q(list__in=ids), kind=RoleKind.OWNER).select_related("person", "address", "group").prefetch_related("person__addresses").order_by("id")
         for role_ in held:
-            owners[role_.list_id].append(role_.address.email if role_.address else role_.person.primary_email if role_.person else "")
+            owners[role_.list_id].append(role_.address.email if role_.address else role_.person.primary_email if role_.person else role_.group.address if role_.group else "")
         for row in chunk:
             yield {"address": row.address, "title": row.title, "template": row.template, "state": row.state, "members": members.get(row.pk, 0), "owners": owners[row.pk]}

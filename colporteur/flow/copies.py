@@ -15,7 +15,7 @@ from django.db.models import F
 from colporteur.domain.mailings import MailingKind, MailingState, Pace, next_attempt
 from colporteur.domain.posts import PostState
 from colporteur.domain.transports import account_of
-from colporteur.flow import mailings, moderation, routes, signing, trouble
+from colporteur.flow import failures, mailings, moderation, routes, signing, trouble
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.mail.signing import Signer
 from colporteur.store import buckets, copies, journal
@@ -260,4 +260,6 @@ def finish(mailing_id: int, now: datetime) -> bool:
         journal.write("mailing.done", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id)
     found = copies.counts([mailing_id]).get(mailing_id, copies.Counts())
     log.info("done mailing=%d post=%s sent=%d failed=%d cancelled=%d", mailing_id, mailing.post_id, found.sent, found.failed, found.cancelled)
+    if mailing.kind == MailingKind.POST:
+        failures.tell_ended(mailing_id, found.failed, found.total, now)
     return True

@@ -33,6 +33,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "distributed": ("list", "title", "subject"),
     "sent": ("list", "title", "subject"),
     "expired": ("list", "title", "subject", "received", "owner"),
+    "undelivered": ("list", "title", "subject", "failed", "total", "addresses", "owner"),  # to owners, too
     # to owners and administrators
     "quarantined": ("list", "title", "subject", "sender", "received", "error", "link"),
     "trouble": ("thing", "error", "since", "link"),

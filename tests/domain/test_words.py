@@ -23,7 +23,7 @@ def test_an_error_is_english_and_can_be_said_otherwise() -> None:
 
 def test_all_that_is_wrong_is_said() -> None:
     with pytest.raises(Invalid) as told:
-        policy.changed({}, {"own_copy": "maybe", "expire_days": "soon"})
+        policy.changed({}, {"own_copy": "maybe", "expire_days": "soon"}, policy.Layer.LIST)
     assert str(told.value) == "own_copy must be yes or no; expire_days must be a whole number"
     assert told.value.into(FRENCH.__getitem__) == "own_copy : oui ou non; expire_days : un nombre"
     assert told.value.sentences[0].into(FRENCH.__getitem__, name="Copie", other="x") == "Copie : oui ou non"

@@ -9,7 +9,7 @@ import pytest
 
 from colporteur.domain.addresses import SUFFIXES
 from colporteur.domain.policy import Layer
-from colporteur.flow import life, lists, organisations, people, roles, routes, transports
+from colporteur.flow import life, lists, organisations, people, policies, roles, routes, transports
 from colporteur.store.lists import Alias, List, ListState, RoleKind
 from colporteur.store.models import JournalEntry, Organisation, Person, Role
 from colporteur.store.policies import explained, policy
@@ -175,6 +175,7 @@ def relay() -> None:
 
 
 def test_a_fresh_list_of_most_templates_has_nothing_contradictory(relay: None) -> None:
+    policies.set_policy(policies.site(), {"trusted_servers": "mx.saule.example"}, "test", NOW)
     for name, template in [("a", "discussion"), ("c", "distribution"), ("d", "working-group"), ("e", "confidential"), ("f", "hotline")]:
         assert lists.warnings(make(name, template)) == [], template
 

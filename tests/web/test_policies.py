@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 from django.utils import timezone
 
-from colporteur.domain.policy import OPTIONS
+from colporteur.domain.policy import OPTIONS, Layer
 from colporteur.flow import lists, roles
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import RoleKind
@@ -22,7 +22,7 @@ def test_every_option_has_its_row_and_saving_unchanged_changes_nothing(world: Wo
     browser, where = signed_in(world.owner), reverse("list-settings", args=[world.list.pk])
     page = browser.get(where)
     shown = [row for section in page.context["sections"].values() for row in section]
-    assert [row.name for row in shown] == list(OPTIONS)
+    assert [row.name for row in shown] == [name for name, option in OPTIONS.items() if Layer.LIST in option.metadata["only"]]
     before = JournalEntry.objects.count()
     answer = browser.post(where, {row.name: row.value for row in shown}, follow=True)
     assert "Nothing was changed" in answer.content.decode() and JournalEntry.objects.count() == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from colporteur.domain.moderation.facts import Action, Facts, Finding
-from colporteur.domain.policy import Posting, Stranger
+from colporteur.domain.policy import Posting, Senders, Stranger
 from colporteur.domain.words import gettext_noop as _
 
 _MODE = {
@@ -29,7 +29,8 @@ def posting(facts: Facts) -> tuple[Finding, ...]:
     if remark := _pass(facts):
         return (Finding("posting", Action.NONE, remark, {"name": facts.name}, facts.sender),)
     mode = facts.policy.posting
-    if facts.known or facts.member or (facts.internal and facts.proof):
+    # An internal sender without proof is the business of rule "internal" where only internal ones may write.
+    if facts.known or facts.member or (facts.internal and (facts.proof or facts.policy.senders is Senders.INTERNAL)):
         return (Finding("posting", Action.HOLD, _MODE[mode], {"name": facts.name}, facts.sender),)
     action = _STRANGER[facts.policy.stranger]
     return (Finding("posting", action, (_MODE if action is Action.HOLD else _REFUSED)[mode], {"name": facts.name}, facts.sender),)

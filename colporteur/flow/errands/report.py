@@ -12,6 +12,7 @@ from django.conf import settings
 
 from colporteur.domain import tokens
 from colporteur.domain.tokens import Purpose
+from colporteur.flow import failures
 from colporteur.flow.errands.message import Message
 from colporteur.mail import headers
 from colporteur.mail.reports import summary
@@ -41,6 +42,7 @@ def report(message: Message) -> None:
     if JournalEntry.objects.filter(event="copy.report", mailing_id=mailing.pk, address_id=copy.address_id).count() < MOST:
         organisation = mailing.list.organisation_id if mailing.list else None
         journal.write("copy.report", message.now, organisation=organisation, email=copy.address.email, summary=said, kind=message.automatic.value, **about)
+        failures.tell_report(mailing.pk, copy.address, said, message.now)
 
 
 def _returned(message: Message) -> tuple[int, int] | None:

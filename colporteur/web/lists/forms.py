@@ -52,15 +52,29 @@ class About(forms.Form):
         self.fields["template"].choices = choices(known)  # type: ignore[attr-defined]
 
 
-class Give(forms.Form):
-    """A role for somebody."""
+class HandOver(forms.Form):
+    """Another owner in the place of one."""
 
-    email = forms.CharField(label=_("E-mail address"), max_length=320)
+    hand = forms.ChoiceField(label=_("From"))
+    to = forms.CharField(label=_("To"), max_length=320, help_text=_("The e-mail address of the new owner."))
+
+    def __init__(self, owners: list[tuple[str, str]], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["hand"].choices = owners  # type: ignore[attr-defined]
+
+
+class Give(forms.Form):
+    """A role for somebody, for the members of a list, or for a domain."""
+
+    email = forms.CharField(label=_("Who"), max_length=320, help_text=_("An e-mail address; the address of a list for all its members; or @example.org for a whole domain, as a sender only."))
     kind = forms.ChoiceField(label=_("Role"), choices=[
         (RoleKind.MODERATOR.value, _("Moderator: decides about waiting messages")),
         (RoleKind.OWNER.value, _("Owner: looks after members and settings")),
         (RoleKind.FREE_SENDER.value, _("Free sender: writes without waiting")),
+        (RoleKind.ALLOWED_SENDER.value, _("Allowed sender: where there is one, only these may write")),
+        (RoleKind.REFUSED_SENDER.value, _("Refused sender: may not write")),
     ])  # fmt: skip
 
     def clean_email(self) -> str:
-        return _address(self.cleaned_data["email"])
+        text = self.cleaned_data["email"].strip()
+        return text if text.startswith("@") and is_address(f"x{text}") else _address(text)

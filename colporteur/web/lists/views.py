@@ -22,7 +22,7 @@ from colporteur.web.errands.stuck import stuck
 from colporteur.web.frame import list_page, page_by, rows_of_lists, whole
 from colporteur.web.guard import list_or_404, person_of
 from colporteur.web.journal import told
-from colporteur.web.lists.forms import About, Give, New
+from colporteur.web.lists.forms import About, Give, HandOver, New
 from colporteur.web.saying import said
 
 
@@ -119,18 +119,25 @@ def about(request: HttpRequest, number: int) -> HttpResponse:
 
 @login_required
 def roles_of(request: HttpRequest, number: int) -> HttpResponse:
-    """Owners, moderators and free senders; POST gives or takes a role."""
+    """Owners, moderators and senders; POST gives or takes a role, or hands the list over."""
     list_ = list_or_404(request, number, Right.MANAGE)
     if request.method == "POST" and "take" in request.POST:
         return _take(request, list_)
+    if request.method == "POST" and "hand" in request.POST:
+        return _hand_over(request, list_)
     form = Give(request.POST or None, initial={"kind": request.GET.get("kind", RoleKind.MODERATOR.value)})
     if request.method == "POST" and form.is_valid():
-        given = roles.give(list_, form.cleaned_data["email"], RoleKind(form.cleaned_data["kind"]), timezone.now(), by=person_of(request))
-        messages.success(request, _("The role is given.") if given else _("This person had the role already."))
-        return redirect("roles", list_.pk)
+        try:
+            given = roles.give(list_, form.cleaned_data["email"], RoleKind(form.cleaned_data["kind"]), timezone.now(), by=person_of(request))
+        except ValueError as error:
+            form.add_error("email", said(error))
+        else:
+            messages.success(request, _("The role is given.") if given else _("This person had the role already."))
+            return redirect("roles", list_.pk)
     holders = roles.of(list_)
+    owners = [(holder.email, holder.name or holder.email) for holder in holders if holder.kind == RoleKind.OWNER and not holder.group]
     groups = [(kind, words, [holder for holder in holders if holder.kind == kind]) for kind, words in _kinds()]
-    return list_page(request, list_, "roles", "lists/roles.html", {"form": form, "groups": groups})
+    return list_page(request, list_, "roles", "lists/roles.html", {"form": form, "hand": HandOver(owners), "groups": groups, "warnings": lists.warnings(list_)}, status=422 if form.errors else 200)
 
 
 def _kinds() -> list[tuple[RoleKind, tuple[str, str, str]]]:
@@ -138,7 +145,23 @@ def _kinds() -> list[tuple[RoleKind, tuple[str, str, str]]]:
         (RoleKind.OWNER, (_("Owners"), _("They look after members and settings."), _("No owner yet."))),
         (RoleKind.MODERATOR, (_("Moderators"), _("They get a word when a message waits, and decide with one press."), _("No moderator yet: the owners are asked instead."))),
         (RoleKind.FREE_SENDER, (_("Free senders"), _("Their messages leave without waiting."), _("No free sender yet."))),
+        (RoleKind.ALLOWED_SENDER, (_("Allowed senders"), _("As soon as there is one, nobody else may write to the list."), _("Everybody may write whom the settings let."))),
+        (RoleKind.REFUSED_SENDER, (_("Refused senders"), _("Their messages are refused, even when they are allowed elsewhere."), _("Nobody is refused."))),
     ]
+
+
+def _hand_over(request: HttpRequest, list_: List) -> HttpResponse:
+    try:
+        roles.hand_over(list_, request.POST["hand"], request.POST.get("to", ""), timezone.now(), by=person_of(request))
+        messages.success(request, _("The list is handed over."))
+    except ValueError as error:
+        messages.error(request, said(error))
+    return _after_roles(request, list_)
+
+
+def _after_roles(request: HttpRequest, list_: List) -> HttpResponse:
+    still = lists_for(person_of(request), Right.MANAGE).filter(pk=list_.pk).exists()  # not when the role was one's own
+    return redirect("roles", list_.pk) if still else redirect("lists")
 
 
 def _take(request: HttpRequest, list_: List) -> HttpResponse:
@@ -148,8 +171,7 @@ def _take(request: HttpRequest, list_: List) -> HttpResponse:
             messages.success(request, _("The role is taken away."))
     except ValueError as error:
         messages.error(request, said(error))
-    still = lists_for(person_of(request), Right.MANAGE).filter(pk=list_.pk).exists()  # not when the role was one's own
-    return redirect("roles", list_.pk) if still else redirect("lists")
+    return _after_roles(request, list_)
 
 
 @login_required

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from colporteur.domain import moderation
 from colporteur.domain.moderation import RULES, Action, Facts, judge
+from colporteur.domain.moderation.allowed import allowed
 from colporteur.domain.moderation.ambiguous import ambiguous
 from colporteur.domain.moderation.automatic import automatic
 from colporteur.domain.moderation.blocked import blocked
+from colporteur.domain.moderation.internal import internal
 from colporteur.domain.moderation.loop import HOPS, loop
 from colporteur.domain.moderation.posting import posting
+from colporteur.domain.moderation.refused import refused
 from colporteur.domain.moderation.size import size
 from colporteur.domain.moderation.unreadable import unreadable
-from colporteur.domain.policy import Policy, Posting, Stranger
+from colporteur.domain.policy import Policy, Posting, Senders, Stranger, Unproven
 
 MARC = Facts(policy=Policy(), list_id="amapiens.paniersdusaule.example", size=2000, sender="marc@courriel.example", sender_name="Marc", authors=("marc@courriel.example",))
 
@@ -36,7 +40,10 @@ def test_every_file_is_a_rule_and_stands_in_the_order() -> None:
 def test_a_finding_names_its_rule_and_fills_its_sentence(rule: moderation.Rule) -> None:
     """Each rule is driven into every finding it has by facts that trip everything."""
     worst = replace(MARC, list_ids=(MARC.list_id,), automatic="report", size=10**9, ambiguous=("repeated-parameter",), policy=Policy(blocked="@courriel.example"))
-    for facts in (worst, replace(worst, list_ids=(), hops=99, automatic="bulk", sender="", authors=()), MARC):
+    worst = replace(worst, refused_sender="marc@courriel.example", restricted=True)
+    closed = replace(MARC, policy=Policy(senders=Senders.INTERNAL))
+    inside = (replace(closed, internal=True), replace(closed, internal=True, proof="x"), replace(MARC, restricted=True, allowed_sender=True))
+    for facts in (worst, closed, *inside, replace(worst, list_ids=(), hops=99, automatic="bulk", sender="", authors=()), MARC):
         for finding in rule(facts):
             assert finding.rule == rule.__name__
             assert "{" not in finding.reason.format_map(finding.values)
@@ -102,6 +109,54 @@ def test_size(bytes_: int, expected: list[str]) -> None:
     found = size(replace(MARC, size=bytes_, policy=Policy(max_size=5000)))
     assert actions(found) == expected
     assert all(finding.values == {"size": bytes_, "limit": 5000} for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("senders", "who", "stranger", "unproven", "expected"),
+    [
+        ("all", {}, "reject", "hold", []),
+        ("internal", {}, "reject", "hold", ["reject"]),
+        ("internal", {}, "hold", "reject", ["hold"]),
+        ("internal", {}, "discard", "hold", ["discard"]),
+        ("internal", {"proof": "dkim=pass"}, "reject", "hold", ["reject"]),
+        ("internal", {"internal": True}, "reject", "hold", ["hold"]),
+        ("internal", {"internal": True}, "hold", "reject", ["reject"]),
+        ("internal", {"internal": True, "proof": "dkim=pass"}, "reject", "reject", ["none"]),
+        ("internal", {"allowed_sender": True, "restricted": True}, "reject", "hold", ["reject"]),
+    ],
+)
+def test_internal(senders: str, who: dict[str, Any], stranger: str, unproven: str, expected: list[str]) -> None:
+    rules = Policy(senders=Senders(senders), stranger=Stranger(stranger), unproven=Unproven(unproven))
+    assert actions(internal(replace(MARC, policy=rules, **who))) == expected
+
+
+def test_allowed_senders_shut_everybody_else_out_owners_too() -> None:
+    assert allowed(MARC) == ()
+    assert actions(allowed(replace(MARC, restricted=True, owner=True, moderator=True))) == ["reject"]
+    assert actions(allowed(replace(MARC, restricted=True, allowed_sender=True))) == ["none"]
+    assert judge(replace(MARC, restricted=True, allowed_sender=True)).action is Action.ACCEPT  # though no member
+    assert judge(replace(MARC, restricted=True, allowed_sender=True, policy=Policy(posting=Posting.NOBODY))).action is Action.HOLD
+
+
+def test_refused_is_stronger_than_allowed_and_a_second_author_hides_nobody() -> None:
+    assert refused(MARC) == ()
+    verdict = judge(replace(MARC, restricted=True, allowed_sender=True, free_sender=True, refused_sender=MARC.sender))
+    assert verdict.action is Action.REJECT
+    (finding,) = refused(replace(MARC, sender="", sender_name="", refused_sender="marc@courriel.example"))
+    assert finding.reason.format_map(finding.values).startswith("marc@courriel.example is a refused sender")
+
+
+def test_moderators_and_owners_wait_where_the_policy_says_so() -> None:
+    rules = Policy(posting=Posting.NOBODY, moderate_all=True)
+    assert judge(replace(MARC, policy=rules, moderator=True, known=True)).action is Action.HOLD
+    assert judge(replace(MARC, policy=rules, owner=True, known=True)).action is Action.HOLD
+    assert judge(replace(MARC, policy=rules, free_sender=True, known=True)).action is Action.ACCEPT
+
+
+def test_a_proven_internal_sender_is_somebody_we_know() -> None:
+    rules = Policy(posting=Posting.KNOWN, stranger=Stranger.REJECT)
+    assert judge(replace(MARC, policy=rules, internal=True, proof="dkim=pass")).action is Action.ACCEPT
+    assert judge(replace(MARC, policy=rules, internal=True)).action is Action.REJECT
 
 
 ROLES: dict[str, dict[str, bool]] = {
