@@ -25,7 +25,7 @@ def waiting(request: HttpRequest, number: int) -> HttpResponse:
     """Those who wait for a decision, the oldest first, and the invitations that are out."""
     list_ = list_or_404(request, number, Right.MANAGE)
     found = JoinRequest.objects.filter(list=list_).select_related("address").order_by("id")
-    context = {"waiting": found.filter(state=JoinState.WAITING)[:SHOWN], "invited": found.filter(state=JoinState.INVITED)[:SHOWN]}
+    context = {"asking": found.filter(state=JoinState.WAITING)[:SHOWN], "invited": found.filter(state=JoinState.INVITED)[:SHOWN]}
     return list_page(request, list_, "members", "joining/waiting.html", context)
 
 
