@@ -34,6 +34,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "template": ("templates", "Kinds of list and the values they set."),
     "request": ("requests", "Lists that are asked for."),
     "member": ("members", "Members of a list."),
+    "source": ("sources", "Members that follow the association's own data."),
     "transport": ("transports", "Ways out: SMTP relays and folders."),
     "destination": ("destinations", "Domains that share a provider, and what it allows."),
     "organisation": ("organisations", "Organisations: administrators, quotas, limits."),

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
-from colporteur.adapters.directories import SECONDS, Asked, Trouble
-from colporteur.adapters.directories.kinds import KINDS
+from colporteur.adapters.directories import Trouble
+from colporteur.adapters.directories.kinds import fetch
 from colporteur.daemons.collect import in_own_thread
 from colporteur.daemons.threads import in_thread
-from colporteur.domain.sources import Kind, Setting, Table
+from colporteur.domain.sources import Kind
 from colporteur.flow import sources
 from colporteur.flow.mailboxes import Failure
 from colporteur.flow.sources import Claimed
@@ -56,19 +56,9 @@ async def ask(claimed: Claimed) -> None:
     try:
         table = None if claimed.kind == Kind.LIST else await in_own_thread(fetch, claimed.setting)
     except Trouble as trouble:
-        await in_thread(sources.failed, claimed, failure(trouble), timezone.now())
+        await in_thread(sources.failed, claimed, Failure(*trouble.parts), timezone.now())
     except Exception as error:  # a library stumbled over what came: as good as no answer
         log.exception("source not read source=%s", claimed.id)
         await in_thread(sources.failed, claimed, Failure("{error}", {"error": type(error).__name__}, lasting=True), timezone.now())
     else:
         await in_thread(sources.take, claimed, table, timezone.now())
-
-
-def fetch(setting: Setting, seconds: float = SECONDS) -> Table:
-    """What a source answers now. Raises ``Trouble``."""
-    return KINDS[setting.kind](Asked(setting.url, setting.secret, setting.options, setting.mapping, setting.internal, seconds))
-
-
-def failure(trouble: Trouble) -> Failure:
-    """Why there is no answer, for people."""
-    return Failure(trouble.sentence, dict(trouble.values), trouble.detail, trouble.lasting)

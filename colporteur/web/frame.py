@@ -45,6 +45,7 @@ def _tabs(list_: List, rights: frozenset[Right], here: str) -> list[Tab]:
         words += [
             ("members", gettext("Members"), members_count(list_), 0),
             ("list-settings", gettext("Settings"), None, 0),
+            ("sources", gettext("Sources"), None, 0),
             ("roles", gettext("Roles"), None, 0),
             ("mailbox", gettext("Mailbox"), None, 0),
             ("list-transport", gettext("Sending service"), None, 0),
@@ -52,7 +53,7 @@ def _tabs(list_: List, rights: frozenset[Right], here: str) -> list[Tab]:
     if Right.MODERATE in rights:
         words.append(("activity", gettext("Activity"), None, 0))
     if list_.state == ListState.PENDING:
-        words = [word for word in words if word[0] != "members"]
+        words = [word for word in words if word[0] not in ("members", "sources")]
     return [Tab(label, reverse(name, args=[list_.pk]), name == here, count, badge) for name, label, count, badge in words]
 
 

@@ -139,7 +139,7 @@ class Entry(NamedTuple):
     waiting: int = 0
 
 
-SECTIONS = {"": "home", "waiting": "waiting", "lists": "lists", "requests": "requests", "posts": "lists", "sending": "sending", "people": "people", "settings": "settings", "try": "try", "outbox": "outbox"}
+SECTIONS = {"": "home", "waiting": "waiting", "lists": "lists", "requests": "requests", "posts": "lists", "sources": "lists", "sending": "sending", "people": "people", "settings": "settings", "try": "try", "outbox": "outbox"}
 """First part of the path -> word of the navigation that is marked."""
 
 

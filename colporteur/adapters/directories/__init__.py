@@ -36,6 +36,11 @@ class Trouble(Exception):
         self.sentence, self.values, self.lasting = sentence, values, lasting
         self.detail = "".join(sign if sign.isprintable() else " " for sign in detail)[:300].strip()
 
+    @property
+    def parts(self) -> tuple[str, dict[str, str | int], str, bool]:
+        """Sentence, values, detail, lasting."""
+        return self.sentence, self.values, self.detail, self.lasting
+
 
 Fetch = Callable[[Asked], Table]
 """One directory, read once. Raises ``Trouble``."""

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from colporteur.adapters.directories import Fetch, csv, file, ldap, sql
+from colporteur.adapters.directories import SECONDS, Asked, Fetch, csv, file, ldap, sql
+from colporteur.domain.sources import Setting, Table
 
 KINDS: dict[str, Fetch] = {"csv": csv.fetch, "sql": sql.fetch, "ldap": ldap.fetch, "file": file.fetch}
+
+
+def fetch(setting: Setting, seconds: float = SECONDS) -> Table:
+    """What a source answers now. Raises ``Trouble``."""
+    return KINDS[setting.kind](Asked(setting.url, setting.secret, setting.options, setting.mapping, setting.internal, seconds))
