@@ -46,6 +46,21 @@ def begin(email: str, client: str, now: datetime) -> Attempt | None:
     return Attempt(of, rows)
 
 
+def book(of: str, now: datetime, most: int = OF_ADDRESS) -> bool:
+    """Book something else that makes us write letters, under a name; False when it was done ``most`` times within the window."""
+    SignInAttempt.objects.filter(at__lte=now - WINDOW).delete()
+    if SignInAttempt.objects.filter(of=of).count() >= most:
+        return False
+    SignInAttempt.objects.create(of=of, at=now)
+    return True
+
+
+def from_client(client: str, now: datetime) -> bool:
+    """Book a letter asked for from an IP address; False when there were too many."""
+    place = _place(client)
+    return not place or book(f"letters:{place}", now, OF_CLIENT)
+
+
 def succeeded(attempt: Attempt) -> None:
     """The password was right: the address begins anew. The client does not: an own account must not buy more guesses."""
     SignInAttempt.objects.filter(of=attempt.of).delete()

@@ -114,7 +114,7 @@ def claim(transport_id: int, now: datetime, lease: float, room: Room | None = No
             return []
         works = {offer.claimed[:2]: Work(offer.claimed, [], offer.priority, offer.list) for offer in offers}
         gone: dict[tuple[int, int], list[int]] = {}
-        for due in copies.copies_of([offer.claimed for offer in offers]):
+        for due in copies.copies_of([offer.claimed for offer in offers], now):
             if due.here:
                 works[due.mailing, due.slice].copies.append(due)
             else:

@@ -24,7 +24,7 @@ from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.organisations import Domain
-from colporteur.store.people import Address
+from colporteur.store.people import Address, zone_of
 from colporteur.store.wordings import Wording
 
 ANSWERS = frozenset({"waiting", "rejected", "distributed", "sent", "expired", "late", "decided", "unclear", "help", "leaving", "left", "joining", "commands", "answer"})
@@ -53,7 +53,7 @@ def send(
     ``tag``: a token that must stand in the subject because no address can carry it. ``original`` is attached.
     """
     language = language or language_of(to, list_)
-    with translation.override(language):
+    with translation.override(language), timezone.override(zone_of(to.person)):
         values = {name: _shown(value) for name, value in fields.items()}
     texts = notices.render(letter, language, values, _own(letter, language, list_))
     sender = sender_of(list_)
@@ -138,7 +138,7 @@ def written_today(to: Address, names: Collection[str], now: datetime) -> int:
 
 
 def moment(at: datetime) -> str:
-    """A date with its time, in the active language and the site's time zone."""
+    """A date with its time, in the active language and time zone."""
     return formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")
 
 

@@ -38,14 +38,16 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "quarantined": ("list", "title", "subject", "sender", "received", "error", "link"),
     "trouble": ("thing", "error", "since", "link"),
     "recovered": ("thing", "link"),
-    # about a list that is asked for or new
     "removals": ("list", "title", "thing", "removed", "before", "some", "link"),
+    # about a list that is asked for or new
     "asked": ("list", "title", "template", "who", "email", "purpose", "owners", "link", "activate", "refuse"),
     "activated": ("list", "title", "reason", "link"),
     "refused": ("list", "title", "reason"),
     "created": ("list", "title", "who", "link", "days", "page"),
     # to anybody
     "signin": ("link", "minutes"),
+    "mine": ("link", "days"),
+    "address": ("email", "link", "hours"),
     "help": ("list", "title", "owner", "unsubscribe", "request"),
     "commands": ("list", "title", "email", "wanted", "link", "reply"),
     "answer": ("list", "title", "results"),

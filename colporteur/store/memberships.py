@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from colporteur.store.lists import List
 from colporteur.store.people import Address
+from colporteur.store.privacy import Consent
 from colporteur.store.sources import Source
 
 
@@ -25,6 +26,7 @@ class Membership(models.Model):
     source = models.ForeignKey(Source, models.SET_NULL, null=True)  # null: by hand
     delivery = models.TextField(choices=DeliveryMode.choices, default=DeliveryMode.EACH)
     paused = models.BooleanField(default=False)
+    consent = models.ForeignKey(Consent, models.SET_NULL, null=True, related_name="memberships", db_index=False)  # how it began
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
     left_by = models.TextField(default="", blank=True)  # "member", "owner", "source", "bounce": a member's own leaving survives imports

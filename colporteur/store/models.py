@@ -14,16 +14,17 @@ from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Administrator, Domain, Organisation, Site
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Finding, Post
+from colporteur.store.privacy import Consent, Opposition
 from colporteur.store.requests import ListRequest
 from colporteur.store.routes import RouteStep
 from colporteur.store.senders import AuthorPolicy
 from colporteur.store.signing import SigningKey
-from colporteur.store.templates import OwnTemplate
 from colporteur.store.sources import Source, SourceEntry
+from colporteur.store.templates import OwnTemplate
 from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Copy", "DestinationGroup", "Domain", "Errand", "Finding", "Heartbeat", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "Transport", "Wording",
+    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "DestinationGroup", "Domain", "Errand", "Finding", "Heartbeat", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "MailDomain", "Mailbox", "Mailing",
+    "Membership", "Opposition", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "Transport", "Wording",
 ]

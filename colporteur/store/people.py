@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
@@ -21,6 +22,8 @@ class Person(AbstractBaseUser):
     key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     name = models.TextField(default="", blank=True)
     language = models.TextField(default="", blank=True)  # empty: the browser's or the organisation's
+    time_zone = models.TextField(default="", blank=True)  # "Europe/Paris"; empty: the site's
+    first_address = models.ForeignKey("store.Address", models.SET_NULL, null=True, related_name="+")  # chosen to be written to; null: the oldest verified one
     is_active = models.BooleanField(default=True)
     is_admin = models.BooleanField(default=False)  # site administrator
     created = models.DateTimeField(auto_now_add=True)
@@ -36,7 +39,9 @@ class Person(AbstractBaseUser):
 
     @property
     def primary_email(self) -> str:
-        """The address we write to: the oldest one, verified ones first; empty when there is none."""
+        """The address we write to: the chosen one, else the oldest, verified ones first; empty when there is none."""
+        if self.first_address:
+            return self.first_address.email
         found = self.addresses.order_by(models.F("verified_at").asc(nulls_last=True), "id").values_list("email", flat=True).first()
         return found or ""
 
@@ -48,6 +53,7 @@ class Address(models.Model):
     name = models.TextField(default="", blank=True)  # display name given on a list, used when no person is known
     person = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="addresses")
     verified_at = models.DateTimeField(null=True)
+    paused_until = models.DateTimeField(null=True)  # its owner reads no list until then
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -56,6 +62,14 @@ class Address(models.Model):
 
     def __str__(self) -> str:
         return self.email
+
+
+def zone_of(person: object) -> ZoneInfo | None:
+    """The time zone a person chose; None for nobody and where none was chosen, or it is no longer known."""
+    try:
+        return ZoneInfo(name) if (name := getattr(person, "time_zone", "")) else None
+    except (ValueError, ZoneInfoNotFoundError):
+        return None
 
 
 class SignInLink(models.Model):

@@ -90,6 +90,11 @@ def organisations_for(person: Person) -> QuerySet[Organisation]:
     return Organisation.objects.all() if person.is_admin else Organisation.objects.filter(administrators__person=person)
 
 
+def roles_of(person: Person) -> QuerySet[Role]:
+    """Roles the person has on lists that are not deleted, by whatever address or list."""
+    return Role.objects.filter(_held_by(person)).exclude(list__state=ListState.DELETED)
+
+
 def addresses_of(list_: List, kind: RoleKind) -> list[Address]:
     """Addresses mail to the holders of a role goes to, each once, oldest role first.
 
@@ -151,5 +156,5 @@ def _best(person: Person | None) -> Address | None:
     """The same address as ``Person.primary_email``, from prefetched rows."""
     if person is None:
         return None
-    known = sorted(person.addresses.all(), key=lambda address: (address.verified_at is None, address.verified_at or address.created, address.id))
+    known = sorted(person.addresses.all(), key=lambda address: (address.pk != person.first_address_id, address.verified_at is None, address.verified_at or address.created, address.id))
     return known[0] if known else None

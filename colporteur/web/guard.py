@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 
 from colporteur.domain.posts import PostState
@@ -18,7 +18,7 @@ from colporteur.flow import demo
 from colporteur.flow.requests import requests_for, waiting_for
 from colporteur.store.lists import List
 from colporteur.store.organisations import Domain, Organisation
-from colporteur.store.people import Person
+from colporteur.store.people import Person, zone_of
 from colporteur.store.posts import Post
 from colporteur.store.rights import Right, administers, lists_for, organisations_for
 from colporteur.store.templates import OwnTemplate
@@ -51,7 +51,7 @@ class ContentPolicyMiddleware:
 
 
 class PersonLanguageMiddleware:
-    """The language a signed-in person chose goes before the browser's."""
+    """The language a signed-in person chose goes before the browser's, the time zone before the site's."""
 
     def __init__(self, get_response: Response) -> None:
         self.get_response = get_response
@@ -61,7 +61,8 @@ class PersonLanguageMiddleware:
         if language and translation.check_for_language(language):
             translation.activate(language)
             request.LANGUAGE_CODE = translation.get_language()
-        return self.get_response(request)
+        with timezone.override(zone_of(request.user)):
+            return self.get_response(request)
 
 
 def person_of(request: HttpRequest) -> Person:

@@ -124,9 +124,10 @@ class Due(NamedTuple):
 
 
 _COPIES_OF = """
--- Open copies of claimed slices with what rendering needs, and whether the member still receives.
+-- Open copies of claimed slices with what rendering needs, and whether the member still receives. Whoever paused everything
+-- until a date is told by the row of the address, which is read anyway.
 SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, ''), a.name),
-       l.list_id IS NULL OR EXISTS (SELECT 1 FROM membership m WHERE m.list_id = l.list_id AND m.address_id = c.address_id
+       l.list_id IS NULL OR (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND EXISTS (SELECT 1 FROM membership m WHERE m.list_id = l.list_id AND m.address_id = c.address_id
                                        AND m.until IS NULL AND m.delivery = 'each' AND NOT m.paused OFFSET 0)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS s (mailing_id, number)
   CROSS JOIN LATERAL (SELECT * FROM copy WHERE mailing_id = s.mailing_id AND slice = s.number AND state IN (0, 1) OFFSET 0) c
@@ -137,9 +138,9 @@ SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, '')
 """
 
 
-def copies_of(slices: Sequence[Claimed]) -> list[Due]:
+def copies_of(slices: Sequence[Claimed], now: datetime) -> list[Due]:
     """Open copies of the claimed slices."""
-    return [Due._make(row) for row in run(_COPIES_OF, {"mailings": array([s.mailing for s in slices]), "numbers": array([s.number for s in slices])})]
+    return [Due._make(row) for row in run(_COPIES_OF, {"mailings": array([s.mailing for s in slices]), "numbers": array([s.number for s in slices]), "now": now})]
 
 
 _CANCEL_ABSENT = """

@@ -1,46 +1,138 @@
-"""My page: the lists I am on, with a pause and a way out."""
+"""My lists: what I own, moderate and receive, with a pause and a way out; also by a mailed link, without an account."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import date, datetime, time
+from typing import NamedTuple
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.dateparse import parse_date
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.policy import Leaving
-from colporteur.flow import memberships
+from colporteur.flow import attempts, memberships, mine, people
+from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import Membership
+from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy
-from colporteur.web.guard import person_of
+from colporteur.store.rights import roles_of
+from colporteur.web.guard import client_of, person_of
+from colporteur.web.saying import said
+from colporteur.web.signin.forms import Ask
+
+MOST = 500
+
+
+class Received(NamedTuple):
+    """A membership as the page shows it. ``free``: can be ended by the member."""
+
+    membership: Membership
+    free: bool
 
 
 @login_required
 def page(request: HttpRequest) -> HttpResponse:
-    """The person's memberships, by every address."""
-    found = _mine(request).order_by("list__address", "address__email")[:500]
-    return render(request, "memberships/mine.html", {"rows": [(membership, policy(membership.list).leaving == Leaving.FREE) for membership in found]})
-
-
-def _mine(request: HttpRequest):  # type: ignore[no-untyped-def]
-    return Membership.objects.filter(address__person=person_of(request), until__isnull=True).exclude(list__state="deleted").select_related("list__organisation", "list__domain", "address")
+    """The person's lists, by every address; POST pauses everything until a day, or no more."""
+    person = person_of(request)
+    addresses = list(person.addresses.all())
+    if request.method == "POST":
+        _pause_all(request, addresses)
+        return redirect("my-page")
+    roles = roles_of(person).filter(kind__in=(RoleKind.OWNER, RoleKind.MODERATOR)).select_related("list").order_by("list__address")[:MOST]
+    kept: dict[str, dict[int, List]] = {RoleKind.OWNER.value: {}, RoleKind.MODERATOR.value: {}}
+    for role in roles:
+        kept[role.kind].setdefault(role.list_id, role.list)
+    context = _received(addresses) | {"owned": kept["owner"].values(), "moderated": [one for pk, one in kept["moderator"].items() if pk not in kept["owner"]]}
+    return render(request, "memberships/mine.html", context)
 
 
 @require_POST
 @login_required
 def change(request: HttpRequest, number: int) -> HttpResponse:
     """Pauses, resumes or ends one of one's own memberships."""
-    membership = _mine(request).filter(pk=number).first()
+    person = person_of(request)
+    _change(request, _of(person.addresses.all()), number, person)
+    return redirect("my-page")
+
+
+def ask(request: HttpRequest) -> HttpResponse:
+    """Asks for the address and mails the link to its lists; the answer is the same whether the address is on a list or not."""
+    form = Ask(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        now = timezone.now()
+        if attempts.from_client(client_of(request), now):
+            mine.send_link(form.cleaned_data["email"], now, (translation.get_language() or "")[:2])
+        return render(request, "memberships/mine_sent.html", {"email": form.cleaned_data["email"]})
+    return render(request, "memberships/mine_ask.html", {"form": form})
+
+
+def by_link(request: HttpRequest, token: str) -> HttpResponse:
+    """The lists of the address a link was mailed to: GET shows, POST acts."""
+    address = mine.read(token, timezone.now())
+    if address is None:
+        return render(request, "memberships/mine_over.html", status=410)
+    wish, number = request.POST.get("wish", ""), request.POST.get("number", "")
+    if request.method == "POST" and wish in ("pause-all", "resume-all"):
+        _pause_all(request, [address])
+        return redirect("mine-link", token)
+    if request.method == "POST" and number.isascii() and number.isdigit() and len(number) < 16:
+        _change(request, _of([address]), int(number), address.email)
+        return redirect("mine-link", token)
+    return render(request, "memberships/mine_link.html", _received([address]) | {"email": address.email})
+
+
+def _of(addresses: Collection[Address] | QuerySet[Address]) -> QuerySet[Membership]:
+    return Membership.objects.filter(address__in=addresses, until__isnull=True).exclude(list__state="deleted").select_related("list__organisation", "list__domain", "address")
+
+
+def _received(addresses: Collection[Address]) -> dict[str, object]:
+    now = timezone.now()
+    rows = [Received(row, policy(row.list).leaving == Leaving.FREE) for row in _of(addresses).order_by("list__address", "address__email")[:MOST]]
+    ends = [address.paused_until for address in addresses if address.paused_until and address.paused_until > now]
+    return {"rows": rows, "paused_until": max(ends, default=None), "today": timezone.localdate(now).isoformat()}
+
+
+def _change(request: HttpRequest, own: QuerySet[Membership], number: int, by: Person | str) -> None:
+    membership = own.filter(pk=number).first()
     if membership is None:
         raise Http404
-    list_, now, person, wish = membership.list, timezone.now(), person_of(request), request.POST.get("wish", "")
+    list_, now, wish = membership.list, timezone.now(), request.POST.get("wish", "")
     name = list_.title or list_.address
     if wish == "leave" and policy(list_).leaving == Leaving.FREE:
-        memberships.leave(list_, membership.address, now, by=person)
+        memberships.leave(list_, membership.address, now, by=by)
         messages.success(request, _("You left the list %(name)s.") % {"name": name})
     elif wish in ("pause", "resume"):
-        memberships.pause(list_, [membership.address.email], now, by=person, paused=wish == "pause")
+        memberships.pause(list_, [membership.address.email], now, by=by, paused=wish == "pause")
         messages.success(request, (_("%(name)s: paused. You stay on the list.") if wish == "pause" else _("%(name)s: you receive again.")) % {"name": name})
-    return redirect("my-page")
+
+
+def _pause_all(request: HttpRequest, addresses: Collection[Address]) -> None:
+    day = _day(request.POST.get("until", ""))
+    until = timezone.make_aware(datetime.combine(day, time())) if day and request.POST.get("wish") == "pause-all" else None
+    try:
+        if until is None and request.POST.get("wish") != "resume-all":
+            raise ValueError(_("choose a day after today, within two years"))
+        people.pause_all(addresses, until, timezone.now())
+    except ValueError as error:
+        messages.error(request, said(error)[:1].upper() + said(error)[1:] + ".")
+        return
+    if until:
+        messages.success(request, _("Paused: no list sends you anything until %(day)s. You stay on all of them.") % {"day": date_format(until, "DATE_FORMAT")})
+    else:
+        messages.success(request, _("Your lists send to you again."))
+
+
+def _day(text: str) -> date | None:
+    """A day as a date field sends it; None for anything else."""
+    try:
+        return parse_date(text)
+    except ValueError:
+        return None

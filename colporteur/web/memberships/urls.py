@@ -14,5 +14,7 @@ urlpatterns = [
     path("lists/<int:number>/members/csv", views.export, name="members-csv"),
     path("me", mine.page, name="my-page"),
     path("me/<int:number>", mine.change, name="my-membership"),
+    path("mine", mine.ask, name="mine"),
+    path("mine/<str:token>", mine.by_link, name="mine-link"),
     path("u/<str:token>", links.leave, name="unsubscribe"),
 ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from colporteur.domain.addresses import is_address
@@ -25,6 +28,12 @@ class Ask(forms.Form):
         return email
 
 
+class Further(Ask):
+    """A further address of one's own."""
+
+    email = forms.CharField(label=_("Another address of yours"), max_length=320, widget=forms.EmailInput, help_text=_("A letter goes there with a link; then we know you by it, too."))
+
+
 class ByPassword(Ask):
     """Address and password."""
 
@@ -32,17 +41,31 @@ class ByPassword(Ask):
 
 
 class Account(forms.ModelForm):  # type: ignore[type-arg]
-    """Name and language."""
+    """Name, language and time zone."""
 
     language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", _("The browser's")), *settings.LANGUAGES])
     name = forms.CharField(label=_("Your name"), required=False, max_length=200, help_text=_("As the people of your lists will read it."))
 
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False, help_text=_("Of dates and times on screens and in letters."))
+
     class Meta:
         model = Person
-        fields = ["name", "language"]
+        fields = ["name", "language", "time_zone"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones: forms.ChoiceField = self.fields["time_zone"]  # type: ignore[assignment]
+        zones.choices = [("", format_lazy(_("The site's ({zone})"), zone=settings.TIME_ZONE)), *((zone, zone.replace("_", " ")) for zone in _zones())]
 
     def clean_name(self) -> str:
         return " ".join(str(self.cleaned_data["name"]).replace("\x00", "").split())
+
+
+@cache
+def _zones() -> list[str]:
+    """Time zones of places; the others are old names and offsets."""
+    places = ("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+    return [*sorted(zone for zone in available_timezones() if zone.split("/")[0] in places), "UTC"]
 
 
 class Password(forms.Form):

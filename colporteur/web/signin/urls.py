@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from colporteur.web.signin import views
+from colporteur.web.signin import addresses, views
 
 urlpatterns = [
     path("signin", views.ask, name="signin"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("signout", views.leave, name="signout"),
     path("s/<str:token>", views.by_link, name="signin-link"),
     path("account", views.account, name="account"),
+    path("account/addresses", addresses.change, name="my-addresses"),
+    path("account/addresses/<str:token>", addresses.confirm, name="my-address"),
     path("account/password", views.password, name="password"),
     path("language", views.language, name="language"),
 ]

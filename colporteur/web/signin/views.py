@@ -19,7 +19,7 @@ from colporteur.domain.addresses import normal
 from colporteur.flow import attempts, letters, people
 from colporteur.store.people import Address, SignInLink
 from colporteur.web.guard import client_of, person_of
-from colporteur.web.signin.forms import Account, Ask, ByPassword, Password
+from colporteur.web.signin.forms import Account, Ask, ByPassword, Further, Password
 
 LIVE_LINKS = 5  # of one address at a time
 BACKEND = "colporteur.web.signin.backend.AddressBackend"
@@ -111,14 +111,15 @@ def language(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Name and language."""
+    """Name, language and time zone; addresses; what else concerns the account."""
     person = person_of(request)
     form = Account(request.POST or None, instance=person)
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, _("Your account is saved."))
         return redirect("account")
-    return render(request, "signin/account.html", {"form": form, "addresses": person.addresses.order_by("id"), "has_password": person.has_usable_password()})
+    context = {"form": form, "further": Further(), "addresses": person.addresses.order_by("id"), "first": person.primary_email, "has_password": person.has_usable_password()}
+    return render(request, "signin/account.html", context)
 
 
 @sensitive_post_parameters("old", "new")
