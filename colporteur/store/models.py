@@ -10,7 +10,8 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
 from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
-from colporteur.store.memberships import Membership
+from colporteur.store.memberships import Membership, Tally
+from colporteur.store.nesting import Exclusion, Nesting, Passage
 from colporteur.store.organisations import Administrator, Domain, Organisation, Site
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Finding, Post
@@ -25,6 +26,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "DestinationGroup", "Domain", "Errand", "Finding", "Heartbeat", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "Opposition", "Organisation", "OwnTemplate", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "Transport", "Wording",
+    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "DestinationGroup", "Domain", "Errand", "Exclusion", "Finding", "Heartbeat", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "MailDomain", "Mailbox", "Mailing",
+    "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "Tally", "Transport", "Wording",
 ]
