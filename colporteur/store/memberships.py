@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.db import connection, models
 from django.db.models import Q
 
 from colporteur.store.lists import List
@@ -10,12 +13,24 @@ from colporteur.store.people import Address
 from colporteur.store.privacy import Consent
 from colporteur.store.sources import Source
 
+HOST = models.Func(models.F("email"), models.Value("@"), models.Value(2), function="split_part", output_field=models.TextField(db_collation="C"))
+"""Domain of a member's address, as its index has it."""
+
 
 class DeliveryMode(models.TextChoices):
     """How a member receives."""
 
     EACH = "each"
     NONE = "none"  # reads elsewhere, receives nothing, may write
+
+
+class Posting(models.TextChoices):
+    """What becomes of a member's own messages."""
+
+    LIST = ""  # as the list says
+    FREE = "free"  # goes out without waiting
+    MODERATED = "moderated"  # always waits
+    NEVER = "never"  # is refused
 
 
 class Membership(models.Model):
@@ -26,10 +41,19 @@ class Membership(models.Model):
     source = models.ForeignKey(Source, models.SET_NULL, null=True)  # null: by hand
     delivery = models.TextField(choices=DeliveryMode.choices, default=DeliveryMode.EACH)
     paused = models.BooleanField(default=False)
+    pause_from = models.DateTimeField(null=True)  # then it begins by itself
+    pause_until = models.DateTimeField(null=True)  # then it ends by itself
+    posting = models.TextField(choices=Posting.choices, default=Posting.LIST, db_default=Posting.LIST, blank=True)
+    own_copy = models.BooleanField(null=True)  # of own messages; null: as the list says
+    hidden = models.BooleanField(default=False, db_default=False)  # from the other members
+    note = models.TextField(default="", db_default="", blank=True)  # of owners and moderators
     consent = models.ForeignKey(Consent, models.SET_NULL, null=True, related_name="memberships", db_index=False)  # how it began
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
     left_by = models.TextField(default="", blank=True)  # "member", "owner", "source", "bounce": a member's own leaving survives imports
+    # Written by the database (migration members_sql): a page of a million members is read in order from one index.
+    email = models.TextField(db_default="", default="", editable=False, db_collation="C")
+    called = models.TextField(db_default="", default="", editable=False, db_collation="C")  # folded name of person or address, else the address
 
     class Meta:
         db_table = "membership"
@@ -37,7 +61,61 @@ class Membership(models.Model):
         indexes = [
             models.Index(fields=["list", "address", "since"], name="membership_audience"),
             models.Index(fields=["address"], name="membership_of_address"),
+            models.Index(fields=["list", "email"], name="membership_by_email", condition=Q(until__isnull=True)),
+            models.Index(fields=["list", "called", "email"], name="membership_by_name", condition=Q(until__isnull=True)),
+            models.Index(models.F("list"), HOST, models.F("email"), name="membership_by_host", condition=Q(until__isnull=True)),
+            models.Index(fields=["list", "email"], name="membership_unusual", condition=Q(until__isnull=True) & (Q(paused=True) | ~Q(delivery="each"))),
+            models.Index(fields=["source", "email"], name="membership_by_source", condition=Q(until__isnull=True, source__isnull=False)),
         ]
+
+
+class Tally(models.Model):
+    """How many members of a kind came (or, negative, went) in one statement; sums are the counts of now. Written by the database."""
+
+    list_id = models.BigIntegerField()  # no foreign key: what the end of a list takes away is written here too
+    source_id = models.BigIntegerField(null=True)
+    paused = models.BooleanField()
+    delivery = models.TextField()
+    n = models.IntegerField()
+
+    class Meta:
+        db_table = "membership_tally"
+        indexes = [models.Index(fields=["list_id"], name="membership_tally_of")]
+
+
+class Counted(NamedTuple):
+    """So many members of a list are alike."""
+
+    source_id: int | None
+    paused: bool
+    delivery: str
+    n: int
+
+
+_ADD_UP = """
+WITH gone AS (DELETE FROM membership_tally WHERE list_id = %(list)s RETURNING source_id, paused, delivery, n)
+INSERT INTO membership_tally (list_id, source_id, paused, delivery, n)
+SELECT %(list)s, source_id, paused, delivery, sum(n) FROM gone GROUP BY source_id, paused, delivery HAVING sum(n) <> 0
+"""
+_TALLIES = 100
+
+
+def counted(list_: int) -> list[Counted]:
+    """Members of a list by source, pause and delivery, without walking them."""
+    rows = list(Tally.objects.filter(list_id=list_).values_list("source_id", "paused", "delivery", "n"))
+    if len(rows) > _TALLIES:  # written one by one for a while: add up what is there
+        with connection.cursor() as cursor:
+            cursor.execute(_ADD_UP, {"list": list_})
+    sums: dict[tuple[int | None, bool, str], int] = {}
+    for source, paused, delivery, n in rows:
+        sums[source, paused, delivery] = sums.get((source, paused, delivery), 0) + n
+    return [Counted(*kind, n) for kind, n in sums.items() if n]
+
+
+def totals(lists: Iterable[int]) -> dict[int, int]:
+    """Members of each list that has any."""
+    found = Tally.objects.filter(list_id__in=list(lists)).values_list("list_id").annotate(total=models.Sum("n"))
+    return {list_: total for list_, total in found if total}
 
 
 def audience_count(list_: List) -> int:

@@ -17,7 +17,7 @@ from colporteur.domain.posts import PostState
 from colporteur.store.lists import List, ListState
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
-from colporteur.store.memberships import Membership
+from colporteur.store.memberships import counted, totals
 from colporteur.store.posts import Post
 from colporteur.store.rights import Right, rights_on
 from colporteur.web.guard import person_of
@@ -35,7 +35,7 @@ class Tab(NamedTuple):
 
 def members_count(list_: List) -> int:
     """Addresses on the list now."""
-    return Membership.objects.filter(list=list_, until__isnull=True).count()
+    return sum(kind.n for kind in counted(list_.pk))
 
 
 def _tabs(list_: List, rights: frozenset[Right], here: str) -> list[Tab]:
@@ -79,7 +79,7 @@ def rows_of_lists(lists: Iterable[List], moderated: set[int]) -> list[ListRow]:
     """Rows for some lists, in a fixed number of queries. Waiting messages show only to those who may decide."""
     found = list(lists)
     ids = [list_.pk for list_ in found]
-    members = dict(Membership.objects.filter(list__in=ids, until__isnull=True).values_list("list").annotate(n=Count("id")))
+    members = totals(ids)
     last = dict(Post.objects.filter(list__in=ids, state=PostState.ACCEPTED).values_list("list").annotate(at=Max("received_at")))
     waiting = dict(Post.objects.filter(list__in=[i for i in ids if i in moderated], state=PostState.HELD).values_list("list").annotate(n=Count("id")))
     broken = set(Mailbox.objects.filter(list__in=ids, enabled=True, failures__gt=0).values_list("list_id", flat=True))

@@ -1,14 +1,13 @@
-"""Members of a list: searched, paged by key, paused, removed, exported. 100,000 of them stay usable."""
+"""Members of a list: searched, paged by key, paused, removed, exported. 1,000,000 of them stay usable."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, Func, Q, QuerySet, TextField, Value
-from django.db.models.functions import Coalesce, Lower, NullIf
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -20,63 +19,47 @@ from django.views.decorators.http import require_POST
 from colporteur.domain.addresses import is_address
 from colporteur.flow import memberships
 from colporteur.store.lists import List
-from colporteur.store.memberships import DeliveryMode, Membership
-from colporteur.store.people import Address
+from colporteur.store.memberships import Counted, DeliveryMode, counted
 from colporteur.store.rights import Right
+from colporteur.store.sources import Source
 from colporteur.web.frame import list_page, page_by
 from colporteur.web.guard import list_or_404, person_of
-
-STATES = {"receive": Q(paused=False, delivery=DeliveryMode.EACH), "paused": Q(paused=True), "silent": Q(paused=False, delivery=DeliveryMode.NONE)}
-
-
-_ACCENTS = ("ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöùúûüýÿ", "aaaaaaceeeeiiiinooooouuuuyaaaaaaceeeeiiiinooooouuuuyy")
-
-
-def _called(prefix: str) -> Func:
-    """The name people are sorted by, accents aside whatever the database's collation; the address of those without."""
-    found = Coalesce(NullIf(f"{prefix}person__name", Value("")), NullIf(f"{prefix}name", Value("")), f"{prefix}email", output_field=TextField())
-    return Func(Lower(found), Value(_ACCENTS[0]), Value(_ACCENTS[1]), function="translate", output_field=TextField())
-
-
-def _current(list_: List) -> QuerySet[Membership]:
-    return Membership.objects.filter(list=list_, until__isnull=True)
-
-
-def _found(list_: List, query: QueryDict) -> QuerySet[Membership]:
-    """Members by the filters of the query string: beginning of address or name, and state."""
-    found = _current(list_)
-    if wanted := query.get("q", "").strip().replace("\x00", "")[:320]:
-        begins = Q(address__email__startswith=wanted.lower()) | Q(address__name__istartswith=wanted) | Q(address__person__name__istartswith=wanted)
-        found = found.filter(begins)
-    if condition := STATES.get(query.get("state", "")):
-        found = found.filter(condition)
-    return found
+from colporteur.web.memberships.finding import MOST, filtered, found, in_order
+from colporteur.web.memberships.words import delivery_words
 
 
 @login_required
 def members(request: HttpRequest, number: int) -> HttpResponse:
     """The members, by address or by name; the key of a page is the last address of the one before."""
     list_ = list_or_404(request, number, Right.MANAGE)
-    found = _found(list_, request.GET).select_related("address__person", "source")
     after, by_name = request.GET.get("after", "").replace("\x00", ""), request.GET.get("by") == "name"
-    if by_name:
-        found = found.annotate(called=_called("address__")).order_by("called", "address__email")
-        last = Address.objects.filter(email=after).values_list(_called(""), flat=True).first() if after else None
-        if last is not None:
-            found = found.filter(Q(called__gt=last) | Q(called=last, address__email__gt=after))
-    else:
-        found = found.order_by("address__email")
-        if after:
-            found = found.filter(address__email__gt=after)
-    page = page_by(found, "address__email")
-    counts = _current(list_).aggregate(n_=Count("id"), **{f"n_{name}": Count("id", filter=condition) for name, condition in STATES.items()})
+    page = page_by(in_order(found(list_, request.GET), by_name, after).select_related("address__person", "source"), "email")
+    kinds = counted(list_.pk)
+    counts = {"": sum(kind.n for kind in kinds), "paused": sum(kind.n for kind in kinds if kind.paused), "silent": sum(kind.n for kind in kinds if not kind.paused and kind.delivery == DeliveryMode.NONE)}
+    counts["receive"] = counts[""] - counts["paused"] - counts["silent"]
     words = [("", _("All"), ""), ("receive", _("Receive"), "done"), ("paused", _("Paused"), "paused"), ("silent", _("Read elsewhere"), "draft")]
     context = {
-        "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "by_name": by_name, "total": counts["n_"],
-        "filters": [(name, label, shape, counts[f"n_{name}"]) for name, label, shape in words if not name or counts[f"n_{name}"]],
-        "matching": _found(list_, request.GET).count() if page.next else None,
+        "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "by_name": by_name, "total": counts[""],
+        "filters": [(name, label, shape, counts[name]) for name, label, shape in words if not name or counts[name]],
+        "choices": _choices(kinds), "mode": request.GET.get("mode", ""), "source": request.GET.get("source", ""), **_matching(list_, request.GET, bool(page.next), counts[""]),
     }  # fmt: skip
     return list_page(request, list_, "members", "memberships/members.html", context)
+
+
+def _choices(kinds: list[Counted]) -> dict[str, list[tuple[str, str]]]:
+    """Deliveries and sources there is something to choose among, by name in the query string."""
+    modes = sorted({kind.delivery for kind in kinds}, key=DeliveryMode.values.index)
+    named = dict(Source.objects.filter(pk__in={kind.source_id for kind in kinds} - {None}).values_list("pk", "name"))
+    sources = [("hand", _("By hand"))] * any(kind.source_id is None for kind in kinds) + [(str(pk), name) for pk, name in sorted(named.items(), key=lambda one: one[1])]
+    return {"mode": [(mode, delivery_words(mode)) for mode in modes] if len(modes) > 1 else [], "source": sources if len(sources) > 1 else []}
+
+
+def _matching(list_: List, query: QueryDict, more: bool, total: int) -> dict[str, Any]:
+    """How many the whole search finds, when it is more than a page; many of them are not counted."""
+    if not more:
+        return {"matching": None, "many": False}
+    number = found(list_, query)[: MOST + 1].count() if filtered(query) else total
+    return {"matching": number, "many": filtered(query) and number > MOST}
 
 
 @require_POST
@@ -87,7 +70,7 @@ def change(request: HttpRequest, number: int) -> HttpResponse:
     wish = request.POST.get("wish", "")
     query = QueryDict(request.POST.get("query", "")[:2000])
     if request.POST.get("all"):
-        emails = list(_found(list_, query).values_list("address__email", flat=True))
+        emails = list(found(list_, query).values_list("email", flat=True))
     else:
         emails = [email for email in request.POST.getlist("who") if is_address(email)]
     if not emails:
@@ -122,14 +105,14 @@ class _Echo:
 def export(request: HttpRequest, number: int) -> HttpResponseBase:
     """The members that match, as CSV (RFC 4180)."""
     list_ = list_or_404(request, number, Right.MANAGE)
-    found = _found(list_, request.GET).order_by("address__email").values_list("address__email", "address__person__name", "address__name", "paused", "delivery", "since")
+    rows_of = found(list_, request.GET).order_by("email").values_list("email", "address__person__name", "address__name", "paused", "delivery", "source__name", "since")
     writer = csv.writer(_Echo())
 
     def rows() -> Iterator[str]:
-        yield writer.writerow(["email", "name", "state", "since"])
-        for email, person, name, paused, delivery, since in found.iterator(2000):
-            state = "paused" if paused else "receives" if delivery == DeliveryMode.EACH else "silent"
-            yield writer.writerow([_inert(email), _inert(person or name), state, since.date().isoformat()])
+        yield writer.writerow(["email", "name", "state", "since", "delivery", "source"])
+        for email, person, name, paused, delivery, source, since in rows_of.iterator(2000):
+            state = "paused" if paused else "silent" if delivery == DeliveryMode.NONE else "receives"
+            yield writer.writerow([_inert(email), _inert(person or name), state, since.date().isoformat(), delivery, _inert(source or "")])
 
     return StreamingHttpResponse(rows(), content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{list_.name}.csv"'})
 
