@@ -36,6 +36,7 @@ class Mailing(models.Model):
     envelope_sender = models.TextField(default="", blank=True)  # "{token}" is replaced per copy; empty: null sender
     audience_at = models.DateTimeField()  # the moment of acceptance
     excluded = ArrayField(models.BigIntegerField(), default=builtins.list)  # address ids left out by policy
+    nested = models.JSONField(default=dict)  # frozen at planning; empty: the list's own members only. flow.nesting
     pace = models.TextField(default=Pace.USUAL.value)
     chosen = models.TextField(default="", blank=True)  # sent again only to some: store.copies.planning
     planned_to = models.BigIntegerField(default=0)  # copies exist for addresses up to this id

@@ -24,6 +24,7 @@ class Post(models.Model):
 
     list = models.ForeignKey(List, models.CASCADE, related_name="posts")
     arrival = models.ForeignKey(Arrival, models.PROTECT)
+    through = models.ForeignKey("self", models.SET_NULL, null=True, related_name="passed_on")  # the outermost list's post that brought it to this inner list
     state = models.TextField(choices=STATES, default=PostState.RECEIVED.value)
     message_id = models.TextField(default="", blank=True)
     content_key = models.BinaryField()  # SHA-256 without trace headers: an exact duplicate has the same

@@ -1,0 +1,91 @@
+"""Lists inside lists, who is left out of one, and by which inner list a copy comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from django.db import models
+from django.db.models import F, Q
+
+from colporteur.store.lists import List, ListState
+from colporteur.store.people import Address
+
+
+class Nesting(models.Model):
+    """``inner`` is inside ``outer``: its members receive what ``outer`` accepts."""
+
+    outer = models.ForeignKey(List, models.CASCADE, related_name="inner_edges")
+    inner = models.ForeignKey(List, models.CASCADE, related_name="outer_edges")
+    covers = models.BooleanField(default=True)  # one approval covers the inner list; otherwise its own rules are asked again
+    since = models.DateTimeField()
+
+    class Meta:
+        db_table = "nesting"
+        constraints = [
+            models.UniqueConstraint(fields=["outer", "inner"], name="nesting_once"),
+            models.CheckConstraint(condition=~Q(outer=F("inner")), name="nesting_not_itself"),
+        ]
+
+
+class Exclusion(models.Model):
+    """An address that receives nothing of a list, whichever way it comes to it."""
+
+    list = models.ForeignKey(List, models.CASCADE, related_name="exclusions")
+    address = models.ForeignKey(Address, models.CASCADE, related_name="exclusions")
+    since = models.DateTimeField()
+
+    class Meta:
+        db_table = "exclusion"
+        constraints = [models.UniqueConstraint(fields=["list", "address"], name="exclusion_once")]
+
+
+class Passage(models.Model):
+    """The inner list a copy comes by; ``through`` null: by a role. Copies of the list's own members have none."""
+
+    pk = models.CompositePrimaryKey("mailing", "address")
+    mailing = models.BigIntegerField()
+    address = models.BigIntegerField()
+    through = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "passage"
+
+
+class Inside(NamedTuple):
+    """What a list reaches. ``paths``: inner list -> the lists from the outer one to it, the shortest way, nearest first.
+    ``asked``: inner lists whose own rules decide again."""
+
+    paths: dict[int, tuple[int, ...]]
+    asked: list[int]
+
+
+def inside(list_: int, *, working: bool = True) -> Inside:
+    """Walk the edges level by level; a circle, which saving refuses, ends the walk. ``working`` False: also edges that ask
+    again, and lists that are switched off."""
+    paths: dict[int, tuple[int, ...]] = {list_: (list_,)}
+    asked: list[int] = []
+    level = [list_]
+    while level:
+        edges = Nesting.objects.filter(outer__in=level).order_by("id")
+        if working:
+            edges = edges.filter(Q(inner__domain__isnull=True) | Q(inner__domain__enabled=True), inner__state=ListState.ACTIVE)
+        level = []
+        for outer, inner, covers in edges.values_list("outer_id", "inner_id", "covers"):
+            if working and not covers:
+                asked.append(inner)
+            elif inner not in paths:
+                paths[inner] = (*paths[outer], inner)
+                level.append(inner)
+    del paths[list_]
+    return Inside(paths, [inner for inner in dict.fromkeys(asked) if inner not in paths and inner != list_])
+
+
+def excluded(lists: Sequence[int]) -> bool:
+    """Whether one of the lists leaves somebody out."""
+    return Exclusion.objects.filter(list__in=lists).exists()
+
+
+def through(mailing: int, addresses: Sequence[int]) -> dict[int, int | None]:
+    """Address -> the inner list its copy comes by (None: by a role), of those copies that are not a member's own."""
+    return dict(Passage.objects.filter(mailing=mailing, address__in=addresses).values_list("address", "through"))
