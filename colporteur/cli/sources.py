@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 
 import click
@@ -44,7 +45,7 @@ def source() -> None:
 @json_option
 @plainly
 def add(address: str, kind: str, where: str, options: tuple[str, ...], ask_secret: bool, mapping: str, feeds: str, name: str, every: int, refresh: bool, internal: bool, as_json: bool) -> None:
-    secret = click.get_text_stream("stdin").readline().rstrip("\r\n") if ask_secret else ""
+    secret = sys.stdin.readline().rstrip("\r\n") if ask_secret else ""
     setting = Setting(Kind(kind), where, secret, pairs(options), read_mapping(mapping), Feeds(feeds), name, every, refresh, internal)
     print_one(sources.as_json(sources.add(lists.find(address), setting, now(), by=BY)), as_json)
 

@@ -255,15 +255,15 @@ def _group(account: pwd.struct_passwd) -> str:
     return grp.getgrgid(account.pw_gid).gr_name
 
 
-def make_certificate(certificate: Path, key: Path) -> None:
-    """A self-signed certificate for ``mail.dovecot.test``, valid for a day."""
+def make_certificate(certificate: Path, key: Path, host: str = "mail.dovecot.test") -> None:
+    """A self-signed certificate for ``host``, valid for a day."""
     private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.dovecot.test")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(private.public_key()).serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("mail.dovecot.test")]), critical=False).sign(private, hashes.SHA256())
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False).sign(private, hashes.SHA256())
     )  # fmt: skip
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     key.write_bytes(private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))

@@ -15,23 +15,23 @@ SUFFIX, USER, PASSWORD = "dc=amap,dc=test", "cn=reader,dc=amap,dc=test", "secret
 
 
 class OpenLdap:
-    """``url`` is ldap://, ``tls_url`` ldaps://; the certificate is self-signed for ``mail.dovecot.test``. ``ldif``: what it holds below
+    """``url`` is ldap://, ``tls_url`` ldaps://; the certificate is self-signed for ``localhost``. ``ldif``: what it holds below
     ``SUFFIX``. At most ``limit`` entries are given without pages."""
 
     def __init__(self, ldif: str, *, limit: int = 500) -> None:
         self.ldif, self.limit = ldif, limit
         self.port, self.tls_port = free_port(), free_port()
-        self.url, self.tls_url = f"ldap://127.0.0.1:{self.port}", f"ldaps://127.0.0.1:{self.tls_port}"
+        self.url, self.tls_url = f"ldap://localhost:{self.port}", f"ldaps://localhost:{self.tls_port}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> OpenLdap:
         self.directory = Path(tempfile.mkdtemp(prefix="colporteur-ldap-", dir="/tmp"))
         self.certificate = self.directory / "certificate.pem"
-        make_certificate(self.certificate, self.directory / "key.pem")
+        make_certificate(self.certificate, self.directory / "key.pem", "localhost")
         (self.directory / "data").mkdir()
         (self.directory / "slapd.conf").write_text(self._settings())
         self.load(self.ldif)
-        command = [debian.program("usr/sbin/slapd"), "-d", "0", "-f", self.directory / "slapd.conf", "-h", f"{self.url} {self.tls_url}"]
+        command = [debian.program("usr/sbin/slapd"), "-d", "0", "-f", self.directory / "slapd.conf", "-h", f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port}"]
         self.process = subprocess.Popen(command, env=debian.environment(), stdout=subprocess.DEVNULL, stderr=open(self.directory / "log", "wb"))
         wait_until(lambda: self._alive() and listens(self.port) and listens(self.tls_port), 30, "OpenLDAP does not answer")
         return self
