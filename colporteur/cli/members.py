@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 import click
+from django.db.models import QuerySet
 
-from colporteur.cli.output import BY, complain, json_option, newest, now, paged, plainly, print_one, print_rows, progress, stamp, tell
+from colporteur.cli.output import BY, Command, complain, json_option, newest, now, paged, plainly, print_one, print_rows, progress, stamp, tell
 from colporteur.domain import entries
 from colporteur.domain.addresses import normal
-from colporteur.flow import lists, memberships, roster
-from colporteur.store.lists import List, Role, RoleKind
+from colporteur.flow import everywhere, lists, memberships, organisations, roster
+from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.web.saying import said
 
@@ -98,14 +99,61 @@ def set_(address: str, file: BinaryIO, columns: entries.Columns | None, bring_ba
         raise click.exceptions.Exit(1)
 
 
+_EVERYWHERE = (
+    click.option("--everywhere", "everywhere_", is_flag=True, help="In all lists; name no list then."),
+    click.option("--organisation", metavar="NAME", help="With --everywhere: only in the lists of this organisation."),
+    click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="Read addresses from a file, one per line."),
+)
+
+
+def _where(command: Command) -> Command:
+    for option in reversed(_EVERYWHERE):
+        command = option(command)
+    return click.argument("words", nargs=-1, metavar="[LIST] [EMAIL]...")(command)
+
+
+def _meant(words: tuple[str, ...], everywhere_: bool, organisation: str | None, file: BinaryIO | None) -> tuple[QuerySet[List], list[str]]:
+    """The lists and the addresses a command is about."""
+    emails = list(words if everywhere_ else words[1:])
+    if file is not None:
+        read = entries.read(entries.decode(file.read()))
+        if read.refused:
+            raise ValueError("; ".join(f"line {line.line}: {said(line.reason)}" for line in read.refused[:20]))
+        emails += [entry.email for entry in read.taken]
+    if organisation and not everywhere_:
+        raise ValueError("--organisation goes with --everywhere")
+    if not emails or (not everywhere_ and not words):
+        raise ValueError("name a list and its members, or members with --everywhere")
+    if not everywhere_:
+        return List.objects.filter(pk=lists.find(words[0]).pk), emails
+    alive = List.objects.exclude(state=ListState.DELETED)
+    return (alive.filter(organisation=organisations.find(organisation)) if organisation else alive), emails
+
+
+def _tell_report(report: everywhere.Report, done: str, as_json: bool, missing: bool) -> None:
+    if as_json:
+        print_one({"changed": report.changed, "nowhere": report.nowhere}, True)
+    else:
+        for address, emails in report.changed.items():
+            tell(f"{address}: {', '.join(emails)}")
+        tell(f"{sum(len(emails) for emails in report.changed.values())} {done} in {len(report.changed)} lists")
+    for email in report.nowhere if missing else ():
+        complain(f"{email} is not a member")
+    if missing and report.nowhere:
+        raise click.exceptions.Exit(1)
+
+
 @member.command()
-@click.argument("address")
-@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@_where
 @json_option
 @plainly
-def remove(address: str, emails: tuple[str, ...], as_json: bool) -> None:
-    """Remove members. What they were sent and wrote stays."""
-    removed = memberships.remove(lists.find(address), emails, now(), by=BY)
+def remove(words: tuple[str, ...], everywhere_: bool, organisation: str | None, file: BinaryIO | None, as_json: bool) -> None:
+    """Remove members of a list, or of all lists. What they were sent and wrote stays."""
+    where, emails = _meant(words, everywhere_, organisation, file)
+    if everywhere_:
+        _tell_report(everywhere.remove(where, emails, now(), by=BY), "removed", as_json, True)
+        return
+    removed = memberships.remove(where.get(), emails, now(), by=BY)
     if as_json:
         click.echo(json.dumps({"removed": removed.removed, "unknown": removed.unknown}))
     else:
@@ -113,6 +161,47 @@ def remove(address: str, emails: tuple[str, ...], as_json: bool) -> None:
     for email in removed.unknown:
         complain(f"{email} is not a member")
     if removed.unknown:
+        raise click.exceptions.Exit(1)
+
+
+@member.command()
+@_where
+@json_option
+@plainly
+def pause(words: tuple[str, ...], everywhere_: bool, organisation: str | None, file: BinaryIO | None, as_json: bool) -> None:
+    """Stop sending to members of a list, or of all lists; they stay members."""
+    where, emails = _meant(words, everywhere_, organisation, file)
+    _tell_report(everywhere.pause(where, emails, now(), by=BY), "paused", as_json, True)
+
+
+@member.command()
+@_where
+@json_option
+@plainly
+def resume(words: tuple[str, ...], everywhere_: bool, organisation: str | None, file: BinaryIO | None, as_json: bool) -> None:
+    """Send again to members who are paused, on a list or on all lists."""
+    where, emails = _meant(words, everywhere_, organisation, file)
+    _tell_report(everywhere.pause(where, emails, now(), by=BY, paused=False), "receive again", as_json, True)
+
+
+@member.command()
+@click.argument("emails", nargs=-1, metavar="[EMAIL]...")
+@click.option("--organisation", metavar="NAME", help="Only in the lists of this organisation.")
+@click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="Read addresses from a file, one per line.")
+@json_option
+@plainly
+def find(emails: tuple[str, ...], organisation: str | None, file: BinaryIO | None, as_json: bool) -> None:
+    """Say which lists the addresses are on. Status 1 when one of them is on none."""
+    where, wanted = _meant(emails, True, organisation, file)
+    places = everywhere.find(where, wanted)
+    rows = [{"address": place.email, "list": place.list_address, "state": "paused" if place.paused else "active", "delivery": place.delivery, "since": stamp(place.since)} for place in places]
+    print_rows(rows, ("address", "list", "state", "delivery", "since"), as_json)
+    known, missing = {place.email for place in places}, False
+    for email in dict.fromkeys(normal(email) for email in wanted):
+        if email not in known:
+            missing = True
+            complain(f"{email} is on none")
+    if missing:
         raise click.exceptions.Exit(1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from colporteur.flow import memberships, roles
+from colporteur.flow import lists, memberships, roles
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.models import Address, Mailing
@@ -102,3 +102,19 @@ def test_columns_of_a_file_are_named(run: Run, ask, amapiens: List) -> None:
     assert ask("member", "add", LIST, "--file", "-", "--columns", "email=3,first_name=1,last_name=2", input="A;B;C\nAnna;Rivoire;anna@a.example\n")["added"] == 1
     assert ask("member", "list", LIST)[0]["name"] == "Anna Rivoire"
     assert run("member", "add", LIST, "--file", "-", "--columns", "name=1", input="x").exit_code == 2
+
+
+def test_people_are_found_paused_and_removed_everywhere(run: Run, ask, amapiens: List) -> None:
+    second = lists.create("second@saule.example", "discussion", "helene@saule.example", NOW, by="test")
+    for one in (amapiens, second):
+        memberships.add(one, [("anna@a.example", ""), ("marc@a.example", "")], NOW, by="test")
+    assert [row["list"] for row in ask("member", "find", "anna@a.example")] == [LIST, second.address]
+    nobody = run("member", "find", "--file", "-", input="nobody@a.example\n")
+    assert nobody.exit_code == 1 and "nobody@a.example is on none" in nobody.stderr
+    assert ask("member", "pause", "--everywhere", "anna@a.example") == {"changed": {LIST: ["anna@a.example"], second.address: ["anna@a.example"]}, "nowhere": []}
+    assert ask("member", "resume", second.address, "anna@a.example")["changed"] == {second.address: ["anna@a.example"]}
+    assert run("member", "remove", "--everywhere", "--organisation", "Nowhere", "anna@a.example").exit_code == 1
+    gone = run("member", "remove", "--everywhere", "anna@a.example", "nobody@a.example")
+    assert gone.exit_code == 1 and "2 removed in 2 lists" in gone.stdout and "nobody@a.example is not a member" in gone.stderr
+    assert not Membership.objects.filter(until__isnull=True, email="anna@a.example").exists()
+    assert run("member", "remove", LIST).exit_code == 1 and run("member", "pause").exit_code == 1
