@@ -172,6 +172,8 @@ class Policy:
     pace: Pace = _option(Pace.USUAL, MESSAGE, _("How fast they leave"), _("As fast as the sending services and their limits allow, or evenly, so that providers see a calm sender."), choices={
         "usual": _("Discussions at once, newsletters evenly"), "fast": _("As fast as can be: by every sending service of the route, those that stand in too"), "even": _("Evenly over the time the limits give")})
     own_copy: bool = _option(True, MESSAGE, _("Authors get their own copy"), _("The author of a message receives it like the other members."))
+    moderators_receive: bool = _option(False, MESSAGE, _("Moderators are members too"), _("Moderators receive the messages of the list without being on it."))
+    free_senders_receive: bool = _option(False, MESSAGE, _("Free senders are members too"), _("Free senders receive the messages of the list without being on it."))
     skip_addressed: bool = _option(False, MESSAGE, _("Skip people already addressed"), _("Members who stand in To or Cc of the message get no second copy from the list."))
 
     joining: Joining = _option(Joining.CLOSED, LEAVING, _("Joining the list"), _("Who asks to join gets a letter first, and joins only by saying yes to it. Owners can always add members."), choices={

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 
 from colporteur.domain import policy as options
-from colporteur.flow import mailings
+from colporteur.flow import mailings, nesting
 from colporteur.flow.moderation.known import Known
 from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.mailboxes import Mailbox
@@ -31,6 +31,7 @@ def warnings(list_: List) -> list[str]:
     if found.copies == options.Copies.TOGETHER and any(word in found.footer for word in ("{name}", "{email}")):
         said.append(_("The footer names the reader, but all members get the same copy: these lines are left out."))
     said += _senders(list_, found)
+    said += nesting.warnings(list_, found)
     said += _ways(list_)
     return said
 

@@ -16,7 +16,7 @@ from django.db.models import Count, F, Func, Q, Sum, TextField, Value
 
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace, Priority
 from colporteur.domain.policy import Urgency
-from colporteur.flow import limits, routes
+from colporteur.flow import limits, nesting, routes
 from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
 from colporteur.store import copies, journal
@@ -41,11 +41,13 @@ _STILL = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
 
 
 def create_for_post(post: Post, now: datetime) -> Mailing:
-    """The mailing of an accepted post: the audience is this moment; its copies are written by ``planning.plan_due``.
+    """The mailing of an accepted post: the audience is this moment; its copies are written by ``planning.plan_due``. Inner
+    lists that want to be asked again get the post before their own rules.
 
     In the caller's transaction; the caller wakes PLAN last.
     """
     list_, values = post.list, policy(post.list)
+    nesting.pass_on(post, now)
     return Mailing.objects.create(
         priority=Priority.NEWSLETTER if values.urgency == Urgency.PATIENT else Priority.POST, pace=values.pace,
         kind=MailingKind.POST, list=list_, post=post, transport=transport_for(list_), subject=post.subject, language=list_.language or list_.organisation.language,

@@ -17,7 +17,7 @@ from colporteur.domain.mailings import MailingKind
 from colporteur.domain.policy import Leaving
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
-from colporteur.flow import quotas
+from colporteur.flow import nesting, quotas
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.journal import JournalEntry
@@ -92,12 +92,14 @@ class Removed:
 @dataclass(frozen=True)
 class Left:
     """What an unsubscribe token names: ``member`` tells whether there is (was) a membership to end, ``allowed`` whether
-    the list's policy lets members leave. ``leave_by_token`` ends it only when both are true."""
+    the list's policy lets members leave. ``leave_by_token`` ends it only when both are true. A copy that came by an inner
+    list names that one, and ``path`` says the way."""
 
     list: List
     address: Address
     member: bool
     allowed: bool
+    path: str = ""
 
 
 def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime, *, by: Person | str, source: Source | None = None, bring_back: bool = False, progress: Callable[[int], None] | None = None) -> Added:
@@ -146,8 +148,9 @@ def named_by_token(token: str) -> Left | None:
     address = Address.objects.filter(pk=numbers[1]).first()
     if mailing is None or mailing.list is None or address is None:
         return None
-    member = Membership.objects.filter(list=mailing.list, address=address, until__isnull=True).exists()
-    return Left(mailing.list, address, member, policy(mailing.list).leaving == Leaving.FREE)
+    from_list = nesting.inner_of(mailing, address.pk) or mailing.list
+    member = Membership.objects.filter(list=from_list, address=address, until__isnull=True).exists()
+    return Left(from_list, address, member, policy(from_list).leaving == Leaving.FREE, nesting.path_of(mailing, address.pk) if mailing.nested else "")
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from django.db.models import F
 from colporteur.domain.mailings import MailingState
 from colporteur.domain.policy import Copies, FromForm
 from colporteur.domain.posts import PostState
-from colporteur.flow import moderation, routes, senders, sources
+from colporteur.flow import moderation, nesting, routes, senders, sources
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal
 from colporteur.store.jobs import Wake, wake
@@ -89,7 +89,7 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
     written, last = copies.plan_range(
         mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, excluded=mailing.excluded, earlier=[id_ for id_, _at in earlier], limit=limit,
         first=copies.next_number(mailing.id), turns=routes.turns_for(mailing), priority=mailing.priority,
-        chosen=mailing.chosen, since=min((at for _id, at in earlier), default=mailing.audience_at),
+        chosen=mailing.chosen, since=min((at for _id, at in earlier), default=mailing.audience_at), nested=nesting.reached(mailing),
     )  # fmt: skip
     mailing.planned = written < limit
     mailing.planned_to = last or mailing.planned_to
@@ -97,7 +97,7 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
         mailing.state = MailingState.RUNNING
     if mailing.planned:
         _planned(mailing, now)
-    mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error", "audience_at"] if first else [])])
+    mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error", "audience_at", "nested"] if first else [])])
     wake(Wake.DELIVER)
     return 1
 
@@ -113,6 +113,7 @@ def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
         return False
     mailing.audience_at = moment or mailing.audience_at
     mailing.rewriting = frozen(mailing, values).to_json()
+    mailing.nested = nesting.frozen(mailing.list, values)
     mailing.envelope_sender = bounces_address(mailing.list, mailing.transport, together=values.copies == Copies.TOGETHER)
     mailing.started, mailing.attempts, mailing.error = now, 0, ""
     return True

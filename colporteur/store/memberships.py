@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.db import connection, models
 from django.db.models import Q
 
+from colporteur.store import nesting
 from colporteur.store.lists import List
 from colporteur.store.people import Address
 from colporteur.store.privacy import Consent
@@ -119,5 +120,10 @@ def totals(lists: Iterable[int]) -> dict[int, int]:
 
 
 def audience_count(list_: List) -> int:
-    """How many would receive a post accepted now: each member once, without who reads elsewhere or paused."""
-    return Membership.objects.filter(list=list_, until__isnull=True, delivery=DeliveryMode.EACH, paused=False).values("address").distinct().count()
+    """How many would receive a post accepted now: each member, also of the lists inside it, once, without who reads elsewhere,
+    paused or is left out."""
+    lists = [list_.pk, *nesting.inside(list_.pk).paths]
+    receiving = Membership.objects.filter(list__in=lists, until__isnull=True, delivery=DeliveryMode.EACH, paused=False)
+    if nesting.excluded([list_.pk]):
+        receiving = receiving.exclude(address__exclusions__list=list_)
+    return receiving.values("address").distinct().count()

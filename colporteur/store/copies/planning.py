@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from colporteur.store.copies.running import SLICE, array, run
 
@@ -57,25 +58,64 @@ SELECT count(*), coalesce(max(address_id), 0) FROM numbered
 """
 _PLAN = {chosen: _PLAN_RANGE.replace("{members}", _MEMBERS + more) for chosen, more in _CHOSEN.items()}
 
+_NESTED = """
+-- The same for a list with lists inside it or people left out: of each list the next addresses in the order of their id, then
+-- of these the first ones, each once by the nearest list. ``others``: receivers by a role. What comes not by the list itself is kept.
+WITH audience AS (
+    SELECT DISTINCT ON (x.address_id) x.address_id, x.through, x.place
+      FROM (SELECT found.address_id, l.id AS through, l.place
+              FROM unnest(%(lists)s::bigint[]) WITH ORDINALITY l (id, place)
+             CROSS JOIN LATERAL (SELECT DISTINCT m.address_id {members}
+                     AND NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id IN (%(list)s, m.list_id) AND e.address_id = m.address_id)
+                     AND (m.list_id = %(list)s OR NOT EXISTS (
+                            SELECT 1 FROM membership o WHERE o.list_id = %(list)s AND o.address_id = m.address_id AND o.until IS NULL AND (o.paused OR o.delivery = 'none')))
+                     AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(siblings)s::bigint[]) AND c.address_id = m.address_id AND c.state <> 4)
+                   ORDER BY m.address_id LIMIT %(limit)s) found
+            UNION ALL
+            SELECT o.id, NULL, 1000000 FROM unnest(%(others)s::bigint[]) o (id)
+             WHERE o.id > %(after)s AND o.id <> ALL (%(excluded)s::bigint[])
+               AND NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = %(list)s AND e.address_id = o.id)
+               AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[] || %(siblings)s::bigint[]) AND c.address_id = o.id AND c.state <> 4)) x
+     ORDER BY x.address_id, x.place
+     LIMIT %(limit)s
+), passages AS (
+    INSERT INTO passage (mailing, address, through)
+    SELECT %(mailing)s, address_id, through FROM audience WHERE through IS DISTINCT FROM %(list)s
+), numbered AS ("""
+_PLAN_NESTED = {
+    chosen: _NESTED.replace("{members}", _MEMBERS.replace("m.list_id = %(list)s", "m.list_id = l.id") + more) + _PLAN_RANGE.partition("), numbered AS (")[2] for chosen, more in _CHOSEN.items()
+}
+
 
 _IN_ORDER = "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_sort']) AS name"
 """Until the transaction ends. The audience is walked in the order of its index up to the limit; a planner that takes a list that
 was just imported for short would read and sort a million members for every range."""
 
 
+class Nested(NamedTuple):
+    """``lists``: the list and those inside it, nearest first; ``others``: addresses that receive by a role; ``siblings``: mailings of
+    the same message by an outer list, whose copies count."""
+
+    lists: Sequence[int]
+    others: Sequence[int] = ()
+    siblings: Sequence[int] = ()
+
+
 def plan_range(
     mailing: int, list_: int, after: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], limit: int, first: int, turns: Sequence[int], priority: int,
-    chosen: str = "", since: datetime | None = None,
+    chosen: str = "", since: datetime | None = None, nested: Nested | None = None,
 ) -> tuple[int, int]:  # fmt: skip
     """Write up to ``limit`` copies for addresses beyond the id ``after``; (how many, the last address id).
 
     ``first``: number of the first new slice. ``earlier``: mailings of the same post whose accepted copies count. ``turns``:
     transports the slices take in turn by their number; none: they wait until there is one. ``chosen``: of "failed",
-    "unknown" and "new", the last with ``since`` when.
+    "unknown" and "new", the last with ``since`` when. ``nested``: what else is reached than the list's own members.
     """
     values = {"mailing": mailing, "list": list_, "after": after, "moment": moment, "limit": limit, "first": first, "slice": SLICE, "priority": priority, "since": since}
     run(_IN_ORDER, {})
-    rows = run(_PLAN[chosen], {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
+    if nested:
+        values |= {"lists": array(nested.lists), "others": array(nested.others), "siblings": array(nested.siblings)}
+    rows = run((_PLAN_NESTED if nested else _PLAN)[chosen], {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
     return rows[0][0], rows[0][1]
 
 

@@ -18,5 +18,5 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
     found = leave_by_token(token, timezone.now()) if request.method == "POST" else named_by_token(token)
     if found is None:
         raise Http404
-    context = {"list": found.list, "email": found.address.email, "allowed": found.allowed, "member": found.member, "done": request.method == "POST" and found.allowed}
+    context = {"list": found.list, "email": found.address.email, "allowed": found.allowed, "member": found.member, "path": found.path, "done": request.method == "POST" and found.allowed}
     return render(request, "memberships/leave.html", context | {"owner": service_address(found.list, Service.OWNER)[0]})
