@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
+from django.utils.timezone import make_aware
 
-from colporteur.cli.output import json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
-from colporteur.flow import people
+from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
+from colporteur.domain.addresses import normal
+from colporteur.flow import people, privacy
 from colporteur.store.people import Person
+from colporteur.store.privacy import admit, oppose
 
 COLUMNS = ("name", "addresses", "admin", "created")
 
@@ -65,6 +68,69 @@ def list_(admin: bool, limit: int | None, after: str | None, as_json: bool) -> N
     rows = Person.objects.filter(is_admin=True) if admin else Person.objects.all()
     last = _find(after) if after else None
     print_rows((_row(row) for row in page(rows.prefetch_related("addresses"), limit, last)), COLUMNS, as_json)
+
+
+@person.command()
+@click.argument("email")
+@plainly
+def export(email: str) -> None:
+    """Print everything known about whoever has the address EMAIL, as JSON."""
+    print_one(privacy.export(privacy.subject(email)), True)
+
+
+@person.command()
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@json_option
+@plainly
+def erase(email: str, yes: bool, as_json: bool) -> None:
+    """Erase whoever has the address EMAIL: memberships and roles end, names and addresses go.
+
+    It cannot be undone. Others cannot add the address again. Lists without another owner must be handed over first.
+    """
+    who = privacy.subject(email)
+    if found := list(privacy.obstacles(who)):
+        raise ValueError("; ".join(found))
+    if not yes:
+        click.confirm(f"Erase {', '.join(who.emails)} for good?", abort=True)
+    privacy.erase(who, now(), by=BY)
+    if as_json:
+        print_one({"erased": who.emails}, True)
+    else:
+        tell(f"erased {', '.join(who.emails)}")
+
+
+@person.command()
+@click.argument("email")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Until this day; without it the lists send again.")
+@json_option
+@plainly
+def pause(email: str, until: datetime | None, as_json: bool) -> None:
+    """Let no list send to whoever has the address EMAIL until a day; every address of the person is paused."""
+    who = privacy.subject(email)
+    people.pause_all(who.addresses, make_aware(until) if until else None, now())
+    if as_json:
+        print_one({"paused": who.emails if until else [], "until": until.date().isoformat() if until else None}, True)
+    else:
+        tell(f"{', '.join(who.emails)}: paused until {until.date()}" if until else f"{', '.join(who.emails)}: lists send again")
+
+
+@person.command("opposition")
+@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@click.option("--end", is_flag=True, help="They may be added again.")
+@json_option
+@plainly
+def opposition(emails: tuple[str, ...], end: bool, as_json: bool) -> None:
+    """Let nobody add these addresses to a list; they can still join by themselves."""
+    checked = [normal(email) for email in emails]
+    if end:
+        admit(checked)
+    else:
+        oppose(checked, "asked", now())
+    if as_json:
+        print_one({"addresses": checked, "opposed": not end}, True)
+    else:
+        tell(f"{len(checked)} may be added again" if end else f"{len(checked)} can be added by nobody but themselves")
 
 
 def _find(email: str) -> Person:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db import transaction
 
+from colporteur import notices
 from colporteur.domain import tokens
 from colporteur.domain.addresses import Service, normal
 from colporteur.domain.policy import Joining, Leaving
@@ -165,13 +166,21 @@ def _send(letter: str, row: JoinRequest, now: datetime, in_reply_to: str) -> Non
 
 
 def _join(row: JoinRequest, now: datetime, by: str) -> Outcome:
-    memberships.add(row.list, [(row.address.email, row.name)], now, by=by, bring_back=True)
+    memberships.add(row.list, [(row.address.email, row.name)], now, by=by, bring_back=True, given=_given(row))
     row.state, row.decided_at, row.decided_by = JoinState.JOINED, now, by
     row.save()
     leave = letters.service_address(row.list, Service.UNSUBSCRIBE)[0] if policy(row.list).leaving is Leaving.FREE else ""
     letters.send("joined", row.address, now, list_=row.list, fields=about(row) | {"owner": owner_address(row.list), "leave": leave})
     log.info("joined list=%s address=%s by=%s", row.list.address, row.address.email, by)
     return Outcome.JOINED
+
+
+def _given(row: JoinRequest) -> memberships.Given:
+    """For the consent ledger: the letter that asked, and when it was answered."""
+    letter = "invited" if row.state == JoinState.INVITED else "joining"
+    wording = notices.shipped(letter, letters.language_of(row.address, row.list)).text
+    times = f"request {row.pk} by {row.door}, asked {row.asked_at.isoformat()}, confirmed {row.confirmed_at.isoformat() if row.confirmed_at else ''}"
+    return memberships.Given("invited" if row.state == JoinState.INVITED else "asked", own=row.confirmed_at is not None, wording=wording, evidence=times)
 
 
 def _tell_owners(row: JoinRequest, now: datetime) -> None:

@@ -19,13 +19,15 @@ from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 from colporteur.flow import nesting, quotas
 from colporteur.flow.organisations import actor
-from colporteur.store import journal
+from colporteur.store import journal, privacy
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState
 from colporteur.store.mailings import Mailing
-from colporteur.store.memberships import DeliveryMode, Membership, Source
+from colporteur.store.memberships import DeliveryMode, Membership
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy
+from colporteur.store.privacy import Consent
+from colporteur.store.sources import Source
 
 log = logging.getLogger("colporteur.memberships")
 mail = logging.getLogger("colporteur.mail")
@@ -46,8 +48,8 @@ ON CONFLICT (email) DO UPDATE SET name = excluded.name WHERE address.name = '' A
 
 # Whoever ended the last membership by themselves stays away unless asked for.
 _ADD_MEMBERSHIPS = """
-INSERT INTO membership (list_id, address_id, source_id, delivery, paused, since, left_by)
-SELECT %(list)s, address.id, %(source)s, 'each', false, %(now)s, ''
+INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, since, left_by)
+SELECT %(list)s, address.id, %(source)s, %(consent)s, 'each', false, %(now)s, ''
 FROM unnest(string_to_array(%(emails)s, E'\\n')) AS entry (email) JOIN address USING (email)
 WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id AND m.until IS NULL)
   AND (%(bring_back)s OR coalesce((
@@ -82,6 +84,17 @@ class Added:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Why somebody may be written to, for the ledger. ``own``: the address itself said yes, which ends its opposition."""
+
+    how: str = "added"
+    own: bool = False
+    wording: str = ""  # what was said yes to
+    client: str = ""  # IP address
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
 class Removed:
     """Addresses whose membership ended, and how many of the asked ones were no members."""
 
@@ -102,24 +115,31 @@ class Left:
     path: str = ""
 
 
-def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime, *, by: Person | str, source: Source | None = None, bring_back: bool = False, progress: Callable[[int], None] | None = None) -> Added:
+def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime, *, by: Person | str, source: Source | None = None, bring_back: bool = False, progress: Callable[[int], None] | None = None, given: Given | None = None) -> Added:
     """Add members: pairs (address, name), or ``domain.entries`` as read from a file. One transaction: all or none.
 
     What cannot be taken is told by line and reason and keeps nobody else out. ``bring_back``: also who left by
-    themselves. ``progress`` is called with the number of entries done.
+    themselves. ``progress`` is called with the number of entries done. ``given``: why they may be written to, kept in the
+    consent ledger. Nobody but the address itself undoes its opposition.
     """
     if list_.state == ListState.PENDING:
         raise Invalid(_("this list waits for an administrator: members can be added once it is activated"))
     read = entries if isinstance(entries, Entries) else of_pairs(entries)
     answer = Added(refused=list(read.refused))
-    fit = wanted(list_, read.taken, answer)
+    given = given or Given()
     with transaction.atomic():
+        if given.own:
+            privacy.admit([entry.email for entry in read.taken])
+        fit = wanted(list_, read.taken, answer)
+        consent = Consent.objects.create(at=now, how=given.how, by=str(by), wording=given.wording, client=given.client, evidence=given.evidence).pk if fit else None
         made: list[int] = []
         for start in range(0, len(fit), CHUNK):
-            made += _add_chunk(list_, fit[start : start + CHUNK], now, source, bring_back, answer)
+            made += _add_chunk(list_, fit[start : start + CHUNK], now, source, bring_back, answer, consent)
             if progress:
                 progress(min(start + CHUNK, len(fit)))
         quotas.check_members(list_, len(made))
+        if consent and not made:
+            Consent.objects.filter(pk=consent).delete()
         _journal_joined(list_, made, now, by, source)
     answer.refused.sort()
     log.info("members-added list=%s added=%d already=%d refused=%d left=%d", list_.address, answer.added, answer.already, len(answer.refused), len(answer.left))
@@ -176,12 +196,15 @@ def set_delivery(list_: List, emails: Sequence[str], mode: DeliveryMode, now: da
 
 
 def wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
-    """Entries once per address, without the list's own addresses (mail to them would come back to the list)."""
+    """Entries once per address, without the list's own (mail to them would come back to it) and those opposed to being added."""
     own = {list_.address, *(f"{list_.name}{suffix}@{list_.host}" for suffix in SUFFIXES), *list_.aliases.values_list("address", flat=True)}
     once: dict[str, Entry] = {}
+    opposed = privacy.opposed([entry.email for entry in taken])
     for entry in taken:
         if entry.email in own:
             answer.refused.append(Refused(entry.line, _("this is an address of the list itself"), entry.email))
+        elif entry.email in opposed:
+            answer.refused.append(Refused(entry.line, _("whoever has this address does not want to be added: only he or she can join"), entry.email))
         elif entry.email in once:
             answer.already += 1
             if entry.name and not once[entry.email].name:
@@ -191,9 +214,9 @@ def wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
     return list(once.values())
 
 
-def _add_chunk(list_: List, chunk: list[Entry], now: datetime, source: Source | None, bring_back: bool, answer: Added) -> list[int]:
+def _add_chunk(list_: List, chunk: list[Entry], now: datetime, source: Source | None, bring_back: bool, answer: Added, consent: int | None) -> list[int]:
     values = {
-        "list": list_.pk, "source": source.pk if source else None, "now": now, "bring_back": bring_back,
+        "list": list_.pk, "source": source.pk if source else None, "consent": consent, "now": now, "bring_back": bring_back,
         "emails": "\n".join(entry.email for entry in chunk), "names": "\n".join(entry.name for entry in chunk),
     }  # fmt: skip
     with connection.cursor() as cursor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 from django.conf import settings
 from django.db import models
@@ -53,7 +54,17 @@ def opposed(emails: Iterable[str]) -> set[str]:
     if not Opposition.objects.exists():
         return set()
     known = {digest(email): email for email in emails}
-    return {known[bytes(row)] for row in Opposition.objects.filter(digest__in=list(known)).values_list("digest", flat=True)}
+    found: set[str] = set()
+    for some in _batched(known, 10_000):
+        found |= {known[bytes(row)] for row in Opposition.objects.filter(digest__in=some).values_list("digest", flat=True)}
+    return found
+
+
+def _batched(digests: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    """Lists of at most ``size`` digests."""
+    rest = iter(digests)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def admit(emails: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from django.db import connection, models
 from colporteur.domain.sources import Change, Entry, Feeds
 from colporteur.store.lists import List
 from colporteur.store.people import Address
+from colporteur.store.privacy import opposed
 
 
 class Source(models.Model):
@@ -164,8 +165,12 @@ def stage(source: Source, entries: Iterable[Entry]) -> None:
     """Put those a source names beside the list, within the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
+        entries = list(entries)
+        away = opposed(entry.email for entry in entries)
         with cursor.copy("COPY source_in (email, name, attributes) FROM STDIN") as copy:
             for entry in entries:
+                if entry.email in away:
+                    continue
                 copy.write_row((entry.email, entry.name, json.dumps(entry.attributes) if entry.attributes else "{}"))
         _match(cursor, source)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from colporteur.web.signin import addresses, views
+from colporteur.web.signin import addresses, privacy, views
 
 urlpatterns = [
     path("signin", views.ask, name="signin"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("account", views.account, name="account"),
     path("account/addresses", addresses.change, name="my-addresses"),
     path("account/addresses/<str:token>", addresses.confirm, name="my-address"),
+    path("account/export", privacy.export, name="my-export"),
+    path("account/erase", privacy.erase, name="my-erase"),
     path("account/password", views.password, name="password"),
     path("language", views.language, name="language"),
 ]
