@@ -65,6 +65,7 @@ MAY_POST |= {"list-close": (OWNER, ORGANISER, ADMIN), "list-restore": (ORGANISER
 MAY_POST["destination-resume"] = (ADMIN,)
 MAY_POST["joining-decide"] = (OWNER, ORGANISER, ADMIN)
 MAY_POST["my-addresses"] = SIGNED_IN
+MAY |= dict.fromkeys(("my-export", "my-erase"), SIGNED_IN)
 MAY["my-address"] = (MEMBER,)  # the link works for who asked for it
 MAY_POST |= {"source-try": (OWNER, ORGANISER, ADMIN), "source-do": (OWNER, ORGANISER, ADMIN)}
 
