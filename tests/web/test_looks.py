@@ -75,7 +75,7 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     names = {
         "organisation": [world.list.organisation_id], "templates": [], "template-add": [], "template": [own.pk], "template-policy": [own.pk],
         "requests": [], "request": [asked.pk], "domain": [world.list.domain_id],
-        "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "members-box": [world.list.pk], "list-settings": [world.list.pk],
+        "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "members-box": [world.list.pk], "members-everywhere": [], "list-settings": [world.list.pk],
         "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],
         "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "domain-signing": [world.list.domain_id], "transport-add": [],
         "transport": [mailing.transport_id], "transport-remove": [mailing.transport_id], "site-route": [], "domain-route": [world.list.domain_id], "mailing-again": [mailing.pk], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],

@@ -159,3 +159,50 @@ def test_an_unknown_header_asks_which_column_is_what(world: World) -> None:
     assert twice.status_code == 422
     done = browser.post(where, {"lines": asked.context["text"], "mapped": "1", "head": "1", "column-0": "last_name", "column-1": "first_name", "column-2": "email"})
     assert "rien" in done.content.decode() and Address.objects.get(email="elise.p@courriel.example").name == "Élise Perrin"
+
+
+def test_people_are_found_and_removed_in_the_lists_one_manages_and_in_no_other(world: World) -> None:
+    memberships.add(world.other, [("anna.rivoire@courriel.example", "")], timezone.now(), by="test")
+    browser, where = signed_in(world.owner), reverse("members-everywhere")
+    found = browser.post(where, {"lines": "ANNA.rivoire@courriel.example\npersonne@courriel.example"})
+    assert [place.list_address for place in found.context["places"]] == [world.list.address] and found.context["nowhere"] == ["personne@courriel.example"] and _member()
+    assert browser.post(where, {"lines": "n'importe quoi", "wish": "remove"}).status_code == 422
+    browser.post(where, {"lines": "anna.rivoire@courriel.example", "wish": "pause", "organisation": str(world.other.organisation_id)})
+    assert not Membership.objects.filter(email="anna.rivoire@courriel.example", paused=True).exists()
+    done = browser.post(where, {"lines": "anna.rivoire@courriel.example", "wish": "remove"})
+    assert done.context["report"] == [(world.list.address, 1, ["anna.rivoire@courriel.example"])]
+    assert list(Membership.objects.filter(email="anna.rivoire@courriel.example", until__isnull=True).values_list("list", flat=True)) == [world.other.pk]
+
+
+def test_searching_by_domain_name_and_source(world: World) -> None:
+    memberships.add(world.list, [("jean@asso.example", "Élodie Pré"), ("luc@asso.example", "")], timezone.now(), by="test")
+    browser, where = signed_in(world.owner), reverse("members", args=[world.list.pk])
+
+    def seen(**query: str) -> list[str]:
+        return [row.address.email for row in browser.get(where, query).context["page"].rows]
+
+    assert seen(q="@asso") == ["jean@asso.example", "luc@asso.example"] == seen(q="@ASSO.example", by="") and seen(q="@sso") == []
+    assert seen(q="elodie p") == ["jean@asso.example"] == seen(q="ÉLODIE")
+    memberships.pause(world.list, ["luc@asso.example"], timezone.now(), by="test")
+    assert seen(q="@asso", state="paused") == ["luc@asso.example"] and seen(state="nonsense", q="@asso", source="hand") == ["jean@asso.example", "luc@asso.example"]
+    person = Address.objects.get(email="anna.rivoire@courriel.example").person
+    assert person
+    person.name = "Zélie Rebaptisée"
+    person.save()
+    assert seen(q="zelie") == ["anna.rivoire@courriel.example"], "a new name of a person is found at once"
+
+
+def test_counts_follow_every_change(world: World) -> None:
+    def counts() -> dict[str, int]:
+        return {name: number for name, _label, _shape, number in signed_in(world.owner).get(reverse("members", args=[world.list.pk])).context["filters"]}
+
+    before = counts()
+    memberships.add(world.list, [(f"neuf{n}@courriel.example", "") for n in range(3)], timezone.now(), by="test")
+    memberships.pause(world.list, ["neuf0@courriel.example"], timezone.now(), by="test")
+    memberships.remove(world.list, ["neuf1@courriel.example"], timezone.now(), by="test")
+    for _ in range(60):  # more entries than are left standing
+        memberships.pause(world.list, ["neuf2@courriel.example"], timezone.now(), by="test")
+        memberships.pause(world.list, ["neuf2@courriel.example"], timezone.now(), by="test", paused=False)
+    after = counts()
+    assert (after[""], after.get("paused", 0), after["receive"]) == (before[""] + 2, before.get("paused", 0) + 1, before["receive"] + 1) and counts() == after
+    assert after[""] == Membership.objects.filter(list=world.list, until__isnull=True).count()

@@ -52,6 +52,7 @@ MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy"
 PUBLIC |= {"request-link"}
 PUBLIC |= {"mine", "mine-link"}
 MAY["members-box"] = (OWNER, ORGANISER, ADMIN)
+MAY["members-everywhere"] = (STRANGER, OWNER, ORGANISER, ADMIN)  # an owner of any list: the lists are his or her own
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 PUBLIC |= {"join-link", "commands-link"}
 MAY["joining"] = (OWNER, ORGANISER, ADMIN)

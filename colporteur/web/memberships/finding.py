@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.http import QueryDict
 
@@ -48,12 +46,14 @@ def filtered(query: QueryDict) -> bool:
     return any(query.get(name, "").strip() for name in ("q", "state", "mode", "source"))
 
 
-def in_order(rows: QuerySet[Membership], by_name: bool, after: str) -> QuerySet[Membership]:
-    """Rows by address or by name, from behind the address ``after``."""
-    if not by_name:
+def in_order(rows: QuerySet[Membership], query: QueryDict) -> QuerySet[Membership]:
+    """Rows by address, by name (``by``), or, searched by domain, by domain and address; from behind the address ``after``. Each is the order of an index."""
+    after = query.get("after", "").replace("\x00", "")
+    if query.get("q", "").strip().startswith("@"):
+        rows, (key, last) = rows.order_by("host", "email"), ("host", after.rpartition("@")[2])
+    elif query.get("by") == "name":
+        known = rows.model._default_manager.filter(address__email=after, until__isnull=True).values_list("called", flat=True) if after else ()
+        rows, (key, last) = rows.order_by("called", "email"), ("called", next(iter(known[:1]), ""))
+    else:
         return (rows.filter(email__gt=after) if after else rows).order_by("email")
-    rows = rows.order_by("called", "email")
-    last: Any = Membership.objects.filter(email=after).values_list("called", flat=True).first() if after else None
-    if last is None:
-        return rows
-    return rows.filter(called__gte=last).filter(Q(called__gt=last) | Q(email__gt=after))
+    return rows.filter(**{f"{key}__gte": last}).filter(Q(**{f"{key}__gt": last}) | Q(email__gt=after)) if after and last else rows

@@ -32,8 +32,8 @@ from colporteur.web.memberships.words import delivery_words
 def members(request: HttpRequest, number: int) -> HttpResponse:
     """The members, by address or by name; the key of a page is the last address of the one before."""
     list_ = list_or_404(request, number, Right.MANAGE)
-    after, by_name = request.GET.get("after", "").replace("\x00", ""), request.GET.get("by") == "name"
-    page = page_by(in_order(found(list_, request.GET), by_name, after).select_related("address__person", "source"), "email")
+    by_name = request.GET.get("by") == "name"
+    page = page_by(in_order(found(list_, request.GET), request.GET).select_related("address__person", "source"), "email")
     kinds = counted(list_.pk)
     counts = {"": sum(kind.n for kind in kinds), "paused": sum(kind.n for kind in kinds if kind.paused), "silent": sum(kind.n for kind in kinds if not kind.paused and kind.delivery == DeliveryMode.NONE)}
     counts["receive"] = counts[""] - counts["paused"] - counts["silent"]
@@ -49,7 +49,7 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
 def _choices(kinds: list[Counted]) -> dict[str, list[tuple[str, str]]]:
     """Deliveries and sources there is something to choose among, by name in the query string."""
     modes = sorted({kind.delivery for kind in kinds}, key=DeliveryMode.values.index)
-    named = dict(Source.objects.filter(pk__in={kind.source_id for kind in kinds} - {None}).values_list("pk", "name"))
+    named = dict(Source.objects.filter(pk__in=[kind.source_id for kind in kinds if kind.source_id]).values_list("pk", "name"))
     sources = [("hand", _("By hand"))] * any(kind.source_id is None for kind in kinds) + [(str(pk), name) for pk, name in sorted(named.items(), key=lambda one: one[1])]
     return {"mode": [(mode, delivery_words(mode)) for mode in modes] if len(modes) > 1 else [], "source": sources if len(sources) > 1 else []}
 
