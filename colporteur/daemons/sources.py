@@ -6,6 +6,7 @@ A slow one stands in no other's way; a worker that ends leaves its runs to other
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -43,8 +44,10 @@ class Asking:
     async def _ask(self, claimed: Claimed) -> None:
         try:
             await ask(claimed)
-        except Exception:
+        except Exception as error:
             log.exception("source not followed source=%s", claimed.id)
+            with contextlib.suppress(Exception):  # the database itself may be away: its lease ends the run then
+                await in_thread(sources.failed, claimed, Failure("{error}", {"error": type(error).__name__}), timezone.now())
         self._done()
 
 
