@@ -56,8 +56,9 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
     if file is not None:
         from_file = entries.read(entries.decode(file.read()), columns)
         read = entries.Entries(read.taken + from_file.taken, read.refused + from_file.refused)
+    given = memberships.Given("import", evidence=file.name) if file is not None else memberships.Given()
     with progress(len(read.taken), "Adding members") as tell_progress:
-        added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress)
+        added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress, given=given)
     for line in added.refused:
         complain(f"line {line.line}: {said(line.reason)}")
     if added.left:
@@ -203,6 +204,20 @@ def find(emails: tuple[str, ...], organisation: str | None, file: BinaryIO | Non
             complain(f"{email} is on none")
     if missing:
         raise click.exceptions.Exit(1)
+
+
+@member.command()
+@click.argument("address")
+@click.argument("email")
+@json_option
+@plainly
+def consent(address: str, email: str, as_json: bool) -> None:
+    """How somebody came to be on a list: when, by whom, what they said yes to, and the evidence."""
+    rows = Membership.objects.filter(list=lists.find(address), address__email=normal(email)).select_related("consent").order_by("id")
+    if not rows:
+        raise ValueError(f"{email} was never a member of {address}")
+    told = ({"since": stamp(row.since), "until": stamp(row.until)} | ({name: getattr(row.consent, name) for name in ("how", "by", "client", "evidence", "wording")} if row.consent else {}) for row in rows)
+    print_rows(told, ("since", "until", "how", "by", "evidence"), as_json)
 
 
 @member.command("list")

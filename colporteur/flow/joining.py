@@ -91,8 +91,8 @@ def invite(list_: List, email: str, now: datetime, *, by: Person | str, name: st
 
 
 @transaction.atomic
-def confirm(number: int, now: datetime) -> Outcome:
-    """The address says yes: it is a member, or an owner is asked. Harmless when repeated."""
+def confirm(number: int, now: datetime, client: str = "") -> Outcome:
+    """The address says yes: it is a member, or an owner is asked. Harmless when repeated. ``client``: IP address, for the ledger."""
     row = JoinRequest.objects.select_for_update(of=("self",)).select_related("list__organisation", "list__domain", "address__person").get(pk=number)
     if row.state not in (JoinState.ASKED, JoinState.INVITED):
         return Outcome(row.state)
@@ -106,7 +106,7 @@ def confirm(number: int, now: datetime) -> Outcome:
         journal.write("join.asked", now, organisation=row.list.organisation_id, list=row.list_id, address=row.address_id, email=row.address.email)
         _tell_owners(row, now)
         return Outcome.WAITING
-    return _join(row, now, row.address.email)
+    return _join(row, now, row.address.email, client)
 
 
 @transaction.atomic
@@ -165,8 +165,8 @@ def _send(letter: str, row: JoinRequest, now: datetime, in_reply_to: str) -> Non
     letters.send(letter, row.address, now, list_=row.list, fields=fields, reply_to=reply, tag=tag, in_reply_to=in_reply_to)
 
 
-def _join(row: JoinRequest, now: datetime, by: str) -> Outcome:
-    memberships.add(row.list, [(row.address.email, row.name)], now, by=by, bring_back=True, given=_given(row))
+def _join(row: JoinRequest, now: datetime, by: str, client: str = "") -> Outcome:
+    memberships.add(row.list, [(row.address.email, row.name)], now, by=by, bring_back=True, given=_given(row, client))
     row.state, row.decided_at, row.decided_by = JoinState.JOINED, now, by
     row.save()
     leave = letters.service_address(row.list, Service.UNSUBSCRIBE)[0] if policy(row.list).leaving is Leaving.FREE else ""
@@ -175,12 +175,12 @@ def _join(row: JoinRequest, now: datetime, by: str) -> Outcome:
     return Outcome.JOINED
 
 
-def _given(row: JoinRequest) -> memberships.Given:
+def _given(row: JoinRequest, client: str) -> memberships.Given:
     """For the consent ledger: the letter that asked, and when it was answered."""
     letter = "invited" if row.state == JoinState.INVITED else "joining"
     wording = notices.shipped(letter, letters.language_of(row.address, row.list)).text
     times = f"request {row.pk} by {row.door}, asked {row.asked_at.isoformat()}, confirmed {row.confirmed_at.isoformat() if row.confirmed_at else ''}"
-    return memberships.Given("invited" if row.state == JoinState.INVITED else "asked", own=row.confirmed_at is not None, wording=wording, evidence=times)
+    return memberships.Given("invited" if row.state == JoinState.INVITED else "asked", own=row.confirmed_at is not None, wording=wording, client=client, evidence=times)
 
 
 def _tell_owners(row: JoinRequest, now: datetime) -> None:

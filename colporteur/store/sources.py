@@ -16,7 +16,7 @@ from django.db import connection, models
 from colporteur.domain.sources import Change, Entry, Feeds
 from colporteur.store.lists import List
 from colporteur.store.people import Address
-from colporteur.store.privacy import opposed
+from colporteur.store.privacy import Consent, opposed
 
 
 class Source(models.Model):
@@ -133,8 +133,8 @@ UPDATE address SET name = source_stage.name FROM source_stage WHERE address.id =
 """
 
 _JOIN = """
-INSERT INTO membership (list_id, address_id, source_id, delivery, paused, since, left_by)
-SELECT %(list)s, address_id, %(source)s, 'each', false, %(now)s, '' FROM source_stage WHERE NOT there AND NOT away ORDER BY address_id
+INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, since, left_by)
+SELECT %(list)s, address_id, %(source)s, %(consent)s, 'each', false, %(now)s, '' FROM source_stage WHERE NOT there AND NOT away ORDER BY address_id
 ON CONFLICT DO NOTHING RETURNING address_id
 """
 
@@ -215,8 +215,11 @@ def apply_members(source: Source, now: datetime) -> tuple[list[int], list[int]]:
     values: dict[str, Any] = {"list": source.list_id, "source": source.pk, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(_ADDRESSES, values)
-        cursor.execute(_JOIN, values)
+        consent = Consent.objects.create(at=now, how="source", by=str(source), evidence=f"source {source.pk}, run {source.run}")
+        cursor.execute(_JOIN, {**values, "consent": consent.pk})
         joined = [row[0] for row in cursor.fetchall()]
+        if not joined:
+            consent.delete()
         cursor.execute(_HAND_ON.format(table="membership"))
         cursor.execute(_END, values)
         ended = [row[0] for row in cursor.fetchall()]

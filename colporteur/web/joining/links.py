@@ -12,6 +12,7 @@ from colporteur.flow import errands, joining
 from colporteur.flow.commands import wanted
 from colporteur.flow.joining import JoinLink, Outcome
 from colporteur.store.joining import JoinState
+from colporteur.web.guard import client_of
 from colporteur.web.joining.words import admitted, joined
 
 
@@ -41,7 +42,7 @@ def _join(request: HttpRequest, link: JoinLink) -> HttpResponse:
     row = link.request
     context = {"list": row.list, "email": row.address.email, "ask": row.state in (JoinState.ASKED, JoinState.INVITED) and request.method != "POST"}
     if not context["ask"]:
-        outcome = joining.confirm(row.pk, timezone.now()) if request.method == "POST" else Outcome(row.state)
+        outcome = joining.confirm(row.pk, timezone.now(), client_of(request)) if request.method == "POST" else Outcome(row.state)
         context |= dict(zip(("title", "sentence"), joined(outcome, row), strict=True))
     return render(request, "joining/join.html", context)
 
