@@ -32,6 +32,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "policy": ("policies", "Settings above the lists: of the site, organisations and domains."),
     "role": ("roles", "Who owns, moderates and may write to a list."),
     "template": ("templates", "Kinds of list and the values they set."),
+    "wording": ("wordings", "Own texts of letters and footers."),
     "request": ("requests", "Lists that are asked for."),
     "member": ("members", "Members of a list."),
     "source": ("sources", "Members that follow the association's own data."),

@@ -13,19 +13,18 @@ from datetime import date, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils import formats, timezone, translation
 
 from colporteur import notices
 from colporteur.domain.addresses import Service
 from colporteur.flow import mailings
 from colporteur.mail.compose import Letter, compose
+from colporteur.store import wordings
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.organisations import Domain
 from colporteur.store.people import Address, zone_of
-from colporteur.store.wordings import Wording
 
 ANSWERS = frozenset({"waiting", "rejected", "distributed", "sent", "expired", "late", "decided", "unclear", "help", "leaving", "left", "joining", "commands", "answer"})
 """Letters that answer a message; the others are written of our own accord (RFC 3834 section 5)."""
@@ -54,7 +53,7 @@ def send(
     """
     language = language or language_of(to, list_)
     with translation.override(language), timezone.override(zone_of(to.person)):
-        values = {name: _shown(value) for name, value in fields.items()}
+        values = {name: shown(value) for name, value in fields.items()}
     texts = notices.render(letter, language, values, _own(letter, language, list_))
     sender = sender_of(list_)
     subject = f"[#{tag}] {texts.subject}" if tag else texts.subject
@@ -142,7 +141,8 @@ def moment(at: datetime) -> str:
     return formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A field's value as text, in the active language."""
     if callable(value):
         value = value()
     if isinstance(value, datetime):
@@ -158,13 +158,5 @@ def _name(to: Address) -> str:
 
 def _own(letter: str, language: str, list_: List | None) -> notices.Texts | None:
     """The nearest own text: list, domain, organisation, site."""
-    places = Q(list__isnull=True, domain__isnull=True, organisation__isnull=True)
-    if list_:
-        places |= Q(list=list_) | Q(list__isnull=True, organisation=list_.organisation_id, domain__isnull=True)
-        if list_.domain_id:
-            places |= Q(list__isnull=True, domain=list_.domain_id)
-    found = list(Wording.objects.filter(places, letter=letter, language=language))
-    if not found:
-        return None
-    nearest = min(found, key=lambda row: (row.list_id is None, row.domain_id is None, row.organisation_id is None))
-    return notices.Texts(nearest.subject, nearest.text, nearest.html)
+    found = wordings.nearest(letter, language, wordings.above(list_))
+    return notices.Texts(found[0].subject, found[0].text, found[0].html) if found else None

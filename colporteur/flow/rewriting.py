@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from colporteur.domain.policy import Copies, FromForm, Leaving, Policy, Posting, ReplyTo, Stranger
+from colporteur.domain.policy import Copies, FromForm, Layer, Leaving, Policy, Posting, ReplyTo, Stranger
 from colporteur.domain.tokens import LENGTH
 from colporteur.flow import senders
 from colporteur.mail.render import Rewriting
+from colporteur.store import wordings
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
+from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.policies import explained
 from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
 
@@ -35,7 +38,7 @@ def frozen(mailing: Mailing, values: Policy) -> Rewriting:
         prefix=values.prefix,
         reply_to=_reply_to(list_, post, values),
         from_list=not foreign_from or _from_list(values.from_form, post),
-        footer=values.footer,
+        footer=_footer(list_, values, mailing.language),
         owner="" if mailbox else f"{list_.name}-owner@{list_.host}",
         help="" if mailbox else f"{list_.name}-request@{list_.host}",
         post="NO" if nobody else list_.address,
@@ -44,6 +47,17 @@ def frozen(mailing: Mailing, values: Policy) -> Rewriting:
         trace=not together,
         personal=not together,
     )
+
+
+def _footer(list_: List, values: Policy, language: str) -> str:
+    """The own footer of this language, unless the settings have one from a nearer place."""
+    found = wordings.nearest("footer", language, wordings.above(list_))
+    if found is None:
+        return values.footer
+    row, place = found
+    layer = Layer.LIST if isinstance(place, List) else Layer.DOMAIN if isinstance(place, Domain) else Layer.ORGANISATION if isinstance(place, Organisation) else Layer.SITE
+    nearer = list(Layer).index(explained(list_)["footer"].origin) > list(Layer).index(layer)
+    return values.footer if nearer else row.text
 
 
 def bounces_address(list_: List, transport: Transport | None, *, together: bool = False) -> str:

@@ -8,6 +8,7 @@ neither stop a worker nor read what it was not given. Values are put in as they 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -63,12 +64,18 @@ NOTICES: dict[str, tuple[str, ...]] = {
 }
 """Letter -> the fields it is given, all of them texts ready to show."""
 
+OF_SITE = frozenset({"trouble", "recovered", "signin", "mine", "address", "asked", "refused"})
+"""Letters that are about no list, or about one that is not there yet: rewritten for the site only."""
+NEEDED = {"signin": "link", "mine": "link", "address": "link"}
+"""Fields without which a letter is of no use."""
+
 _HERE = Path(__file__).parent
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.Const,
     nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Filter,
 )  # fmt: skip
 _FILTERS = frozenset({"lines", "default"})
+_ADDRESS = re.compile(r"(https?://[^\s<>\"'(){}\[\]]+[^\s<>\"'(){}\[\].,;:!?])")
 
 
 class WordingError(ValueError):
@@ -76,7 +83,7 @@ class WordingError(ValueError):
 
 
 class Texts(NamedTuple):
-    """Sources of one letter: templates, or what came out of them. ``html`` empty: the letter has text only."""
+    """Sources of one letter: templates, or what came out of them. ``html`` empty: it is made from the text."""
 
     subject: str
     text: str
@@ -111,16 +118,20 @@ def _frame() -> str:
 
 def check(name: str, texts: Texts) -> None:
     """Raises ``WordingError`` with a sentence when one of the texts uses what a letter may not, or a field it has not."""
+    used: set[str] = set()
     for source in texts:
         try:
             tree = _PLAIN.parse(source)
-        except TemplateError as error:
+        except (TemplateError, RecursionError) as error:
             raise WordingError(f"line {getattr(error, 'lineno', 1)}: {error}") from error
         for node in tree.find_all(nodes.Node):
             if not isinstance(node, _ALLOWED) or (isinstance(node, nodes.Filter) and node.name not in _FILTERS):
                 raise WordingError(f"line {node.lineno}: only fields and conditions may be used here")
             if isinstance(node, nodes.Name) and node.name not in NOTICES[name]:
                 raise WordingError(f"line {node.lineno}: there is no field {node.name!r} in this letter; known: {', '.join(NOTICES[name])}")
+        used |= {node.name for node in tree.find_all(nodes.Name)}
+    if (needed := NEEDED.get(name)) and needed not in used:
+        raise WordingError(f"this letter is of no use without {{{{ {needed} }}}}")
 
 
 def render(name: str, language: str, fields: Mapping[str, str], own: Texts | None = None) -> Texts:
@@ -139,6 +150,17 @@ def render(name: str, language: str, fields: Mapping[str, str], own: Texts | Non
     return _filled(shipped(name, language), language, fields)
 
 
+def _as_html(text: str) -> Markup:
+    """An own text as HTML: paragraphs, with web addresses to click. Nothing in it is read as markup."""
+    return Markup("").join(Markup('<p style="margin:0 0 14px;">{}</p>\n').format(_clickable(part)) for part in re.split(r"\n{2,}", text.strip()))
+
+
+def _clickable(text: str) -> Markup:
+    pieces = _ADDRESS.split(text)
+    shown = [Markup('<a href="{0}">{0}</a>').format(piece) if number % 2 else Markup("<br>").join(escape(line) for line in piece.split("\n")) for number, piece in enumerate(pieces)]
+    return Markup("").join(shown)
+
+
 @lru_cache(maxsize=300)
 def _compiled(source: str, escaping: bool) -> Template:
     return (_HTML if escaping else _PLAIN).from_string(source)
@@ -147,7 +169,5 @@ def _compiled(source: str, escaping: bool) -> Template:
 def _filled(texts: Texts, language: str, fields: Mapping[str, str]) -> Texts:
     subject = " ".join(_compiled(texts.subject, False).render(fields).split())
     text = _compiled(texts.text, False).render(fields).strip() + "\n"
-    if not texts.html:
-        return Texts(subject, text, "")
-    content = Markup(_compiled(texts.html, True).render(fields))
+    content = Markup(_compiled(texts.html, True).render(fields)) if texts.html else _as_html(text)
     return Texts(subject, text, _compiled(_frame(), True).render(content=content, language=language, subject=subject, title=fields.get("title", "")))

@@ -36,6 +36,8 @@ EVENTS: dict[str, str] = {
     "memberships.joined": _("Members added: {count} ({by})"),
     "memberships.left": _("Members removed: {count} ({by})"),
     "memberships.changed": _("Memberships changed: {count} ({by}): {change}"),
+    "wording.changed": _("{by} rewrote the text “{letter}” ({language}) of {place}"),
+    "wording.reset": _("{by} went back to the standard text “{letter}” ({language}) of {place}"),
     "join.asked": _("{email} asks to join"),
     "join.refused": _("{by} did not admit {email}"),
     "join.invited": _("{by} invited {email}"),

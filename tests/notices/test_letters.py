@@ -71,7 +71,20 @@ def test_html_loads_nothing_from_outside() -> None:
 def test_an_own_text_replaces_the_shipped_one() -> None:
     own = Texts("Bonjour {{ subject }}", "{% if list %}Pour {{ list }}{% endif %}", "")
     texts = render("sent", "fr", {"list": "l@x", "title": "T", "subject": "S"}, own)
-    assert texts == Texts("Bonjour S", "Pour l@x\n", "")
+    assert texts[:2] == ("Bonjour S", "Pour l@x\n") and "Pour l@x</p>" in texts.html
+
+
+def test_an_own_text_becomes_html_in_which_nothing_is_markup() -> None:
+    own = Texts("S", "A <b>\n{{ title }}\n\nSee https://lists.example/x?a=1&b=2.", "")
+    html = render("sent", "en", {"list": "l@x", "title": "<script>&", "subject": "S"}, own).html
+    assert "A &lt;b&gt;<br>&lt;script&gt;&amp;</p>" in html
+    assert 'See <a href="https://lists.example/x?a=1&amp;b=2">https://lists.example/x?a=1&amp;b=2</a>.</p>' in html
+
+
+def test_a_letter_that_signs_in_keeps_its_link() -> None:
+    with pytest.raises(WordingError, match="of no use without"):
+        check("signin", Texts("S", "Good for {{ minutes }} minutes", ""))
+    check("signin", Texts("S", "{{ link }}", ""))
 
 
 @pytest.mark.parametrize(

@@ -55,20 +55,22 @@ MAY["members-box"] = (OWNER, ORGANISER, ADMIN)
 MAY["members-everywhere"] = (STRANGER, OWNER, ORGANISER, ADMIN)  # an owner of any list: the lists are his or her own
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 PUBLIC |= {"join-link", "commands-link"}
+MAY |= dict.fromkeys(("list-wordings", "list-wording"), (OWNER, ORGANISER, ADMIN)) | dict.fromkeys(("site-wordings", "site-wording"), (ADMIN,))
+MAY |= dict.fromkeys(("organisation-wordings", "organisation-wording", "domain-wordings", "domain-wording"), (ORGANISER, ADMIN))
 MAY["joining"] = (OWNER, ORGANISER, ADMIN)
-# Addresses that only take POST -> the same.
 MAY |= dict.fromkeys(("sources", "source-add", "source"), (OWNER, ORGANISER, ADMIN))
+# Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ORGANISER, ADMIN), "list-switch": (OWNER, ORGANISER, ADMIN), "mailbox-do": (OWNER, ORGANISER, ADMIN), "mailing-move": (OWNER, ORGANISER, ADMIN),
     "post-quarantine": (OWNER, ORGANISER, ADMIN), "errand-do": (OWNER, ORGANISER, ADMIN), "domain-switch": (ADMIN,), "domain-signing-do": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
 }  # fmt: skip
 MAY_POST |= {"list-close": (OWNER, ORGANISER, ADMIN), "list-restore": (ORGANISER, ADMIN), "lists-delete": SIGNED_IN}
 MAY_POST["destination-resume"] = (ADMIN,)
-MAY_POST["joining-decide"] = (OWNER, ORGANISER, ADMIN)
 MAY_POST["my-addresses"] = SIGNED_IN
 MAY |= dict.fromkeys(("my-export", "my-erase"), SIGNED_IN)
 MAY["my-address"] = (MEMBER,)  # the link works for who asked for it
 MAY_POST |= {"source-try": (OWNER, ORGANISER, ADMIN), "source-do": (OWNER, ORGANISER, ADMIN)}
+MAY_POST["joining-decide"] = (OWNER, ORGANISER, ADMIN)
 
 
 def _patterns(found: list[URLPattern | URLResolver]) -> Iterator[str]:
@@ -120,13 +122,15 @@ def arguments(world: World) -> dict[str, list[object]]:
     by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy", "members-box"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
     newcomer = Address.objects.create(email="nouvelle@courriel.example")
     joins = JoinRequest.objects.create(list=world.list, address=newcomer, state="waiting", door="mail", asked_at=timezone.now())
-    by_noun |= {"joining": list_, "joining-decide": [world.list.pk, joins.pk]}
-    destinations.ship()
+    places = {"list": world.list.pk, "organisation": world.list.organisation_id, "domain": world.list.domain_id}
+    by_noun |= {f"{place}-wordings": [number] for place, number in places.items()} | {f"{place}-wording": [number, "waiting", "fr"] for place, number in places.items()}
+    by_noun |= {"site-wording": ["signin", "en"], "joining": list_, "joining-decide": [world.list.pk, joins.pk]}
     lists.create("ancienne-des-amis@paniersdusaule.example", "discussion", "paul.kerneis@paniersdusaule.example", timezone.now(), by="test")
     follows = sources.add(world.list, Setting(Kind.LIST, "ancienne-des-amis@paniersdusaule.example"), timezone.now(), by="test")
     by_noun |= {"sources": list_, "source-add": [world.list.pk, "csv"]} | dict.fromkeys(("source", "source-try", "source-do"), [follows.pk])
     further = Address.objects.create(email="encore@courriel.example")
     by_noun["my-address"] = [people.address_token(world.member, further, timezone.now())]
+    destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
     return by_noun | {"transport-limits": [transport.pk], "destination": [group.pk], "destination-resume": [group.pk]}
 

@@ -143,14 +143,14 @@ def _above(request: HttpRequest, place: policies.Place, layers: Mapping[Layer, M
 def of_site(request: HttpRequest) -> HttpResponse:
     """What holds for every list that says nothing else."""
     site = policies.site()
-    return _above(request, site, {Layer.SITE: site.policy}, Layer.SITE, _("Settings of the site"), reverse("site-route"))
+    return _above(request, site, {Layer.SITE: site.policy}, Layer.SITE, _("Settings of the site"), reverse("site-route"), more={"texts": reverse("site-wordings")})
 
 
 @login_required
 def of_organisation(request: HttpRequest, number: int) -> HttpResponse:
     """What holds for the lists of an organisation."""
     organisation = organisation_or_404(request, number)
-    return _above(request, organisation, {Layer.SITE: policies.site().policy, Layer.ORGANISATION: organisation.policy}, Layer.ORGANISATION, organisation.name, reverse("organisation-route", args=[number]))
+    return _above(request, organisation, {Layer.SITE: policies.site().policy, Layer.ORGANISATION: organisation.policy}, Layer.ORGANISATION, organisation.name, reverse("organisation-route", args=[number]), more={"texts": reverse("organisation-wordings", args=[number])})
 
 
 @login_required
@@ -158,7 +158,7 @@ def of_domain(request: HttpRequest, number: int) -> HttpResponse:
     """What holds for the lists of a domain."""
     domain = domain_or_404(request, number)
     layers = {Layer.SITE: policies.site().policy, Layer.ORGANISATION: domain.organisation.policy, Layer.DOMAIN: domain.policy}
-    return _above(request, domain, layers, Layer.DOMAIN, domain.name, reverse("domain-route", args=[number]), reverse("domain-signing", args=[number]))
+    return _above(request, domain, layers, Layer.DOMAIN, domain.name, reverse("domain-route", args=[number]), reverse("domain-signing", args=[number]), more={"texts": reverse("domain-wordings", args=[number])})
 
 
 @login_required
