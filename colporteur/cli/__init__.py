@@ -30,6 +30,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "domain": ("domains", "Mail domains and their service."),
     "list": ("lists", "Lists and their settings."),
     "policy": ("policies", "Settings above the lists: of the site, organisations and domains."),
+    "nest": ("nesting", "Lists inside lists, and people left out of one."),
     "role": ("roles", "Who owns, moderates and may write to a list."),
     "template": ("templates", "Kinds of list and the values they set."),
     "wording": ("wordings", "Own texts of letters and footers."),

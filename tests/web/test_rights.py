@@ -47,6 +47,7 @@ MAY: dict[str, tuple[str, ...]] = {
 MAY["list-addresses"] = (OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("list-copy", "lists-deleted", "list-new", "request", "domain", "domain-policy", "organisation-policy", "domain-route", "organisation-route"), (ORGANISER, ADMIN))
 MAY["requests"] = SIGNED_IN
+MAY["list-inside"] = (OWNER, ORGANISER, ADMIN)
 MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes lists at once need not ask
 MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy", "organisation"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
@@ -130,6 +131,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     by_noun |= {"sources": list_, "source-add": [world.list.pk, "csv"]} | dict.fromkeys(("source", "source-try", "source-do"), [follows.pk])
     further = Address.objects.create(email="encore@courriel.example")
     by_noun["my-address"] = [people.address_token(world.member, further, timezone.now())]
+    by_noun["list-inside"] = list_
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
     return by_noun | {"transport-limits": [transport.pk], "destination": [group.pk], "destination-resume": [group.pk]}
