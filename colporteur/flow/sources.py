@@ -22,11 +22,11 @@ from colporteur.domain import sources as decisions
 from colporteur.domain.addresses import SUFFIXES
 from colporteur.domain.entries import Refused
 from colporteur.domain.sources import Change, Contents, Feeds, Kind, Setting, Table
-from colporteur.domain.words import Invalid
+from colporteur.domain.words import Invalid, Sentence
 from colporteur.flow import letters, people, quotas
 from colporteur.flow.mailboxes import Failure
 from colporteur.flow.organisations import actor
-from colporteur.store import journal, sources
+from colporteur.store import journal, privacy, sources
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.mailings import Mailing
@@ -131,7 +131,7 @@ def _set(source: Source, setting: Setting, by: Person | str) -> None:
 
 
 def _name(setting: Setting) -> str:
-    return setting.url if setting.kind in (Kind.LIST, Kind.FILE) else decisions.shown_url(setting.url).partition("?")[0][:100]
+    return setting.url if setting.kind in (Kind.LIST, Kind.FILE) else decisions.shown_url(setting.url).partition("://")[2].partition("?")[0][:100]
 
 
 def administrator(by: Person | str) -> bool:
@@ -309,17 +309,20 @@ def _read(source: Source, table: Table) -> Contents:
 
 def _staged(source: Source, table: Table | None) -> Contents:
     """What it names, staged beside the list. Raises ``_Stop``, or ``Invalid`` when a column is missing."""
-    if source.kind != Kind.LIST:
+    if source.kind == Kind.LIST:
+        if source.of is None or source.of.state == ListState.DELETED:
+            raise _Stop(LIST_GONE)
+        contents = Contents([], [])
+        if not sources.stage_list(source, source.of.pk, sorted(_own(source.list))) and (before := sources.fed(source)):
+            raise _Stop(Failure(_("it names nobody, where it named {before} before: nobody was removed"), {"before": before}, lasting=True))
+    else:
         contents = _read(source, table or Table((), ()))
         if doubt := decisions.unbelievable(contents, sources.fed(source)):
             raise _Stop(Failure(doubt.sentence, dict(doubt.values), lasting=True))  # type: ignore[arg-type]
         sources.stage(source, contents.entries)
-        return contents
-    if source.of is None or source.of.state == ListState.DELETED:
-        raise _Stop(LIST_GONE)
-    if not sources.stage_list(source, source.of.pk, sorted(_own(source.list))) and (before := sources.fed(source)):
-        raise _Stop(Failure(_("it names nobody, where it named {before} before: nobody was removed"), {"before": before}, lasting=True))
-    return Contents([], [])
+    if opposed := privacy.opposed(sources.newcomers()):
+        sources.leave_out(opposed)
+    return contents
 
 
 def _apply(source: Source, found: Change, contents: Contents, now: datetime) -> None:
@@ -334,7 +337,7 @@ def _apply(source: Source, found: Change, contents: Contents, now: datetime) -> 
             if went and not Role.objects.filter(list=source.list_id, kind=RoleKind.OWNER).exists():
                 raise _Stop(NO_OWNER)
     told = source.told_at
-    source.counts = {**_counts(found), "refused": len(contents.refused), "lines": _lines(source, contents.refused)}
+    source.counts = {**_counts(found), "refused": len(contents.refused), "lines": _lines(contents.refused)}
     source.last_good, source.running_until, source.next_run = now, None, decisions.next_run(now, source.every)
     recovered, source.failures, source.error, source.told_at = source.failures > 0, 0, "", None
     source.waiting, source.approved = None, 0
@@ -351,13 +354,15 @@ def _counts(found: Change) -> dict[str, int]:
     return {"added": found.added, "removed": found.removed, "unchanged": found.unchanged, "away": found.away}
 
 
-def _lines(source: Source, refused: Sequence[Refused]) -> list[list[Any]]:
-    with override(source.list.language or source.list.organisation.language):
-        return [[line.line, _reason(line), line.text] for line in refused[:LINES]]
+def _lines(refused: Sequence[Refused]) -> list[dict[str, Any]]:
+    """The first lines that cannot be taken; their reasons are kept so that they can be said in any language."""
+    shown = [(line, line.reason if isinstance(line.reason, Sentence) else Sentence(line.reason.replace("%", "%%"))) for line in refused[:LINES]]
+    return [{"line": line.line, "reason": why.msgid, "values": why.values, "text": line.text} for line, why in shown]
 
 
-def _reason(line: Refused) -> str:
-    return line.reason.into(gettext) if hasattr(line.reason, "into") else gettext(line.reason)
+def lines_of(source: Source) -> list[Refused]:
+    """The first lines of the last good answer that could not be taken."""
+    return [Refused(row["line"], Sentence(row["reason"], **row["values"]), row["text"]) for row in source.counts.get("lines", [])]
 
 
 def _journal(source: Source, came: list[int], went: list[int], now: datetime) -> None:

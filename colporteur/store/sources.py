@@ -16,7 +16,7 @@ from django.db import connection, models
 from colporteur.domain.sources import Change, Entry, Feeds
 from colporteur.store.lists import List
 from colporteur.store.people import Address
-from colporteur.store.privacy import Consent, opposed
+from colporteur.store.privacy import Consent
 
 
 class Source(models.Model):
@@ -165,12 +165,8 @@ def stage(source: Source, entries: Iterable[Entry]) -> None:
     """Put those a source names beside the list, within the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
-        entries = list(entries)
-        away = opposed(entry.email for entry in entries)
         with cursor.copy("COPY source_in (email, name, attributes) FROM STDIN") as copy:
             for entry in entries:
-                if entry.email in away:
-                    continue
                 copy.write_row((entry.email, entry.name, json.dumps(entry.attributes) if entry.attributes else "{}"))
         _match(cursor, source)
 
@@ -188,6 +184,19 @@ def stage_list(source: Source, of: int, own: Sequence[str]) -> int:
 def _match(cursor: Any, source: Source) -> None:
     cursor.execute("ANALYZE source_in")
     cursor.execute(_MATCH_MEMBERS if source.feeds == Feeds.MEMBER else _MATCH_ROLES, {"list": source.list_id, "source": source.pk, "feeds": source.feeds})
+
+
+def newcomers() -> list[str]:
+    """Staged addresses that would be added."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT email FROM source_stage WHERE NOT there AND NOT away")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def leave_out(emails: Iterable[str]) -> None:
+    """As if the source did not name them: nothing of them is kept."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM source_stage WHERE email = ANY(%s)", [sorted(emails)])
 
 
 def fed(source: Source) -> int:
@@ -211,7 +220,7 @@ def look(source: Source) -> Change:
 
 
 def apply_members(source: Source, now: datetime) -> tuple[list[int], list[int]]:
-    """Make the staged change of members; the ids of the addresses that joined and that left."""
+    """Make the staged change of members, with one entry in the consent ledger; the ids of the addresses that joined and that left."""
     values: dict[str, Any] = {"list": source.list_id, "source": source.pk, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(_ADDRESSES, values)

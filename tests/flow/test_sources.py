@@ -11,6 +11,7 @@ from colporteur.domain.words import Invalid
 from colporteur.flow import lists, memberships, organisations, people, planning, quotas, roles, sources
 from colporteur.flow.mailboxes import Failure
 from colporteur.flow.mailings import create_for_post
+from colporteur.store import privacy
 from colporteur.store.lists import List, ListState, RoleKind
 from colporteur.store.memberships import DeliveryMode, Membership
 from colporteur.store.models import Address, Copy, JournalEntry, Mailing, SourceEntry
@@ -128,7 +129,7 @@ def test_bad_lines_are_told_by_number_and_reason(amapiens: List) -> None:
     run(source, "anna@a.example", "marc at a.example", "amapiens@saule.example", "bert@a.example", "zoe@a.example")
     source.refresh_from_db()
     assert source.counts["refused"] == 2
-    assert [(line, words) for line, _reason, words in source.counts["lines"]] == [(2, "marc at a.example"), (3, "amapiens@saule.example ")]
+    assert [(line.line, line.reason[:30]) for line in sources.lines_of(source)] == [(2, "'marc' is not an e-mail address"[:30]), (3, "this is an address of the list")]
 
 
 def test_many_removals_wait_for_an_owner_who_agrees_to_so_many(amapiens: List) -> None:
@@ -251,6 +252,14 @@ def test_a_secret_is_sealed_and_never_goes_elsewhere(amapiens: List) -> None:
     assert sources.opened(source).secret == "Authorization: Bearer 1234" and "1234" not in str(sources.as_json(source))
     with pytest.raises(Invalid, match="needs its own"):
         sources.change(source, Setting(Kind.CSV, "https://elsewhere.example/x.csv"), NOW, by="test")
+
+
+def test_who_opposes_is_left_out_without_a_trace_and_the_others_have_their_line_in_the_ledger(amapiens: List) -> None:
+    privacy.oppose(["anna@a.example"], "erased", NOW)
+    run(give(amapiens), *named("anna", "marc"))
+    assert present(amapiens) == {"marc"} and not Address.objects.filter(email="anna@a.example").exists()
+    [joined] = Membership.objects.filter(list=amapiens).select_related("consent")
+    assert joined.consent and (joined.consent.how, joined.consent.at) == ("source", LATER)
 
 
 def test_taking_a_source_away_keeps_or_ends_what_it_gave(amapiens: List) -> None:
