@@ -107,6 +107,14 @@ class Joining(StrEnum):
     CLOSED = "closed"
 
 
+class MembersShown(StrEnum):
+    """Who may see who is on the list."""
+
+    NOBODY = "nobody"
+    OWNERS = "owners"
+    MEMBERS = "members"
+
+
 class Leaving(StrEnum):
     """Whether members may leave by themselves."""
 
@@ -180,6 +188,8 @@ class Policy:
         "confirm": _("Anybody joins"), "approval": _("Anybody asks, and an owner decides"), "closed": _("Only an owner adds members")})
     leaving: Leaving = _option(Leaving.FREE, LEAVING, _("Leaving the list"), _("Whether members can unsubscribe by themselves; if so each message says how."), choices={
         "free": _("Members leave when they like"), "closed": _("Only an owner removes members")})
+    members_shown: MembersShown = _option(MembersShown.OWNERS, LEAVING, _("Who sees the members"), _("Members who are hidden are seen by owners only. Where nobody sees them, owners find one by the whole address; administrators see all."), choices={
+        "nobody": _("Nobody"), "owners": _("The owners"), "members": _("The members too")})
 
     tell_waiting: bool = _option(True, NOTICES, _("Tell the author: waiting"), _("The author of a held message is told that it waits for a moderator."))
     tell_stranger_waiting: bool = _option(False, NOTICES, _("Tell strangers too"), _("A sender we do not know is told as well; off by default, because senders of spam are forged."))

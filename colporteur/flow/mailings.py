@@ -24,6 +24,7 @@ from colporteur.store.arrivals import keep
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.lists import List
 from colporteur.store.mailings import Copy, Mailing, Slice
+from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from colporteur.store.policies import policy
 from colporteur.store.posts import Post
@@ -77,12 +78,10 @@ def left_out(post: Post) -> list[int]:
     """Ids of addresses the policy leaves out: the author's own, and those who stand in To or Cc."""
     values = policy(post.list)
     ids: set[int] = set()
-    if not values.own_copy and post.sender:
-        author = Address.objects.filter(email=post.sender).values("id", "person_id").first()
-        if author:
-            ids.add(author["id"])
-            if author["person_id"]:
-                ids.update(Address.objects.filter(person_id=author["person_id"]).values_list("id", flat=True))
+    if author := Address.objects.filter(email=post.sender).values("id", "person_id").first() if post.sender else None:
+        own = {author["id"], *(Address.objects.filter(person_id=author["person_id"]).values_list("id", flat=True) if author["person_id"] else ())}
+        wishes = dict(Membership.objects.filter(list=post.list, address__in=own, until__isnull=True, own_copy__isnull=False).values_list("address_id", "own_copy"))
+        ids.update(address for address in own if not wishes.get(address, values.own_copy))
     if values.skip_addressed:
         found = skim(bytes(post.arrival.blob.raw))
         ids.update(Address.objects.filter(email__in={mailbox.email for mailbox in (*found.to, *found.cc)} - {""}).values_list("id", flat=True))

@@ -66,6 +66,8 @@ class Membership(models.Model):
             models.Index(fields=["list", "called", "email"], name="membership_by_name", condition=Q(until__isnull=True)),
             models.Index(models.F("list"), HOST, models.F("email"), name="membership_by_host", condition=Q(until__isnull=True)),
             models.Index(fields=["list", "email"], name="membership_unusual", condition=Q(until__isnull=True) & (Q(paused=True) | ~Q(delivery="each"))),
+            models.Index(fields=["pause_from"], name="membership_pause_begins", condition=Q(pause_from__isnull=False)),
+            models.Index(fields=["pause_until"], name="membership_pause_ends", condition=Q(pause_until__isnull=False)),
             models.Index(fields=["source", "email"], name="membership_by_source", condition=Q(until__isnull=True, source__isnull=False)),
         ]
 

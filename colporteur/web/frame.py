@@ -13,11 +13,13 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from colporteur.domain.mailings import MailingKind, MailingState
+from colporteur.domain.policy import MembersShown
 from colporteur.domain.posts import PostState
 from colporteur.store.lists import List, ListState
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import counted, totals
+from colporteur.store.policies import policy
 from colporteur.store.posts import Post
 from colporteur.store.rights import Right, rights_on
 from colporteur.web.guard import person_of
@@ -50,6 +52,8 @@ def _tabs(list_: List, rights: frozenset[Right], here: str) -> list[Tab]:
             ("mailbox", gettext("Mailbox"), None, 0),
             ("list-transport", gettext("Sending service"), None, 0),
         ]
+    elif policy(list_).members_shown is MembersShown.MEMBERS:
+        words.append(("members-seen", gettext("Members"), None, 0))
     if Right.MODERATE in rights:
         words.append(("activity", gettext("Activity"), None, 0))
     if list_.state == ListState.PENDING:

@@ -18,19 +18,15 @@ from pytest_django.live_server_helper import LiveServer
 from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.signing import Algorithm
-from colporteur.domain.sources import Kind, Setting, table_of
-from colporteur.flow import destinations, joining, life, limits, lists, mailboxes, mine, organisations, people, requests, signing, sources, templates
+from colporteur.flow import destinations, life, limits, lists, mailboxes, organisations, requests, signing, templates
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
 from colporteur.store.destinations import DestinationGroup
-from colporteur.store.lists import List
-from colporteur.store.joining import JoinRequest
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Post
-from colporteur.store.sources import Source
 from colporteur.store.transports import Transport
 from tests.servers import browser
 from tests.web.conftest import World, signed_in, write_to
@@ -76,17 +72,17 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     organisations.change_domain(world.list.domain, {"creation": "request", "name_begins": "amap", "name_reason": "Nos listes commencent ainsi.", "forbidden_names": "direction*"}, now, by="test")  # type: ignore[arg-type]
     asked = requests.ask(world.member, "amap-chorale@paniersdusaule.example", "discussion", "Les choristes s’écrivent entre eux, et avec le chef de chœur.", now, title="Chorale")
     own = templates.make("Groupes de distribution", "working-group", now, by="test", organisation=world.list.organisation, sentence="Pour les lieux de distribution.")
+    lists.set_policy(world.list, {"members_shown": "members"}, "test", now)
     names = {
         "organisation": [world.list.organisation_id], "templates": [], "template-add": [], "template": [own.pk], "template-policy": [own.pk],
         "requests": [], "request": [asked.pk], "domain": [world.list.domain_id],
-        "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "members-box": [world.list.pk], "members-everywhere": [], "list-settings": [world.list.pk],
+        "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "members-box": [world.list.pk], "member": [world.list.pk, world.list.memberships.filter(until__isnull=True).values_list("pk", flat=True)[0]], "members-seen": [world.list.pk], "members-everywhere": [], "list-settings": [world.list.pk],
         "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],
         "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "domain-signing": [world.list.domain_id], "transport-add": [],
         "transport": [mailing.transport_id], "transport-remove": [mailing.transport_id], "site-route": [], "domain-route": [world.list.domain_id], "mailing-again": [mailing.pk], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],
     }  # fmt: skip
     found = {name: reverse(name, args=arguments) for name, arguments in names.items()}
     found["moderate"] = reverse("moderate", args=[moderation_token(held.pk, odile.pk)])
-    names |= {"sources": [world.list.pk], "source-add": [world.list.pk, "ldap"], "source": [_source(world.list, now).pk]}
     found |= _limits(Transport.objects.get(pk=mailing.transport_id), now)
     found["unsubscribe"] = reverse("unsubscribe", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, odile.pk)])
     found["request-link"] = reverse("request-link", args=[requests.token(asked, Address.objects.get(email=world.organiser.primary_email))])
@@ -110,17 +106,6 @@ def _page(chromium: Browser, server: LiveServer, person: Person | None, **wishes
     context = chromium.new_context(locale="fr-FR", **wishes)  # type: ignore[arg-type]
     if person is not None:
         context.add_cookies([{"name": "colporteur", "value": signed_in(person).cookies["colporteur"].value, "url": server.url}])
-def _source(list_: List, now: datetime) -> Source:
-    """A source that would remove many, and has a line that cannot be taken."""
-    source = sources.add(list_, Setting(Kind.CSV, "https://donnees.paniersdusaule.example/export/adherents.csv", "Authorization: Bearer x"), now, by="test")
-    for hour, number in ((1, 9), (2, 4)):
-        claimed = sources.claim_one(source.pk, now + timedelta(hours=hour))
-        assert claimed
-        lines = "".join(f"adherente-au-nom-bien-long.{n}@courriel.example;Adhérente {n};grand panier\n" for n in range(number))
-        sources.take(claimed, table_of(f"email;nom;panier\n{lines}sans adresse;X;\n".encode(), {}), now + timedelta(hours=hour))
-    return source
-
-
     page = context.new_page()
     page.set_default_timeout(15_000)
     return page

@@ -206,3 +206,39 @@ def test_counts_follow_every_change(world: World) -> None:
     after = counts()
     assert (after[""], after.get("paused", 0), after["receive"]) == (before[""] + 2, before.get("paused", 0) + 1, before["receive"] + 1) and counts() == after
     assert after[""] == Membership.objects.filter(list=world.list, until__isnull=True).count()
+
+
+def test_one_member_is_changed_on_a_page_of_its_own(world: World) -> None:
+    row = Membership.objects.get(list=world.list, email="anna.rivoire@courriel.example", until__isnull=True)
+    browser, where = signed_in(world.owner), reverse("member", args=[world.list.pk, row.pk])
+    assert "anna.rivoire" in browser.get(where).content.decode()
+    wrong = browser.post(where, {"delivery": "each", "pause_from": "2030-02-01", "pause_until": "2030-01-01"})
+    assert wrong.status_code == 422
+    browser.post(where, {"delivery": "each", "pause_until": "2030-01-01", "posting": "moderated", "own_copy": "no", "hidden": "on", "note": "Appeler d’abord"})
+    row.refresh_from_db()
+    assert (row.paused, row.posting, row.own_copy, row.hidden, row.note) == (True, "moderated", False, True, "Appeler d’abord")
+    assert browser.get(where).context["form"].initial["pause_until"].isoformat() == "2030-01-01"
+    assert browser.get(reverse("member", args=[world.other.pk, row.pk])).status_code == 404
+
+
+def test_who_sees_the_members(world: World) -> None:
+    owners, seen = reverse("members", args=[world.list.pk]), reverse("members-seen", args=[world.list.pk])
+    Membership.objects.filter(list=world.list, email="anna.rivoire@courriel.example").update(hidden=True)
+    someone = Membership.objects.filter(list=world.list, until__isnull=True, hidden=False).order_by("email")[0].email
+
+    def reads(person: object, where: str, **query: str) -> list[str] | int:
+        answer = signed_in(person).get(where, query)  # type: ignore[arg-type]
+        return [row.email for row in answer.context["page"].rows] if answer.status_code == 200 else answer.status_code
+
+    assert reads(world.member, seen) == 404 == reads(world.member, owners) and someone in reads(world.owner, owners)  # type: ignore[operator]
+    lists.set_policy(world.list, {"members_shown": "members"}, "test", timezone.now())
+    assert someone in reads(world.member, seen) and reads(world.member, seen, q="anna.rivoire") == [] and reads(world.stranger, seen) == 404  # type: ignore[operator]
+    assert reads(world.owner, owners, q="anna.rivoire") == ["anna.rivoire@courriel.example"], "hidden from members, not from owners"
+    lists.set_policy(world.list, {"members_shown": "nobody"}, "test", timezone.now())
+    assert reads(world.member, seen) == 404 and reads(world.owner, owners) == [] == reads(world.owner, owners, q=someone[:5])
+    assert reads(world.owner, owners, q=someone) == [someone] and someone in reads(world.organiser, owners)  # type: ignore[operator]
+    owner = signed_in(world.owner)
+    for hidden in ("members-box", "members-csv"):
+        assert owner.get(reverse(hidden, args=[world.list.pk])).status_code == 404
+    assert owner.post(reverse("members-change", args=[world.list.pk]), {"wish": "remove", "all": "1", "sure": "1"}).status_code == 404
+    assert Membership.objects.filter(list=world.list, until__isnull=True).count() == 143

@@ -52,7 +52,9 @@ MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes l
 MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy", "organisation"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
 PUBLIC |= {"mine", "mine-link"}
+MAY["member"] = (OWNER, ORGANISER, ADMIN)
 MAY["members-box"] = (OWNER, ORGANISER, ADMIN)
+MAY["members-seen"] = (MEMBER, MODERATOR, OWNER, ORGANISER, ADMIN)  # where the list shows them
 MAY["members-everywhere"] = (STRANGER, OWNER, ORGANISER, ADMIN)  # an owner of any list: the lists are his or her own
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 PUBLIC |= {"join-link", "commands-link"}
@@ -120,7 +122,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     asked = requests.ask(people.add("demandeuse@courriel.example", now=timezone.now()), "chorale@paniersdusaule.example", "discussion", "Secret", timezone.now())
     own = templates.make("À nous", "discussion", timezone.now(), by="test", organisation=world.list.organisation)
     by_noun |= {"template": [own.pk], "template-policy": [own.pk], "organisation": [world.list.organisation_id]}
-    by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy", "members-box"), list_) | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
+    by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy", "members-box"), list_) | {"member": [world.list.pk, anna.pk], "members-seen": list_} | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
     newcomer = Address.objects.create(email="nouvelle@courriel.example")
     joins = JoinRequest.objects.create(list=world.list, address=newcomer, state="waiting", door="mail", asked_at=timezone.now())
     places = {"list": world.list.pk, "organisation": world.list.organisation_id, "domain": world.list.domain_id}
@@ -142,6 +144,7 @@ def _people(world: World) -> dict[str, object]:
 
 
 def test_who_opens_what(world: World, arguments: dict[str, list[object]]) -> None:
+    lists.set_policy(world.list, {"members_shown": "members"}, "test", timezone.now())
     wrong = []
     for who, person in _people(world).items():
         client = signed_in(person)  # type: ignore[arg-type]

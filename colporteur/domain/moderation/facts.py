@@ -36,6 +36,7 @@ class Facts:
     ambiguous: tuple[str, ...] = ()  # codes of the defects that let two programs read the message differently
     hops: int = 0  # Received fields
     member: bool = False
+    member_posting: str = ""  # what was decided for this member: "free", "moderated", "never"; empty: as the list says
     known: bool = False  # holds a membership or a role anywhere in the organisation
     free_sender: bool = False
     moderator: bool = False

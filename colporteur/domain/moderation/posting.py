@@ -26,6 +26,8 @@ def posting(facts: Facts) -> tuple[Finding, ...]:
     """
     if not facts.sender:
         return ()  # rule "unreadable" holds it
+    if decided := _decided(facts):
+        return (decided,)
     if remark := _pass(facts):
         return (Finding("posting", Action.NONE, remark, {"name": facts.name}, facts.sender),)
     mode = facts.policy.posting
@@ -36,13 +38,24 @@ def posting(facts: Facts) -> tuple[Finding, ...]:
     return (Finding("posting", action, (_MODE if action is Action.HOLD else _REFUSED)[mode], {"name": facts.name}, facts.sender),)
 
 
+def _decided(facts: Facts) -> Finding | None:
+    """What was decided for this member, unless a role on the list lets them write."""
+    if facts.moderator or facts.owner:
+        return None
+    if facts.member_posting == "never":
+        return Finding("posting", Action.REJECT, _("{name} may not write to this list\nThe owners decided so for this member."), {"name": facts.name}, facts.sender)
+    if facts.member_posting == "moderated":
+        return Finding("posting", Action.HOLD, _("{name} writes with approval only\nThe owners decided so for this member."), {"name": facts.name}, facts.sender)
+    return None
+
+
 def _pass(facts: Facts) -> str:
     """Why the author may write without waiting; empty when they may not."""
     mode = facts.policy.posting
     reasons = (
         (facts.moderator and not facts.policy.moderate_all, _("{name} is a moderator")),
         (facts.owner and not facts.policy.moderate_all, _("{name} looks after the list")),
-        (facts.free_sender, _("{name} writes without waiting")),
+        (facts.free_sender or facts.member_posting == "free", _("{name} writes without waiting")),
         (mode is not Posting.NOBODY and facts.allowed_sender, _("{name} is an allowed sender of the list")),
         (mode is not Posting.NOBODY and facts.member, _("{name} is a member of the list")),
         (mode is Posting.KNOWN and (facts.known or (facts.internal and bool(facts.proof))), _("We know {name}")),

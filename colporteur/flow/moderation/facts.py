@@ -109,6 +109,7 @@ def _facts(case: Case, known: Known, sent_by: Mapping[int, int | None], before: 
         ambiguous=tuple(code for code in case.skim.defects if code in AMBIGUOUS),
         hops=len(case.skim.fields.get("received", ())),
         member=known.member(sender, list_),
+        member_posting=known.posting(sender, list_),
         known=known.known(sender, list_.organisation_id),
         free_sender=RoleKind.FREE_SENDER in roles,
         moderator=RoleKind.MODERATOR in roles,

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from django.db.models import Q
 
 from colporteur.store.lists import List, Role, RoleKind
-from colporteur.store.memberships import Membership
+from colporteur.store.memberships import Membership, Posting
 from colporteur.store.organisations import Administrator, Domain
 from colporteur.store.people import Address
 
@@ -39,8 +39,10 @@ class Known:
         self._load_roles([row[0] for row in rows], person, organisations, lists)
         self._member: dict[int, set[tuple[int, int]]] = defaultdict(set)  # address -> (list, organisation)
         current = Membership.objects.filter(address__in=[row[0] for row in rows], until__isnull=True, list__organisation__in=organisations)
-        for address, list_, organisation in current.values_list("address_id", "list_id", "list__organisation_id"):
+        self._posting: dict[tuple[int, int], str] = {}  # (address, list) -> what was decided for this member
+        for address, list_, organisation, decided in current.values_list("address_id", "list_id", "list__organisation_id", "posting"):
             self._member[address].add((list_, organisation))
+            self._posting[address, list_] = decided
         self._domains = set(Domain.objects.filter(organisation__in=organisations).values_list("name", "organisation_id"))
         self._administers = set(Administrator.objects.filter(person__in=list(person), organisation__in=organisations).values_list("person_id", "organisation_id"))
 
@@ -56,6 +58,11 @@ class Known:
     def member(self, email: str, list_: List) -> bool:
         """Whether one of the sender's addresses is on the list."""
         return list_.pk in self._lists(email)
+
+    def posting(self, email: str, list_: List) -> str:
+        """What was decided for the sender as a member of the list, the strictest of their addresses; "" when nothing was."""
+        decided = {self._posting.get((id_, list_.pk), "") for id_ in self._addresses(email)}
+        return next((found for found in (Posting.NEVER, Posting.MODERATED, Posting.FREE) if found in decided), "")
 
     def roles(self, email: str, list_: List) -> set[str]:
         """Roles of the sender on the list: by any of their addresses, as a member of a list that has the role, or by domain."""

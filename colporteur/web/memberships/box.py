@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
 from colporteur.web.memberships.forms import Box
+from colporteur.web.memberships.seen import shown
 from colporteur.web.saying import said
 
 MOST = 20_000
@@ -27,6 +28,8 @@ MOST = 20_000
 def edit(request: HttpRequest, number: int) -> HttpResponse:
     """GET: the box. POST: what would change; with ``seen`` of that page: changed, unless somebody came or went since."""
     list_ = list_or_404(request, number, Right.MANAGE)
+    if not shown(request, list_):
+        raise Http404
     if request.method != "POST":
         text = roster.lines(list_, MOST)
         return _box(request, list_, Box(initial={"lines": text or ""}), too_many=text is None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from colporteur.web.memberships import adding, box, everywhere, links, mine, views
+from colporteur.web.memberships import adding, box, everywhere, links, mine, personal, seen, views
 
 urlpatterns = [
     path("lists/<int:number>/members", views.members, name="members"),
     path("lists/<int:number>/members/add", adding.add, name="members-add"),
     path("lists/people", everywhere.page, name="members-everywhere"),
+    path("lists/<int:number>/members/<int:member>", personal.page, name="member"),
+    path("lists/<int:number>/seen", seen.page, name="members-seen"),
     path("lists/<int:number>/members/box", box.edit, name="members-box"),
     path("lists/<int:number>/members/change", views.change, name="members-change"),
     path("lists/<int:number>/members/csv", views.export, name="members-csv"),

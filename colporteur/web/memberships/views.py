@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +25,7 @@ from colporteur.store.sources import Source
 from colporteur.web.frame import list_page, page_by
 from colporteur.web.guard import list_or_404, person_of
 from colporteur.web.memberships.finding import MOST, filtered, found, in_order
+from colporteur.web.memberships.seen import shown
 from colporteur.web.memberships.words import delivery_words
 
 
@@ -33,13 +34,17 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
     """The members, by address or by name; the key of a page is the last address of the one before."""
     list_ = list_or_404(request, number, Right.MANAGE)
     by_name = request.GET.get("by") == "name"
-    page = page_by(in_order(found(list_, request.GET), request.GET).select_related("address__person", "source"), "email")
+    query = request.GET
+    rows = found(list_, query)
+    if not (all_shown := shown(request, list_)):
+        rows = rows.filter(email=query.get("q", "").strip().lower()[:320])  # an owner finds whose address he or she knows
+    page = page_by(in_order(rows, query).select_related("address__person", "source"), "email")
     kinds = counted(list_.pk)
     counts = {"": sum(kind.n for kind in kinds), "paused": sum(kind.n for kind in kinds if kind.paused), "silent": sum(kind.n for kind in kinds if not kind.paused and kind.delivery == DeliveryMode.NONE)}
     counts["receive"] = counts[""] - counts["paused"] - counts["silent"]
     words = [("", _("All"), ""), ("receive", _("Receive"), "done"), ("paused", _("Paused"), "paused"), ("silent", _("Read elsewhere"), "draft")]
     context = {
-        "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "by_name": by_name, "total": counts[""],
+        "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "by_name": by_name, "total": counts[""], "all_shown": all_shown,
         "filters": [(name, label, shape, counts[name]) for name, label, shape in words if not name or counts[name]],
         "choices": _choices(kinds), "mode": request.GET.get("mode", ""), "source": request.GET.get("source", ""), **_matching(list_, request.GET, bool(page.next), counts[""]),
     }  # fmt: skip
@@ -62,6 +67,11 @@ def _matching(list_: List, query: QueryDict, more: bool, total: int) -> dict[str
     return {"matching": number, "many": filtered(query) and number > MOST}
 
 
+def _need_all(request: HttpRequest, list_: List) -> None:
+    if not shown(request, list_):
+        raise Http404
+
+
 @require_POST
 @login_required
 def change(request: HttpRequest, number: int) -> HttpResponse:
@@ -70,6 +80,7 @@ def change(request: HttpRequest, number: int) -> HttpResponse:
     wish = request.POST.get("wish", "")
     query = QueryDict(request.POST.get("query", "")[:2000])
     if request.POST.get("all"):
+        _need_all(request, list_)
         emails = list(found(list_, query).values_list("email", flat=True))
     else:
         emails = [email for email in request.POST.getlist("who") if is_address(email)]
@@ -105,6 +116,7 @@ class _Echo:
 def export(request: HttpRequest, number: int) -> HttpResponseBase:
     """The members that match, as CSV (RFC 4180)."""
     list_ = list_or_404(request, number, Right.MANAGE)
+    _need_all(request, list_)
     rows_of = found(list_, request.GET).order_by("email").values_list("email", "address__person__name", "address__name", "paused", "delivery", "source__name", "since")
     writer = csv.writer(_Echo())
 
