@@ -18,17 +18,22 @@ from pytest_django.live_server_helper import LiveServer
 from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.signing import Algorithm
-from colporteur.flow import destinations, life, limits, lists, mailboxes, organisations, requests, signing, templates
+from colporteur.domain.sources import Kind, Setting, table_of
+from colporteur.flow import destinations, joining, life, limits, lists, mailboxes, mine, organisations, people, requests, signing, sources, templates
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
 from colporteur.store.destinations import DestinationGroup
+from colporteur.store.joining import JoinRequest
+from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Post
+from colporteur.store.sources import Source
 from colporteur.store.transports import Transport
 from tests.servers import browser
+from tests.story.scenes import message
 from tests.web.conftest import World, signed_in, write_to
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -81,7 +86,20 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
         "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "domain-signing": [world.list.domain_id], "transport-add": [],
         "transport": [mailing.transport_id], "transport-remove": [mailing.transport_id], "site-route": [], "domain-route": [world.list.domain_id], "mailing-again": [mailing.pk], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],
     }  # fmt: skip
+    names |= {"sources": [world.list.pk], "source-add": [world.list.pk, "ldap"], "source": [_source(world.list, now).pk]}
     found = {name: reverse(name, args=arguments) for name, arguments in names.items()}
+    found |= {"my-erase": reverse("my-erase"), "my-address": reverse("my-address", args=[people.address_token(world.admin, odile, now)]), "mine": "/mine", "mine-link": mine.link(odile, now).removeprefix(settings.BASE_URL)}
+    wishes = joining.invite(world.list, "zoe.le-goff@courriel.example", now, by=world.owner)
+    assert wishes is joining.Outcome.ASKED
+    newcomer = Address.objects.create(email="une.nouvelle.personne@courriel.example")
+    row = JoinRequest.objects.create(list=world.list, address=newcomer, name="Une nouvelle personne", state="waiting", door="mail", asked_at=now)
+    invited = JoinRequest.objects.get(state="invited")
+    found["joining"] = reverse("joining", args=[world.list.pk])
+    found["join-link"] = reverse("join-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.JOIN, invited.pk, invited.address_id)])
+    found["admit-link"] = reverse("join-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.ADMIT, row.pk, Address.objects.get(email=world.owner.primary_email).pk)])
+    errand = Errand.objects.create(arrival=Arrival.objects.create(blob_id=keep(message("odile.perrin@courriel.example", subject="suspend amapiens")), door="lmtp", received_at=now), list=None, service="request", recipient="lists@paniersdusaule.example", state="done", received_at=now)
+    found["commands-link"] = reverse("commands-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.CONFIRM, errand.pk, odile.pk)])
+    found |= {"list-wordings": reverse("list-wordings", args=[world.list.pk]), "list-wording": reverse("list-wording", args=[world.list.pk, "held", "fr"]), "site-wording": reverse("site-wording", args=["footer", "fr"])}
     found["moderate"] = reverse("moderate", args=[moderation_token(held.pk, odile.pk)])
     found |= _limits(Transport.objects.get(pk=mailing.transport_id), now)
     found["unsubscribe"] = reverse("unsubscribe", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, odile.pk)])
@@ -90,6 +108,17 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     organisations.change_domain(elsewhere, {"creation": "request"}, now, by="test")
     found |= {"signin": "/signin", "signin-password": "/signin/password", "signin-link": "/s/nothing"}
     return found
+
+
+def _source(list_: List, now: datetime) -> Source:
+    """A source that would remove many, and has a line that cannot be taken."""
+    source = sources.add(list_, Setting(Kind.CSV, "https://donnees.paniersdusaule.example/export/adherents.csv", "Authorization: Bearer x"), now, by="test")
+    for hour, number in ((1, 9), (2, 4)):
+        claimed = sources.claim_one(source.pk, now + timedelta(hours=hour))
+        assert claimed
+        lines = "".join(f"adherente-au-nom-bien-long.{n}@courriel.example;Adhérente {n};grand panier\n" for n in range(number))
+        sources.take(claimed, table_of(f"email;nom;panier\n{lines}sans adresse;X;\n".encode(), {}), now + timedelta(hours=hour))
+    return source
 
 
 def _limits(transport: Transport, now: datetime) -> dict[str, str]:
@@ -118,7 +147,7 @@ def close(request: pytest.FixtureRequest) -> Iterator[None]:
     connections.close_all()
 
 
-PUBLIC = ("moderate", "unsubscribe", "request-link", "signin", "signin-password", "signin-link")
+PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "mine", "mine-link")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light")])
