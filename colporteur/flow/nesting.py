@@ -199,5 +199,5 @@ def _siblings(post: Post) -> Sequence[int]:
     return list(Mailing.objects.filter(post__in=ids).values_list("pk", flat=True))
 
 
-def _write(event: str, list_: List, now: datetime, by: Person | str, **values: str) -> None:
+def _write(event: str, list_: List, now: datetime, by: Person | str, **values: Any) -> None:
     journal.write(event, now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, by=str(by), **values)

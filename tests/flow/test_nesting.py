@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from django.conf import settings
 
-from colporteur.domain.posts import Decision, PostState
 from colporteur.domain import tokens
+from colporteur.domain.posts import Decision, PostState
 from colporteur.flow import lists, memberships, moderation, nesting, organisations, roles
 from colporteur.flow.planning import plan_due
 from colporteur.store import copies
@@ -97,7 +97,7 @@ def test_another_organisations_list_stays_outside(tree: tuple[List, List, List])
 
 
 def test_an_inner_list_that_asks_again_decides_by_its_own_rules(tree: tuple[List, List, List]) -> None:
-    every, team, board = tree
+    every, team, _board = tree
     nesting.put_inside(every, team, AT, by="test", covers=False)
     lists.set_policy(team, {"posting": "nobody"}, "test", AT)
     (mailing,) = sent(every)
@@ -112,7 +112,7 @@ def test_an_inner_list_that_asks_again_decides_by_its_own_rules(tree: tuple[List
 
 
 def test_whoever_left_the_inner_list_or_paused_the_outer_one_gets_nothing(tree: tuple[List, List, List]) -> None:
-    every, team, board = tree
+    every, _team, board = tree
     memberships.pause(every, ["anna@x.example"], AT, by="test")
     (mailing,) = sent(every)
     assert readers(mailing) == ["bob@x.example", "cora@x.example"]
@@ -122,7 +122,7 @@ def test_whoever_left_the_inner_list_or_paused_the_outer_one_gets_nothing(tree: 
 
 
 def test_who_is_left_out_gets_nothing_by_any_way(tree: tuple[List, List, List]) -> None:
-    every, team, board = tree
+    every, team, _board = tree
     nesting.exclude(every, "cora@x.example", AT, by="test")
     nesting.exclude(team, "bob@x.example", AT, by="test")
     (mailing,) = sent(every)
@@ -149,7 +149,7 @@ def test_a_list_that_is_off_is_not_reached(tree: tuple[List, List, List]) -> Non
 
 
 def test_leaving_by_a_copy_leaves_the_list_it_came_by(tree: tuple[List, List, List]) -> None:
-    every, team, board = tree
+    every, _team, board = tree
     (mailing,) = sent(every)
     cora = Address.objects.get(email="cora@x.example")
     token = tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, cora.pk)
