@@ -19,7 +19,7 @@ from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.signing import Algorithm
 from colporteur.domain.sources import Kind, Setting, table_of
-from colporteur.flow import destinations, joining, life, limits, lists, mailboxes, mine, organisations, people, requests, signing, sources, templates
+from colporteur.flow import destinations, joining, life, limits, lists, mailboxes, mine, nesting, organisations, people, requests, signing, sources, templates
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -82,11 +82,13 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
         "organisation": [world.list.organisation_id], "templates": [], "template-add": [], "template": [own.pk], "template-policy": [own.pk],
         "requests": [], "request": [asked.pk], "domain": [world.list.domain_id],
         "home": [], "lists-deleted": [], "list-addresses": [world.list.pk], "list-copy": [world.list.pk], "waiting": [], "waiting-post": [held.pk], "lists": [], "list-new": [], "list": [world.list.pk], "members": [world.list.pk], "members-add": [world.list.pk], "members-box": [world.list.pk], "member": [world.list.pk, world.list.memberships.filter(until__isnull=True).values_list("pk", flat=True)[0]], "members-seen": [world.list.pk], "members-everywhere": [], "list-settings": [world.list.pk],
-        "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],
+        "list-about": [world.list.pk], "list-delete": [world.list.pk], "roles": [world.list.pk], "list-inside": [world.list.pk], "mailbox": [world.list.pk], "list-transport": [world.list.pk], "activity": [world.list.pk], "errands": [], "post": [stuck.pk],
         "sending": [], "mailing": [mailing.pk], "mailing-abandon": [mailing.pk], "people": [], "person": [world.owner.pk], "person-add": [], "settings": [], "site-policy": [], "domain-add": [], "domain-signing": [world.list.domain_id], "transport-add": [],
         "transport": [mailing.transport_id], "transport-remove": [mailing.transport_id], "site-route": [], "domain-route": [world.list.domain_id], "mailing-again": [mailing.pk], "try": [], "try-post": [held.pk], "outbox": [], "my-page": [], "account": [], "password": [],
     }  # fmt: skip
     names |= {"sources": [world.list.pk], "source-add": [world.list.pk, "ldap"], "source": [_source(world.list, now).pk]}
+    nesting.put_inside(world.list, List.objects.get(address="bureau@paniersdusaule.example"), now, by="test")
+    nesting.exclude(world.list, "une-adresse-au-nom-bien-long@courriel.example", now, by="test")
     found = {name: reverse(name, args=arguments) for name, arguments in names.items()}
     found |= {"my-erase": reverse("my-erase"), "my-address": reverse("my-address", args=[people.address_token(world.admin, odile, now)]), "mine": "/mine", "mine-link": mine.link(odile, now).removeprefix(settings.BASE_URL)}
     wishes = joining.invite(world.list, "zoe.le-goff@courriel.example", now, by=world.owner)
