@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from colporteur.cli.output import BY, json_option, now, plainly, print_rows
+from colporteur.cli.output import BY, json_option, now, paged, plainly, print_rows
 from colporteur.flow import lists, roles
 from colporteur.store.lists import List, RoleKind
 
@@ -53,11 +53,17 @@ def remove(address: str, who: tuple[str, ...], kind: str, as_json: bool) -> None
 
 @role.command("list")
 @click.argument("address")
-@json_option
+@paged("address")
 @plainly
-def list_(address: str, as_json: bool) -> None:
+def list_(address: str, limit: int | None, after: str | None, as_json: bool) -> None:
     """Everybody with a role on a list."""
-    _show(lists.find(address), as_json)
+    rows = _rows(lists.find(address))
+    if after:
+        places = [number for number, row in enumerate(rows) if row["address"] == after]
+        if not places:
+            raise ValueError(f"{after} has no role on {address}")
+        rows = rows[places[-1] + 1 :]
+    print_rows(rows[:limit], COLUMNS, as_json)
 
 
 @role.command("hand-over")
@@ -78,5 +84,9 @@ def _warn(found: List) -> None:
         click.echo(f"Warning: {sentence}", err=True)
 
 
+def _rows(found: List) -> list[dict[str, str]]:
+    return [{"role": holder.kind.value, "address": holder.email, "name": holder.name} for holder in roles.of(found)]
+
+
 def _show(found: List, as_json: bool) -> None:
-    print_rows(({"role": holder.kind.value, "address": holder.email, "name": holder.name} for holder in roles.of(found)), COLUMNS, as_json)
+    print_rows(_rows(found), COLUMNS, as_json)

@@ -107,23 +107,31 @@ def run(number: int, as_json: bool) -> None:
 
 @source.command()
 @click.argument("number", type=int, metavar="ID")
+@json_option
 @plainly
-def approve(number: int) -> None:
+def approve(number: int, as_json: bool) -> None:
     """Agree to the removals that wait; the source is asked again."""
     row = _find(number)
     if not sources.approve(row, now(), by=BY):
         raise click.ClickException("nothing waits there")
-    tell(f"{row}: {_find(number).approved} may go")
+    if as_json:
+        print_one(sources.as_json(_find(number)), as_json)
+    else:
+        tell(f"{row}: {_find(number).approved} may go")
 
 
 @source.command()
 @click.argument("number", type=int, metavar="ID")
 @click.option("--with-people", is_flag=True, help="Whom it named goes too, unless another source names them.")
+@json_option
 @plainly
-def remove(number: int, with_people: bool) -> None:
+def remove(number: int, with_people: bool, as_json: bool) -> None:
     """Take a source away; whom it named stays, by hand from then on."""
     count = sources.remove(_find(number), now(), by=BY, keep=not with_people)
-    tell(f"the source is gone; {count} {'went with it' if with_people else 'stay by hand'}")
+    if as_json:
+        print_one({"id": number, "removed": count if with_people else 0, "kept": 0 if with_people else count}, as_json)
+    else:
+        tell(f"the source is gone; {count} {'went with it' if with_people else 'stay by hand'}")
 
 
 @source.command("list")

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override
 
-from colporteur.flow import lists, memberships, organisations, people, roles, transports
+from colporteur.flow import lists, memberships, organisations, people, policies, roles, transports
 from colporteur.store.lists import RoleKind
 from colporteur.store.organisations import Domain
 from colporteur.store.transports import Transport
@@ -62,6 +62,7 @@ def fill(now: datetime) -> bool:
         return False
     organisation = organisations.organisation_called(ORGANISATION)
     organisations.add_domain(DOMAIN, organisation, now, by=BY)
+    policies.set_policy(organisation, {"trusted_servers": f"mail.{DOMAIN}"}, BY, now)
     people.add(HELENE.email, HELENE.name, admin=True, now=now)
     people.add(ODILE.email, ODILE.name, now=now)
     if not Transport.objects.filter(name="outbox").exists():
