@@ -110,8 +110,6 @@ def test_who_was_erased_is_added_by_nobody_else_and_joins_again_by_a_yes(amis: L
 
 
 def test_the_hash_needs_our_key(amis: List, settings: object) -> None:
-    from colporteur.store.privacy import digest, oppose, opposed
-
     oppose([ANNA], "asked", NOW)
     assert opposed([ANNA, "marc@a.example"]) == {ANNA}
     before = digest(ANNA)
