@@ -33,6 +33,14 @@ def paged(what: str) -> Callable[[Command], Command]:
     return lambda command: _limit_option(after(json_option(command)))
 
 
+def part(rows: Sequence[dict[str, Any]], what: str, limit: int | None, after: str | None) -> Sequence[dict[str, Any]]:
+    """The rows a command ``paged`` by ``what`` prints, of few. Raises ``ValueError`` when no row is called ``after``."""
+    places = [number for number, row in enumerate(rows) if row[what] == after] if after else [-1]
+    if not places:
+        raise ValueError(f"there is no {what} {after!r} in the list")
+    return rows[places[-1] + 1 :][:limit]
+
+
 def plainly(command: Command) -> Command:
     """A wrong input (``ValueError`` of the floors below) becomes one line on stderr and status 1."""
 

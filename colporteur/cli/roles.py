@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from colporteur.cli.output import BY, json_option, now, paged, plainly, print_rows
+from colporteur.cli.output import BY, json_option, now, paged, part, plainly, print_rows
 from colporteur.flow import lists, roles
 from colporteur.store.lists import List, RoleKind
 
@@ -57,13 +57,7 @@ def remove(address: str, who: tuple[str, ...], kind: str, as_json: bool) -> None
 @plainly
 def list_(address: str, limit: int | None, after: str | None, as_json: bool) -> None:
     """Everybody with a role on a list."""
-    rows = _rows(lists.find(address))
-    if after:
-        places = [number for number, row in enumerate(rows) if row["address"] == after]
-        if not places:
-            raise ValueError(f"{after} has no role on {address}")
-        rows = rows[places[-1] + 1 :]
-    print_rows(rows[:limit], COLUMNS, as_json)
+    print_rows(part(_rows(lists.find(address)), "address", limit, after), COLUMNS, as_json)
 
 
 @role.command("hand-over")

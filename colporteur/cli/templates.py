@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from colporteur.cli.output import BY, json_option, now, paged, pairs, plainly, print_one, print_rows, tell
+from colporteur.cli.output import BY, json_option, now, paged, pairs, part, plainly, print_one, print_rows, tell
 from colporteur.domain.templates import TEMPLATES
 from colporteur.flow import organisations, policies, templates
 from colporteur.store.lists import List, ListState
@@ -27,12 +27,7 @@ def template() -> None:
 @plainly
 def list_(limit: int | None, after: str | None, as_json: bool) -> None:
     """Every template: those made here, the newest first, then the shipped ones."""
-    rows = list(_rows())
-    ids = [row["id"] for row in rows]
-    if after and after not in ids:
-        raise ValueError(f"there is no template {after}")
-    start = ids.index(after) + 1 if after else 0
-    print_rows(rows[start : start + limit if limit else None], COLUMNS, as_json)
+    print_rows(part(list(_rows()), "id", limit, after), COLUMNS, as_json)
 
 
 @template.command()

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 import click
 
 from colporteur import notices
-from colporteur.cli.output import BY, json_option, now, plainly, print_one, print_rows
+from colporteur.cli.output import BY, json_option, now, paged, part, plainly, print_one, print_rows
 from colporteur.flow import lists, organisations, wordings
 from colporteur.store.wordings import Place
 
@@ -30,14 +30,14 @@ def wording() -> None:
 
 @wording.command("list")
 @placed
-@json_option
+@paged("letter")
 @plainly
-def list_texts(list_: str | None, domain_: str | None, organisation_: str | None, as_json: bool) -> None:
+def list_texts(list_: str | None, domain_: str | None, organisation_: str | None, limit: int | None, after: str | None, as_json: bool) -> None:
     """Every letter that can be rewritten there, and in which languages it is."""
     place = _place(list_, domain_, organisation_)
     own = wordings.rewritten(place)
     rows = [{"letter": name, "rewritten": [language for language in notices.LANGUAGES if (name, language) in own], "fields": list(notices.NOTICES.get(name, ()))} for name in wordings.names(place)]
-    print_rows(rows, ("letter", "rewritten"), as_json)
+    print_rows(part(rows, "letter", limit, after), ("letter", "rewritten"), as_json)
 
 
 @wording.command()
