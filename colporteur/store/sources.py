@@ -6,6 +6,7 @@ and ``apply_roles`` change it. 100,000 who stay as they are cost one comparison 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -166,8 +167,10 @@ def stage(source: Source, entries: Iterable[Entry]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
         with cursor.copy("COPY source_in (email, name, attributes) FROM STDIN") as copy:
-            for entry in entries:
-                copy.write_row((entry.email, entry.name, json.dumps(entry.attributes) if entry.attributes else "{}"))
+            # Names and attributes are one line each without tabs; only the backslash has a meaning in COPY's text.
+            rows = (f"{entry.email}\t{entry.name}\t{json.dumps(entry.attributes) if entry.attributes else '{}'}\n".replace("\\", "\\\\") for entry in entries)
+            while some := "".join(itertools.islice(rows, 5_000)):
+                copy.write(some)
         _match(cursor, source)
 
 

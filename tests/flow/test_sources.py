@@ -71,6 +71,13 @@ def test_members_follow_and_attributes_come_along(amapiens: List) -> None:
     assert JournalEntry.objects.get(event="source.ran").values == {"source": str(source), "added": 2, "removed": 0}
 
 
+def test_strange_signs_arrive_as_they_are(amapiens: List) -> None:
+    source = give(amapiens)
+    answer(source, table_of('email;nom;note\nanna@a.example;"An\\na ""N"" \tX";"C:\\temp\\nul; ü"\n{m}\\@a.example;x;y\nm{b}@a.example;\\.;\\N\n'.encode(), {}))
+    found = SourceEntry.objects.order_by("address__email").values_list("address__email", "address__name", "attributes")
+    assert list(found) == [("anna@a.example", 'An\\na "N" X', {"note": "C:\\temp\\nul; ü"}), ("m{b}@a.example", "\\.", {"note": "\\N"})]
+
+
 def test_nothing_is_written_about_who_stays(amapiens: List) -> None:
     source = give(amapiens)
     run(source, *named("anna", "marc"))
