@@ -186,6 +186,7 @@ class Policy:
 
     joining: Joining = _option(Joining.CLOSED, LEAVING, _("Joining the list"), _("Who asks to join gets a letter first, and joins only by saying yes to it. Owners can always add members."), choices={
         "confirm": _("Anybody joins"), "approval": _("Anybody asks, and an owner decides"), "closed": _("Only an owner adds members")})
+    hidden: bool = _option(False, LEAVING, _("Hidden list"), _("The answer to the command “lists” does not name it; whoever knows its address can still ask to join."))
     leaving: Leaving = _option(Leaving.FREE, LEAVING, _("Leaving the list"), _("Whether members can unsubscribe by themselves; if so each message says how."), choices={
         "free": _("Members leave when they like"), "closed": _("Only an owner removes members")})
     members_shown: MembersShown = _option(MembersShown.OWNERS, LEAVING, _("Who sees the members"), _("Members who are hidden are seen by owners only. Where nobody sees them, owners find one by the whole address; administrators see all."), choices={

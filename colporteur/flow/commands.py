@@ -63,7 +63,7 @@ def resolve(commands: Sequence[Command], here: List | None, host: str, author: A
 
 def known(list_: List, author: Address) -> bool:
     """Whether somebody may know that the list exists: anybody where anybody may join, else who is on it or has a role."""
-    return joining.open_to_all(list_) or Membership.objects.filter(list=list_, until__isnull=True, address__in=_own(author)).exists() or holds(list_, author, *RoleKind)
+    return joining.open_to_all(list_) or Membership.objects.filter(list=list_, until__isnull=True, address__in=_own(author)).exists() or holds(list_, author, *(kind for kind in RoleKind if kind is not RoleKind.REFUSED_SENDER))
 
 
 def mine(author: Address, host: str) -> QuerySet[Membership]:
@@ -194,7 +194,7 @@ def _which(found: QuerySet[Membership]) -> Said:
 
 def _lists(host: str) -> Said:
     site = site_policy()
-    rows = [list_ for list_ in _there(host).filter(state=ListState.ACTIVE)[:SHOWN] if policy(list_, site).joining is not Joining.CLOSED]
+    rows = [list_ for list_ in _there(host).filter(state=ListState.ACTIVE)[:SHOWN] if (found := policy(list_, site)).joining is not Joining.CLOSED and not found.hidden]
     return lambda: "\n".join([_("Lists one can join:"), *(f"- {row.address}{f': {row.title}' if row.title else ''}" for row in rows)]) if rows else _("No list here is open for joining.")
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from colporteur.domain.posts import PostState
-from colporteur.flow import lists, memberships, moderation, organisations, people, policies, roles, transports
+from colporteur.flow import commands, lists, memberships, moderation, organisations, people, policies, roles, transports
 from colporteur.flow.moderation.facts import gather, read
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.models import Mailing
@@ -123,3 +123,10 @@ def test_a_post_of_our_own_site_needs_no_other_server(bureau: List) -> None:
     arrives(bureau, message("alice@gmail.example"), door="web")
     moderation.judge_due(NOW)
     assert Mailing.objects.filter(list=bureau, kind="post").count() == 1
+
+
+def test_a_hidden_list_is_not_named_to_those_who_ask(bureau: List) -> None:
+    lists.set_policy(bureau, {"joining": "confirm"}, "test", AT)
+    assert bureau.address in commands._lists("saule.example")()
+    lists.set_policy(bureau, {"hidden": "yes"}, "test", AT)
+    assert bureau.address not in commands._lists("saule.example")()
