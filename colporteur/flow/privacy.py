@@ -25,6 +25,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.memberships import Membership
+from colporteur.store.nesting import Exclusion
 from colporteur.store.organisations import Administrator
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Post
@@ -81,6 +82,7 @@ def export(who: Subject) -> dict[str, Any]:
         "administers": list(Administrator.objects.filter(person=person).values_list("organisation__name", flat=True)) if person else [],
         "requests_to_join": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "confirmed": row.confirmed_at} for row in JoinRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
         "lists_asked_for": list(ListRequest.objects.filter(person=person).order_by("id").values("address", "purpose", "state")) if person else [],
+        "left_out_of": list(Exclusion.objects.filter(address__in=who.ids).values_list("list__address", flat=True)),
         "from_sources": [{"list": row.source.list.address, "source": str(row.source), "attributes": row.attributes} for row in SourceEntry.objects.filter(address__in=who.ids).select_related("source__list").order_by("id")],
         "written": [{"list": post.list.address, "subject": post.subject, "message_id": post.message_id, "received": post.received_at, "state": post.state} for post in written],
         "copies": _copies(who),
@@ -132,6 +134,7 @@ def _roles(who: Subject) -> Any:
 
 def _membership(row: Membership) -> dict[str, Any]:
     told = {"list": row.list.address, "address": row.address.email, "since": row.since, "until": row.until, "left_by": row.left_by, "delivery": row.delivery, "paused": row.paused, "source": str(row.source) if row.source else ""}
+    told |= {"pause_from": row.pause_from, "pause_until": row.pause_until, "posting": row.posting, "own_copy": row.own_copy, "hidden": row.hidden, "note": row.note}
     consent = row.consent
     return told | {"consent": {"at": consent.at, "how": consent.how, "by": consent.by, "wording": consent.wording, "client": consent.client, "evidence": consent.evidence} if consent else None}
 
@@ -181,6 +184,8 @@ def _blank_rows(who: Subject) -> None:
     """What stays for the sake of others, without the name."""
     JoinRequest.objects.filter(address__in=who.ids).delete()
     SourceEntry.objects.filter(address__in=who.ids).delete()
+    Exclusion.objects.filter(address__in=who.ids).delete()
+    Membership.objects.filter(address__in=who.ids).exclude(note="").update(note="")
     SignInLink.objects.filter(address__in=who.ids).delete()
     SignInAttempt.objects.filter(of__in=[f"address:{email}" for email in who.emails]).delete()
     consents = Consent.objects.filter(pk__in=Membership.objects.filter(address__in=who.ids, consent__isnull=False).values("consent"))

@@ -60,6 +60,8 @@ def test_nothing_readable_is_left_of_who_is_erased(amis: List) -> None:
     people.add_address(people.add(ANNA, now=NOW), "anna@autre.example", NOW)
     roles.give(amis, ANNA, RoleKind.MODERATOR, NOW, by="test")
     memberships.pause(amis, [ANNA], NOW, by=people.add(ANNA, now=NOW))
+    Membership.objects.filter(address__email=ANNA).update(note="Anna Rivoire moved to Brest")
+    assert privacy.export(privacy.subject(ANNA))["memberships"][0]["note"] == "Anna Rivoire moved to Brest"
     privacy.erase(privacy.subject(ANNA), LATER, by="member")
     left = everything()
     for word in (ANNA, "anna@autre.example", "Anna Rivoire"):
