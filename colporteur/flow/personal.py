@@ -55,8 +55,7 @@ def choose(membership: Membership, wanted: Choices, now: datetime, *, by: Person
     if {"pause_from", "pause_until"} & set(changed):
         row.paused = bool(row.pause_from or row.pause_until) and (not row.pause_from or row.pause_from <= now) and (not row.pause_until or row.pause_until > now)
     row.save(update_fields=[*changed, "paused"])
-    values = {"email": row.email, "by": str(by), "change": ", ".join(changed)}
-    journal.write("membership.changed", now, actor=actor(by), organisation=row.list.organisation_id, list=row.list_id, address=row.address_id, **values)
+    journal.write("membership.changed", now, actor=actor(by), organisation=row.list.organisation_id, list=row.list_id, address=row.address_id, email=row.email, by=str(by), change=", ".join(changed))
     return changed
 
 

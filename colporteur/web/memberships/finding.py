@@ -50,7 +50,7 @@ def in_order(rows: QuerySet[Membership], query: QueryDict) -> QuerySet[Membershi
     """Rows by address, by name (``by``), or, searched by domain, by domain and address; from behind the address ``after``. Each is the order of an index."""
     after = query.get("after", "").replace("\x00", "")
     if query.get("q", "").strip().startswith("@"):
-        rows, (key, last) = rows.order_by("host", "email"), ("host", after.rpartition("@")[2])
+        rows, (key, last) = rows.order_by(F("host").asc(), "email"), ("host", after.rpartition("@")[2])
     elif query.get("by") == "name":
         known = rows.model._default_manager.filter(address__email=after, until__isnull=True).values_list("called", flat=True) if after else ()
         rows, (key, last) = rows.order_by("called", "email"), ("called", next(iter(known[:1]), ""))

@@ -28,4 +28,5 @@ def page(request: HttpRequest, number: int) -> HttpResponse:
     asked = QueryDict(mutable=True)
     asked.update({name: request.GET.get(name, "") for name in ("q", "after")})  # states and sources are the owners' business
     rows = in_order(found(list_, asked).filter(hidden=False), asked).select_related("address__person")
-    return list_page(request, list_, "members-seen", "memberships/seen.html", {"page": page_by(rows, "email"), "q": asked["q"]})
+    here = "members" if Right.MANAGE in rights_on(person_of(request), list_) else "members-seen"  # whoever manages the list has one tab for both
+    return list_page(request, list_, here, "memberships/seen.html", {"page": page_by(rows, "email"), "q": asked["q"]})
