@@ -6,7 +6,7 @@ What is said is a function that answers in the active language: letters and page
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from colporteur.domain.addresses import Service
 from colporteur.domain.commands import CHANGING, EVERY, OWNERS, Command, Reception, Verb
 from colporteur.domain.policy import Joining, Leaving
-from colporteur.flow import joining, letters, memberships
+from colporteur.flow import joining, letters, memberships, personal
 from colporteur.flow.joining import Outcome
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.store.lists import List, ListState, RoleKind
@@ -30,6 +30,8 @@ Said = Callable[[], str]
 
 SHOWN = 2000
 """Lines of one answer: members, lists."""
+OWN_COPY = {Reception.NOT_ME: False, Reception.ME_TOO: True}
+"""Whether members get the messages they write themselves."""
 REMINDED = 1000
 """Members one ``remind`` writes to; longer lists are reached by writing to the list."""
 
@@ -100,7 +102,7 @@ def refused(asked: Asked, author: Address) -> Said | None:
         return lambda: _("%(list)s: your address is not on this list.") % {"list": name}
     if command.verb is Verb.UNSUBSCRIBE and policy(list_).leaving is not Leaving.FREE:
         return lambda: _("%(list)s: only an owner removes members; write to %(owner)s.") % {"list": name, "owner": owner_address(list_)}
-    if command.verb is Verb.SET and delivery(command.word) is None:
+    if command.verb is Verb.SET and delivery(command.word) is None and command.word not in OWN_COPY:
         return lambda: _("%(list)s: this way of receiving is not offered; there are “set mail” (every message) and “set nomail” (none).") % {"list": name}
     return None
 
@@ -116,7 +118,7 @@ def wanted(asked: Asked) -> str:
         Verb.DEL: _("remove %(email)s from the list %(list)s"),
         Verb.INVITE: _("invite %(email)s to the list %(list)s"),
         Verb.REMIND: _("write to every member of %(list)s how to leave it"),
-        Verb.SET: _("receive every message of %(list)s") if command.word == Reception.MAIL else _("stay on the list %(list)s and receive no message"),
+        Verb.SET: _("receive every message of %(list)s") if command.word == Reception.MAIL else _("receive no copy of my own messages to %(list)s") if command.word == Reception.NOT_ME else _("receive a copy of my own messages to %(list)s") if command.word == Reception.ME_TOO else _("stay on the list %(list)s and receive no message"),
     }[command.verb]
     return f"- {words}" % {"list": name, "email": command.email}
 
@@ -138,6 +140,9 @@ def do(asked: Asked, author: Address, now: datetime) -> Said:
     if command.verb is Verb.UNSUBSCRIBE:
         for membership in own:
             memberships.leave(list_, membership.address, now, by=by)
+    elif command.word in OWN_COPY:
+        for membership in own:
+            personal.choose(membership, replace(personal.choices_of(membership), own_copy=OWN_COPY[Reception(command.word)]), now, by=by)
     elif command.verb is Verb.SET:
         mode = delivery(command.word)
         assert mode is not None  # refused above

@@ -219,3 +219,10 @@ def test_letters_speak_the_language_of_their_reader(amis: List) -> None:
     a_person(MEMBER, language="fr")
     sends(amis, MEMBER, "abonnements", "suspendre")
     assert "Vous êtes sur ces listes" in last("answer") and "ne rien recevoir de amis@lists.example" in last("commands")
+
+
+def test_ones_own_messages(amis: List) -> None:
+    for word, wanted in (("notme", False), ("metoo", True)):
+        sends(amis, MEMBER, f"set {word}")
+        confirms(amis, "commands", MEMBER)
+        assert on(amis, MEMBER).own_copy is wanted  # type: ignore[union-attr]
