@@ -41,8 +41,6 @@ class Organisation(models.Model):
     forbidden_names = models.TextField(default="", blank=True)
     name_begins = models.TextField(default="", blank=True)  # names of its lists begin so
     name_reason = models.TextField(default="", blank=True)  # why, in the organisation's words
-    colour = models.TextField(default="", blank=True)  # #rrggbb, of its members' pages and letters; empty: the product's
-    logo = models.BinaryField(null=True)  # PNG, made by us from what was uploaded
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

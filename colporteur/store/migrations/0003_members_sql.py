@@ -26,7 +26,6 @@ CREATE TRIGGER membership_named BEFORE INSERT OR UPDATE OF address_id ON members
 CREATE TRIGGER address_named AFTER UPDATE OF email, name, person_id ON address FOR EACH ROW
     WHEN ((OLD.email, OLD.name, OLD.person_id) IS DISTINCT FROM (NEW.email, NEW.name, NEW.person_id)) EXECUTE FUNCTION colporteur_address_named();
 CREATE TRIGGER person_named AFTER UPDATE OF name ON person FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name) EXECUTE FUNCTION colporteur_person_named();
-UPDATE membership SET address_id = address_id;
 
 CREATE FUNCTION colporteur_members_came() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO membership_tally (list_id, source_id, paused, delivery, n)
@@ -49,8 +48,6 @@ END $$;
 CREATE TRIGGER membership_came AFTER INSERT ON membership REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION colporteur_members_came();
 CREATE TRIGGER membership_changed AFTER UPDATE ON membership REFERENCING OLD TABLE AS gone NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION colporteur_members_changed();
 CREATE TRIGGER membership_went AFTER DELETE ON membership REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION colporteur_members_went();
-INSERT INTO membership_tally (list_id, source_id, paused, delivery, n)
-SELECT list_id, source_id, paused, delivery, count(*) FROM membership WHERE until IS NULL GROUP BY 1, 2, 3, 4;
 """
 BACKWARDS = """
 DROP TRIGGER membership_came ON membership;
@@ -71,6 +68,6 @@ DROP FUNCTION colporteur_folded(text);
 
 class Migration(migrations.Migration):
 
-    dependencies = [("store", "0017_members")]
+    dependencies = [("store", "0002_steering_sql")]
 
     operations = [migrations.RunSQL(FORWARDS, BACKWARDS)]

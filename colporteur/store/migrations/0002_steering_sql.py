@@ -24,6 +24,6 @@ DROP FUNCTION colporteur_steered();
 
 class Migration(migrations.Migration):
 
-    dependencies = [("store", "0008_signing")]
+    dependencies = [("store", "0001_initial")]
 
     operations = [migrations.RunSQL(FORWARDS, BACKWARDS)]
