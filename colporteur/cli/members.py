@@ -56,7 +56,7 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
     if file is not None:
         from_file = entries.read(entries.decode(file.read()), columns)
         read = entries.Entries(read.taken + from_file.taken, read.refused + from_file.refused)
-    given = memberships.Given("import", evidence=file.name) if file is not None else memberships.Given()
+    given = memberships.Given("import", evidence=getattr(file, "name", "<stdin>")) if file is not None else memberships.Given()
     with progress(len(read.taken), "Adding members") as tell_progress:
         added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress, given=given)
     for line in added.refused:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner, Result
 
+from colporteur.cli import installation
 from colporteur.cli.members import member
 from colporteur.cli.people import person
 from colporteur.flow import lists, memberships, organisations
@@ -17,6 +19,12 @@ from colporteur.store.models import Address
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 ANNA = "anna@a.example"
+
+
+@pytest.fixture(autouse=True)
+def in_the_tests_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands another test ran through the program are wrapped in the start of the database from then on."""
+    monkeypatch.setattr(installation, "installation", contextlib.nullcontext)
 
 
 @pytest.fixture
