@@ -19,13 +19,13 @@ MEMBERS = "anna@members.example\nmarc@members.example\nzoe@members.example\n"
 
 
 def hand_in(installation: Installation, to: str, subject: str) -> tuple[int, str]:
-    """Reply to RCPT TO of the LMTP listener; the message is handed in when it is taken."""
+    """Reply of the LMTP listener: to RCPT TO, or to the message when it takes that (what it knew a moment ago it does not ask again)."""
     with smtplib.LMTP("127.0.0.1", installation.lmtp_port) as lmtp:
         lmtp.ehlo("panel.example")
         lmtp.mail("anna@members.example")
         code, text = lmtp.rcpt(to)
         if code == 250:
-            lmtp.data(message("anna@members.example", to=to, subject=subject))
+            code, text = lmtp.data(message("anna@members.example", to=to, subject=subject))
         return code, text.decode()
 
 
