@@ -3,6 +3,7 @@ and everything important works without JavaScript."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -196,7 +197,7 @@ def test_try_it_from_held_to_released_without_javascript(chromium: Browser, live
     judge_due(timezone.now())
     page.reload()
     page.get_by_role("link", name="Le lire et décider").click()
-    page.get_by_role("button", name="Distribuer aux 143 abonnés").click()
+    page.get_by_role("button", name=re.compile(r"Distribuer aux \d+ abonnés")).click()
     assert "est distribué" in page.inner_text("main")
     assert Mailing.objects.filter(post__subject="Covoiturage pour la visite de la ferme samedi").exists()
 
@@ -225,7 +226,7 @@ def test_progress_refreshes_itself(chromium: Browser, live_server: LiveServer, w
 def test_search_without_reloading(chromium: Browser, live_server: LiveServer, world: World, scene: dict[str, str]) -> None:
     page = _page(chromium, live_server, world.admin)
     page.goto(live_server.url + scene["members"])
-    page.get_by_label("Début d’un nom ou d’une adresse").press_sequentially("anna.riv")
+    page.get_by_label("Début d’un nom, d’une adresse", exact=False).press_sequentially("anna.riv")
     expect(page.locator("#found tbody tr")).to_have_count(1, timeout=15_000)
     expect(page.locator("#found")).to_contain_text("Anna Rivoire")
 
