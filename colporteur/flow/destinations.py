@@ -109,6 +109,8 @@ def refused(group: int, code: int, text: str, now: datetime) -> Act:
             row.percent, row.changed_at, row.reason = halved(row.percent), now, reply
             log.warning("destination-slower group=%s percent=%d reply=%r", row.name, row.percent, reply[:200])
     elif answer.act is Act.PAUSE:
+        if row.paused and row.rests_until and row.rests_until > now:
+            return answer.act  # of copies that were under way: the pause is not made longer
         row.refusals += 1
         if row.refusals < PATIENCE:
             row.save(update_fields=["refusals"])
