@@ -47,7 +47,7 @@ servers: dev
 	@$(BIN)/python -m tests.servers.debian
 
 test: dev servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist loadfile
 
 lint: dev
 	$(BIN)/ruff check .

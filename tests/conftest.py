@@ -25,7 +25,9 @@ django.setup()  # conftests further down import tables
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the database."""
+    """Start the database; each process that runs tests has one of its own."""
+    if getattr(config.option, "numprocesses", None):
+        return  # this one only hands tests out
     from colporteur.daemons.database import Server, place
 
     server = Server(place(_HOME))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 import time
@@ -16,11 +17,12 @@ def free_port() -> int:
     """A TCP port nobody listens on now, never the same twice.
 
     None of those the system gives to clients: a connection on its way out could take it before the server does, and one to
-    itself would look like a server.
+    itself would look like a server. Each process that runs tests has ports of its own.
     """
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    number, processes = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     while True:
-        port = _DICE.randrange(10_240, max(first, 20_480))
+        port = _DICE.randrange(10_240 + number, max(first, 20_480), processes)
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             if port not in _given:
