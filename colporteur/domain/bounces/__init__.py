@@ -1,0 +1,12 @@
+"""What came back about a copy, and whose fault it is.
+
+Only two kinds ever count against an address: that it is dead, or that its mailbox is full or switched off. A refusal because of
+our reputation, our rules, our content or our signatures, and everything temporary, is nobody's fault who reads the list.
+"""
+
+from __future__ import annotations
+
+from colporteur.domain.bounces.kinds import Event, Fault, Kind, Origin, Reason, Severity, Verdict
+from colporteur.domain.bounces.table import REASONS, TABLE, classify, verdict_of
+
+__all__ = ["REASONS", "TABLE", "Event", "Fault", "Kind", "Origin", "Reason", "Severity", "Verdict", "classify", "verdict_of"]
