@@ -3,8 +3,11 @@
 from colporteur.store.arrivals import Arrival, Blob, Errand
 from colporteur.store.buckets import BucketRow, SlotsOut
 from colporteur.store.clock import Clock
+from colporteur.store.credentials import Credential, RecoveryCode
 from colporteur.store.destinations import DestinationGroup, MailDomain
+from colporteur.store.enrolments import Enrolment
 from colporteur.store.health import Heartbeat
+from colporteur.store.identities import Identity, IdentityProvider
 from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
@@ -12,7 +15,7 @@ from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
 from colporteur.store.memberships import Membership, Tally
 from colporteur.store.nesting import Exclusion, Nesting, Passage
-from colporteur.store.organisations import Administrator, Domain, Organisation, Site
+from colporteur.store.organisations import Administrator, Domain, Logo, Organisation, Site
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Finding, Post
 from colporteur.store.privacy import Consent, Opposition
@@ -26,6 +29,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "DestinationGroup", "Domain", "Errand", "Exclusion", "Finding", "Heartbeat", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "Tally", "Transport", "Wording",
+    "Address", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "Credential", "DestinationGroup", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
+    "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "Tally", "Transport", "Wording",
 ]

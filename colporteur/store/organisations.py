@@ -41,6 +41,8 @@ class Organisation(models.Model):
     forbidden_names = models.TextField(default="", blank=True)
     name_begins = models.TextField(default="", blank=True)  # names of its lists begin so
     name_reason = models.TextField(default="", blank=True)  # why, in the organisation's words
+    colour = models.TextField(default="", blank=True)  # rrggbb (domain.look); empty: the product's own
+    logo = models.TextField(default="", blank=True)  # which one: part of its SHA-256; empty: none
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -48,6 +50,18 @@ class Organisation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Logo(models.Model):
+    """The logo of an organisation, a PNG written by us. Apart from its row, which is read on every page."""
+
+    organisation = models.OneToOneField(Organisation, models.CASCADE, primary_key=True, related_name="+")
+    png = models.BinaryField()
+    width = models.SmallIntegerField()
+    height = models.SmallIntegerField()
+
+    class Meta:
+        db_table = "logo"
 
 
 class Domain(models.Model):
