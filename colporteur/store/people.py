@@ -26,6 +26,7 @@ class Person(AbstractBaseUser):
     first_address = models.ForeignKey("store.Address", models.SET_NULL, null=True, related_name="+")  # chosen to be written to; null: the oldest verified one
     is_active = models.BooleanField(default=True)
     is_admin = models.BooleanField(default=False)  # site administrator
+    session_round = models.PositiveIntegerField(default=0, db_default=0)  # counted up: every session ends
     created = models.DateTimeField(auto_now_add=True)
 
     USERNAME_FIELD = "key"
@@ -36,6 +37,11 @@ class Person(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name or self.primary_email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What a session must hold to go on: changes with the password, and when all sessions are ended."""
+        found = str(super()._get_session_auth_hash(secret=secret))  # type: ignore[misc]
+        return f"{found}{self.session_round}" if self.session_round else found
 
     @property
     def primary_email(self) -> str:
