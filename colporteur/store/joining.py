@@ -28,7 +28,11 @@ class JoinRequest(models.Model):
     address = models.ForeignKey(Address, models.CASCADE, related_name="join_requests")
     name = models.TextField(default="", blank=True)  # as given with the request
     state = models.TextField(choices=JoinState.choices, default=JoinState.ASKED)
-    door = models.TextField()  # "mail", or who invited
+    door = models.TextField()  # "mail", "web", or who invited
+    words = models.TextField(default="", db_default="", blank=True)  # the answer to the list's question; only owners read it
+    language = models.TextField(default="", db_default="", blank=True)  # of the page it was asked on, for somebody whose own we do not know
+    client = models.TextField(default="", db_default="", blank=True)  # IP address it was asked from
+    proof = models.TextField(default="", db_default="", blank=True)  # why the address needed not be asked
     asked_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)  # the address said yes
     decided_at = models.DateTimeField(null=True)
