@@ -1,0 +1,210 @@
+"""Standing of addresses and what was learnt about copies after they were made.
+
+Events are kept as they came, each once; the standing is made from them (``domain.standing``). An address without a row is good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import models
+from django.db.models import Q
+
+from colporteur.domain.bounces import Event, Kind
+from colporteur.domain.standing import Standing
+from colporteur.store.copies.running import array, run
+from colporteur.store.people import Address
+
+COUNTING = tuple(kind.value for kind in Kind if kind.counts)
+"""Kinds of events that may count against an address."""
+FAILING = (*COUNTING, Kind.OURS.value, Kind.UNKNOWN.value)
+"""Kinds that say a copy did not arrive."""
+
+
+class DeliveryEvent(models.Model):
+    """Something learnt about one address after a copy was made. References are plain numbers: they outlive what they name."""
+
+    key = models.TextField(unique=True)
+    at = models.DateTimeField()
+    address_id = models.BigIntegerField()
+    mailing_id = models.BigIntegerField(null=True)
+    list_id = models.BigIntegerField(null=True)
+    kind = models.TextField()
+    severity = models.TextField()
+    fault = models.TextField()
+    reason = models.TextField()  # domain.bounces.REASONS
+    status = models.TextField(default="", blank=True)
+    code = models.SmallIntegerField(default=0)
+    text = models.TextField(default="", blank=True)
+    origin = models.TextField()
+    evidence = models.BigIntegerField(null=True)  # arrival with the raw report
+
+    class Meta:
+        db_table = "delivery_event"
+        indexes = [
+            models.Index(fields=["address_id", "-at"], name="delivery_event_of_address"),
+            models.Index(fields=["mailing_id", "address_id"], name="delivery_event_of_mailing"),
+            models.Index(fields=["list_id", "-id"], name="delivery_event_of_list", condition=Q(list_id__isnull=False)),
+            models.Index(fields=["at"], name="delivery_event_at"),
+        ]
+
+
+class AddressStanding(models.Model):
+    """How one address stands, and what is done about it."""
+
+    address = models.OneToOneField(Address, models.CASCADE, primary_key=True, related_name="standing")
+    state = models.SmallIntegerField(default=Standing.GOOD.value)
+    since = models.DateTimeField()
+    kind = models.TextField(default="", blank=True)  # of the events that made it so: domain.bounces.Kind
+    reason = models.TextField(default="", blank=True)  # of the last of them: domain.bounces.REASONS
+    failures = models.SmallIntegerField(default=0)
+    first_at = models.DateTimeField(null=True)
+    last_at = models.DateTimeField(null=True)
+    score = models.SmallIntegerField(null=True)
+    list_id = models.BigIntegerField(null=True)  # the last of them was about
+    counts_from = models.DateTimeField(null=True)  # what happened earlier is forgiven
+    review_at = models.DateTimeField(null=True)  # to be judged again: a message had reached nobody yet
+    probes = models.SmallIntegerField(default=0)  # failed since the pause
+    probe = models.BigIntegerField(null=True)  # mailing of the one under way
+    probed_at = models.DateTimeField(null=True)
+    next_probe = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "standing"
+        indexes = [
+            models.Index(fields=["next_probe"], name="standing_to_probe", condition=Q(next_probe__isnull=False)),
+            models.Index(fields=["probed_at"], name="standing_probed", condition=Q(probe__isnull=False)),
+            models.Index(fields=["probe"], name="standing_of_probe", condition=Q(probe__isnull=False)),
+            models.Index(fields=["review_at"], name="standing_to_review", condition=Q(review_at__isnull=False)),
+            models.Index(fields=["address"], name="standing_in_trouble", condition=Q(state__gt=0)),
+        ]
+
+    @property
+    def standing(self) -> Standing:
+        """The state as the domain has it."""
+        return Standing(self.state)
+
+
+class StandingNews(models.Model):
+    """A move of an address on a list, to be told to the list's owners with the others of the day."""
+
+    at = models.DateTimeField()
+    list_id = models.BigIntegerField()
+    address_id = models.BigIntegerField()
+    state = models.SmallIntegerField()
+    kind = models.TextField(default="", blank=True)
+    reason = models.TextField(default="", blank=True)
+    left = models.BooleanField(default=False)  # the membership ended by it
+
+    class Meta:
+        db_table = "standing_news"
+        indexes = [models.Index(fields=["at"], name="standing_news_at")]
+
+
+_KEEP = """
+-- New events of addresses that are there, each key once; a copy has at most so many.
+INSERT INTO delivery_event (key, at, address_id, mailing_id, list_id, kind, severity, fault, reason, status, code, text, origin, evidence)
+SELECT n.* FROM unnest(%(key)s::text[], %(at)s::timestamptz[], %(address)s::bigint[], %(mailing)s::bigint[], %(list)s::bigint[], %(kind)s::text[], %(severity)s::text[],
+                       %(fault)s::text[], %(reason)s::text[], %(status)s::text[], %(code)s::smallint[], %(text)s::text[], %(origin)s::text[], %(evidence)s::bigint[])
+       AS n (key, at, address_id, mailing_id, list_id, kind, severity, fault, reason, status, code, text, origin, evidence)
+ WHERE EXISTS (SELECT 1 FROM address a WHERE a.id = n.address_id)
+   AND (n.mailing_id IS NULL OR (SELECT count(*) FROM delivery_event e WHERE e.mailing_id = n.mailing_id AND e.address_id = n.address_id) < %(most)s)
+ON CONFLICT (key) DO NOTHING
+RETURNING key
+"""
+
+
+def keep(events: Sequence[Event], most: int) -> set[str]:
+    """Write events down; the keys of those that were new. ``most``: about one copy."""
+    columns: dict[str, list[object]] = {
+        "key": [one.key for one in events], "at": [one.at for one in events], "address": [one.address_id for one in events], "mailing": [one.mailing_id for one in events],
+        "list": [one.list_id for one in events], "kind": [one.verdict.kind.value for one in events], "severity": [one.verdict.severity.value for one in events],
+        "fault": [one.verdict.fault.value for one in events], "reason": [one.verdict.reason for one in events], "status": [_clean(one.status) for one in events],
+        "code": [one.code if 0 <= one.code < 1000 else 0 for one in events], "text": [_clean(one.text) for one in events], "origin": [one.origin.value for one in events], "evidence": [one.evidence for one in events],
+    }  # fmt: skip
+    return {row[0] for row in run(_KEEP, {**columns, "most": most})}
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "")[:1000]
+
+
+def lock(addresses: Collection[int]) -> None:
+    """Nobody else moves these addresses until the transaction ends."""
+    run("SELECT id FROM address WHERE id = ANY (%(ids)s::bigint[]) ORDER BY id FOR NO KEY UPDATE", {"ids": array(sorted(addresses))})
+
+
+_REACHED = """
+-- How many copies of each mailing were accepted, without those that came back later.
+SELECT m.id, coalesce((SELECT sum(s.sent) FROM slice s WHERE s.mailing_id = m.id), 0)
+           - (SELECT count(DISTINCT e.address_id) FROM delivery_event e JOIN copy c ON c.mailing_id = e.mailing_id AND c.address_id = e.address_id
+               WHERE e.mailing_id = m.id AND e.kind = ANY (%(failing)s) AND c.state = 2)
+  FROM unnest(%(mailings)s::bigint[]) m (id)
+"""
+
+
+def nobody_reached(mailings: Collection[int]) -> set[int]:
+    """Mailings whose copies all failed, or none of which has left."""
+    return {row[0] for row in run(_REACHED, {"mailings": array(sorted(mailings)), "failing": list(FAILING)}) if row[1] <= 0}
+
+
+class Trace(NamedTuple):
+    """A mailing as one address took it. ``kind``: of the worst event, "" without any. ``state``: of the copy, None when it is gone."""
+
+    address: int
+    mailing: int
+    at: datetime
+    kind: str
+    reason: str
+    state: int | None
+    list: int | None
+
+
+_FAILED = """
+-- What came back about each address since it counts, one row a mailing: a dead mailbox before a full one, these before what does not count.
+SELECT DISTINCT ON (e.address_id, e.mailing_id) e.address_id, e.mailing_id, coalesce(g.started, e.at), e.kind, e.reason, NULL::smallint, e.list_id
+  FROM unnest(%(addresses)s::bigint[]) a (id)
+  JOIN delivery_event e ON e.address_id = a.id
+  LEFT JOIN mailing g ON g.id = e.mailing_id
+  LEFT JOIN standing s ON s.address_id = a.id
+ WHERE e.mailing_id IS NOT NULL AND e.at > %(since)s AND (s.counts_from IS NULL OR e.at > s.counts_from) AND e.kind = ANY (%(kinds)s)
+ ORDER BY e.address_id, e.mailing_id, array_position(%(kinds)s::text[], e.kind), e.at
+"""
+_SENT = """
+-- Of the lists each address is, or was lately, on: its accepted copies among the last mailings since its first failure.
+WITH wanted AS (SELECT * FROM unnest(%(addresses)s::bigint[], %(firsts)s::timestamptz[]) w (id, first)),
+     places AS (SELECT DISTINCT w.id, w.first, m.list_id FROM wanted w JOIN membership m ON m.address_id = w.id AND (m.until IS NULL OR m.until > w.first)),
+     recent AS (SELECT l.list_id, r.* FROM (SELECT list_id, min(first) AS first FROM places GROUP BY list_id) l
+                 CROSS JOIN LATERAL (SELECT g.id, g.started FROM mailing g WHERE g.list_id = l.list_id AND g.kind <> 'letter' AND g.started > l.first ORDER BY g.id DESC LIMIT %(most)s) r)
+SELECT p.id, r.id, r.started, '', '', c.state, p.list_id
+  FROM places p JOIN recent r ON r.list_id = p.list_id AND r.started > p.first
+ CROSS JOIN LATERAL (SELECT state FROM copy c WHERE c.mailing_id = r.id AND c.address_id = p.id OFFSET 0) c
+ WHERE c.state = 2
+"""
+
+
+def failed(addresses: Collection[int], since: datetime) -> list[Trace]:
+    """Mailings something came back of, for each of these addresses."""
+    kinds = [*COUNTING, *(kind for kind in FAILING if kind not in COUNTING), Kind.TEMPORARY.value, Kind.COMPLAINT.value]
+    return [Trace(*row) for row in run(_FAILED, {"addresses": array(sorted(addresses)), "since": since, "kinds": kinds})]
+
+
+def sent(firsts: dict[int, datetime], most: int) -> list[Trace]:
+    """Accepted copies of each address since a moment of its own, among the last mailings of its lists."""
+    return [Trace(*row) for row in run(_SENT, {"addresses": list(firsts), "firsts": list(firsts.values()), "most": most})] if firsts else []
+
+
+def stopped(lists: Iterable[int]) -> int:
+    """Members of these lists that are left out because mail does not reach them."""
+    rows = run(
+        "SELECT count(DISTINCT s.address_id) FROM standing s JOIN membership m ON m.address_id = s.address_id AND m.list_id = ANY (%(lists)s::bigint[]) AND m.until IS NULL AND m.delivery = 'each' AND NOT m.paused WHERE s.state >= 2",
+        {"lists": array(sorted(lists))},
+    )
+    return int(rows[0][0])
+
+
+def in_trouble() -> Q:
+    """Rows of addresses that are not good."""
+    return Q(state__gt=Standing.GOOD.value)
