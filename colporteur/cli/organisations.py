@@ -8,7 +8,8 @@ import click
 
 from colporteur.cli.limits import limit_words, set_or_show
 from colporteur.cli.output import BY, json_option, now, page, paged, pairs, plainly, print_one, print_rows, stamp
-from colporteur.flow import administrators, limits, organisations, policies, quotas
+from colporteur.flow import administrators, limits, look, organisations, policies, quotas
+from colporteur.mail.logo import MOST_BYTES
 from colporteur.store.lists import ListState
 from colporteur.store.organisations import Domain, Organisation
 
@@ -62,9 +63,27 @@ def show(name: str, as_json: bool) -> None:
 @json_option
 @plainly
 def set_(name: str, values: tuple[str, ...], as_json: bool) -> None:
-    """Change an organisation: name, language, name_begins, name_reason, forbidden_names."""
+    """Change an organisation: name, language, colour (#rrggbb), name_begins, name_reason, forbidden_names."""
     found = organisations.find(name)
     organisations.change(found, pairs(values), now(), by=BY)
+    print_one(_whole(found), as_json)
+
+
+@organisation.command()
+@click.argument("name")
+@click.argument("file", type=click.File("rb"), required=False)
+@click.option("--none", is_flag=True, help="No logo any more.")
+@json_option
+@plainly
+def logo(name: str, file: Any, none: bool, as_json: bool) -> None:
+    """Give an organisation a logo, a PNG, JPEG, WebP or GIF (- for standard input), or take it away."""
+    found = organisations.find(name)
+    if bool(file) == none:
+        raise ValueError("name a FILE, or write --none")
+    if file:
+        look.set_logo(found, file.read(MOST_BYTES + 1), now(), by=BY)
+    else:
+        look.remove_logo(found, now(), by=BY)
     print_one(_whole(found), as_json)
 
 
@@ -111,7 +130,7 @@ def _quotas(place: Organisation | Domain) -> list[dict[str, Any]]:
 
 
 def _whole(found: Organisation) -> dict[str, Any]:
-    about = {"name_begins": found.name_begins, "name_reason": found.name_reason, "forbidden_names": found.forbidden_names.split()}
+    about = {"colour": f"#{found.colour}" if found.colour else None, "logo": bool(found.logo), "name_begins": found.name_begins, "name_reason": found.name_reason, "forbidden_names": found.forbidden_names.split()}
     return _row(found) | about | {"administrators": [person.primary_email for person in administrators.of(found)], "quotas": _quotas(found)}
 
 

@@ -54,7 +54,7 @@ def send(
     language = language or language_of(to, list_)
     with translation.override(language), timezone.override(zone_of(to.person)):
         values = {name: shown(value) for name, value in fields.items()}
-    texts = notices.render(letter, language, values, _own(letter, language, list_))
+    texts = notices.render(letter, language, values, _own(letter, language, list_), list_.organisation.colour if list_ else "")
     sender = sender_of(list_)
     subject = f"[#{tag}] {texts.subject}" if tag else texts.subject
     raw = compose(

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from colporteur.domain import naming
+from colporteur.domain import look, naming
 from colporteur.domain.addresses import normal
 from colporteur.flow import quotas
 from colporteur.store import journal
@@ -117,7 +117,8 @@ def change_domain(domain: Domain, values: Mapping[str, str], now: datetime, *, b
 
 @transaction.atomic
 def change(organisation: Organisation, values: Mapping[str, str], now: datetime, *, by: Person | str) -> bool:
-    """Name, language (en, fr) and naming rules: ``name``, ``language``, ``name_begins``, ``name_reason``, ``forbidden_names``.
+    """Name, language (en, fr), colour (#rrggbb, empty for none) and naming rules: ``name``, ``language``, ``colour``,
+    ``name_begins``, ``name_reason``, ``forbidden_names``.
     All or none; whether anything changed. Raises ``ValueError`` saying what to write."""
     row = Organisation.objects.select_for_update().get(pk=organisation.pk)
     checked = naming_values(values)
@@ -131,8 +132,10 @@ def change(organisation: Organisation, values: Mapping[str, str], now: datetime,
         if values["language"] not in dict(settings.LANGUAGES):
             raise ValueError(_("the language must be en or fr"))
         checked["language"] = values["language"]
+    if "colour" in values:
+        checked["colour"] = look.colour(values["colour"])
     if unknown := set(values) - set(checked):
-        raise ValueError(_("an organisation has no setting %(name)s; known: %(known)s") % {"name": sorted(unknown)[0], "known": "name, language, name_begins, name_reason, forbidden_names"})
+        raise ValueError(_("an organisation has no setting %(name)s; known: %(known)s") % {"name": sorted(unknown)[0], "known": "name, language, colour, name_begins, name_reason, forbidden_names"})
     return _set(row, organisation, checked, "organisation.changed", now, by, organisation_id=row.pk)
 
 

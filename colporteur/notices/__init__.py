@@ -18,6 +18,8 @@ from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 from markupsafe import Markup, escape
 
+from colporteur.domain import look
+
 log = logging.getLogger("colporteur.letters")
 
 LANGUAGES = ("en", "fr")
@@ -70,6 +72,7 @@ NEEDED = {"signin": "link", "mine": "link", "address": "link"}
 """Fields without which a letter is of no use."""
 
 _HERE = Path(__file__).parent
+_OWN = {"cover": "#C6D4DC", "filet": "#134A72", "dark_cover": "#20323F", "dark_filet": "#5B8FB5"}
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.Const,
     nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Filter,
@@ -134,8 +137,9 @@ def check(name: str, texts: Texts) -> None:
         raise WordingError(f"this letter is of no use without {{{{ {needed} }}}}")
 
 
-def render(name: str, language: str, fields: Mapping[str, str], own: Texts | None = None) -> Texts:
+def render(name: str, language: str, fields: Mapping[str, str], own: Texts | None = None, colour: str = "") -> Texts:
     """The letter filled in; ``own`` replaces the shipped texts where it is usable, and is reported where it is not.
+    ``colour``: of the organisation, ``rrggbb``, "" for the product's own.
 
     Raises ``KeyError`` for an unknown letter and ``ValueError`` when ``fields`` are not exactly the letter's.
     """
@@ -144,10 +148,10 @@ def render(name: str, language: str, fields: Mapping[str, str], own: Texts | Non
     if own is not None:
         try:
             check(name, own)
-            return _filled(own, language, fields)
+            return _filled(own, language, fields, colour)
         except (WordingError, TemplateError) as error:
             log.warning("own text unusable letter=%s language=%s error=%s", name, language, error)
-    return _filled(shipped(name, language), language, fields)
+    return _filled(shipped(name, language), language, fields, colour)
 
 
 def _as_html(text: str) -> Markup:
@@ -166,8 +170,16 @@ def _compiled(source: str, escaping: bool) -> Template:
     return (_HTML if escaping else _PLAIN).from_string(source)
 
 
-def _filled(texts: Texts, language: str, fields: Mapping[str, str]) -> Texts:
+@lru_cache(maxsize=1000)
+def _tones(colour: str) -> dict[str, str]:
+    if not colour:
+        return _OWN
+    light, dark = look.light(colour), look.dark(colour)
+    return {"cover": light.cover, "filet": light.filet, "dark_cover": dark.cover, "dark_filet": dark.filet}
+
+
+def _filled(texts: Texts, language: str, fields: Mapping[str, str], colour: str) -> Texts:
     subject = " ".join(_compiled(texts.subject, False).render(fields).split())
     text = _compiled(texts.text, False).render(fields).strip() + "\n"
     content = Markup(_compiled(texts.html, True).render(fields)) if texts.html else _as_html(text)
-    return Texts(subject, text, _compiled(_frame(), True).render(content=content, language=language, subject=subject, title=fields.get("title", "")))
+    return Texts(subject, text, _compiled(_frame(), True).render(content=content, language=language, subject=subject, title=fields.get("title", ""), **_tones(colour)))

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import re
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.template.loader import render_to_string
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from PIL import Image
 
-from colporteur.flow import administrators, limits, policies, quotas
+from colporteur.flow import administrators, letters, limits, policies, quotas
+from colporteur.store.lists import List
+from colporteur.store.mailings import Mailing
 from colporteur.store.organisations import Organisation
+from colporteur.store.people import Address
 from tests.web.conftest import World, signed_in
 
 
@@ -39,3 +49,36 @@ def test_the_sites_administrator_sets_quotas_and_sending_limits(world: World) ->
     assert "must be a whole number" in wrong and "beaucoup" in wrong
     organisation.refresh_from_db()
     assert organisation.quotas["lists"] == 3
+
+
+def _png() -> SimpleUploadedFile:
+    out = io.BytesIO()
+    Image.new("RGB", (400, 100), "#c8102e").save(out, "PNG")
+    return SimpleUploadedFile("logo.png", out.getvalue(), content_type="image/png")
+
+
+def test_its_look_is_on_pages_of_its_people_and_in_letters(world: World) -> None:
+    browser, where = signed_in(world.organiser), reverse("organisation", args=[world.list.organisation_id])
+    browser.post(where, {"part": "look", "colour": "#C8102E", "logo": _png()})
+    organisation = Organisation.objects.get(pk=world.list.organisation_id)
+    page = browser.get(reverse("list", args=[world.list.pk])).content.decode()
+    stranger = Client()
+    style, picture = (stranger.get(found) for found in re.findall(r'/look/[^"]+', page)[:2])
+    assert style["Content-Type"].startswith("text/css") and b"--blue: #b00e28" in style.content
+    assert picture["Content-Type"] == "image/png" and picture["X-Content-Type-Options"] == "nosniff" and "sandbox" in picture["Content-Security-Policy"]
+    assert stranger.get(reverse("look-logo", args=[organisation.pk, "0" * 16])).status_code == 404
+    assert f"/look/{organisation.pk}/{organisation.logo}.png" in render_to_string("memberships/leave.html", {"list": List.objects.get(pk=world.list.pk)})
+    address = Address.objects.get(email=world.member.primary_email)
+    letters.send("left", address, timezone.now(), fields={"list": world.list.address, "title": "x", "email": address.email, "owner": "o@a.example"}, list_=List.objects.get(pk=world.list.pk))
+    assert b"f2c6cd" in bytes(Mailing.objects.latest("pk").blob.raw)
+    browser.post(where, {"part": "look", "colour": "", "without": "on"})
+    assert "/look/" not in browser.get(reverse("list", args=[world.list.pk])).content.decode()
+
+
+def test_what_is_no_logo_is_refused_and_nothing_is_half_done(world: World) -> None:
+    browser, where = signed_in(world.organiser), reverse("organisation", args=[world.list.organisation_id])
+    page = browser.post(where, {"part": "look", "colour": "#c8102e", "logo": SimpleUploadedFile("a.svg", b"<svg><script/></svg>")}).content.decode()
+    assert "SVG files are not taken" in page
+    assert "is not a colour" in browser.post(where, {"part": "look", "colour": "red"}).content.decode()
+    organisation = Organisation.objects.get(pk=world.list.organisation_id)
+    assert (organisation.colour, organisation.logo) == ("", "")

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,7 +19,8 @@ from colporteur.domain.addresses import is_address
 from colporteur.domain.pacing import read_rates
 from colporteur.domain.policy import Layer
 from colporteur.domain.quotas import QUOTAS
-from colporteur.flow import administrators, limits, organisations, quotas
+from colporteur.flow import administrators, limits, look, organisations, quotas
+from colporteur.mail import logo
 from colporteur.store.lists import ListState
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.web.guard import organisation_or_404, person_of
@@ -33,6 +35,14 @@ class About(Names):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=200)
     language = forms.ChoiceField(label=gettext_lazy("Language of its letters"), choices=[("fr", "Français"), ("en", "English")])
     field_order = ("name", "language", "name_begins", "name_reason", "forbidden_names")
+
+
+class Look(forms.Form):
+    """Colour and logo of the pages people see."""
+
+    colour = forms.CharField(label=gettext_lazy("Colour"), max_length=20, required=False, help_text=gettext_lazy("Like #134a72; it is made darker or lighter where it could not be read. Empty: Colporteur’s blue."))
+    logo = forms.FileField(label=gettext_lazy("Logo"), required=False, max_length=200, help_text=gettext_lazy("PNG, JPEG, WebP or GIF, 2 MB at most; it is shown up to 180 pixels wide and 56 high."))
+    without = forms.BooleanField(label=gettext_lazy("No logo any more"), required=False)
 
 
 class Quotas(forms.Form):
@@ -55,7 +65,11 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
     about = About(request.POST if part == "about" else None, initial={name: getattr(organisation, name) for name in About.field_order})
     given = {name: organisation.quotas.get(name, "") for name in QUOTAS} | {"rates": "\n".join(str(limit.rate) for limit in limits.show(limits.of_organisation(organisation)))}
     quota = Quotas(request.POST if part == "quotas" and person_of(request).is_admin else None, initial=given)
+    looks = Look(request.POST if part == "look" else None, request.FILES if part == "look" else None, initial={"colour": f"#{organisation.colour}" if organisation.colour else ""})
     try:
+        if part == "look" and looks.is_valid():
+            _save_look(request, organisation, looks.cleaned_data)
+            return _saved(request, organisation)
         if part == "about" and about.is_valid():
             organisations.change(organisation, about.cleaned_data, timezone.now(), by=person_of(request))
             return _saved(request, organisation)
@@ -65,15 +79,25 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
         if part in ("give", "take"):
             return _office(request, organisation, part)
     except ValueError as error:
-        (about if part == "about" else quota).add_error(None, said(error))
+        {"about": about, "look": looks}.get(part, quota).add_error(None, said(error))
     domains = Domain.objects.filter(organisation=organisation).annotate(n=Count("lists", filter=~Q(lists__state=ListState.DELETED))).order_by("name")[:200]
-    context = {"organisation": organisation, "about": about, "quota": quota, "shown": [_words(row) for row in quotas.show(organisation)], "domains": domains, "administrators": administrators.of(organisation)}
+    context = {"organisation": organisation, "about": about, "looks": looks, "quota": quota, "shown": [_words(row) for row in quotas.show(organisation)], "domains": domains, "administrators": administrators.of(organisation)}
     return render(request, "organisations/one.html", context)
 
 
 def _saved(request: HttpRequest, organisation: Organisation) -> HttpResponse:
     messages.success(request, _("Saved."))
     return redirect("organisation", organisation.pk)
+
+
+@transaction.atomic
+def _save_look(request: HttpRequest, organisation: Organisation, values: dict[str, Any]) -> None:
+    now, person = timezone.now(), person_of(request)
+    organisations.change(organisation, {"colour": values["colour"]}, now, by=person)
+    if values["logo"]:
+        look.set_logo(organisation, values["logo"].read(logo.MOST_BYTES + 1), now, by=person)
+    elif values["without"]:
+        look.remove_logo(organisation, now, by=person)
 
 
 def _save_quotas(request: HttpRequest, organisation: Organisation, values: dict[str, str]) -> None:
