@@ -26,7 +26,7 @@ django.setup()  # conftests further down import tables
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the database; each process that runs tests has one of its own."""
-    if getattr(config.option, "numprocesses", None):
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         return  # this one only hands tests out
     from colporteur.daemons.database import Server, place
 
