@@ -77,7 +77,8 @@ class Event:
 
     ``status``: enhanced status (RFC 3463), "" for none. ``code``: SMTP reply code, 0 for none. ``text``: what the other side
     said, one line of at most 500 characters. ``evidence``: number of the arrival that holds the raw report. ``key`` is the same
-    whenever the same thing is told again, so that it counts once.
+    whenever the same thing is told again, so that it counts once. ``proven``: a signature of ours, our own dialogue or a
+    provider's secret says whose it is; anything else anybody can write, so it is shown and never counts.
     """
 
     at: datetime
@@ -91,3 +92,9 @@ class Event:
     origin: Origin
     evidence: int | None
     key: str
+    proven: bool = True
+
+    @property
+    def counts(self) -> bool:
+        """Whether it may count against the address."""
+        return self.proven and self.verdict.kind.counts
