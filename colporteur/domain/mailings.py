@@ -33,6 +33,7 @@ class MailingKind(StrEnum):
 
     POST = "post"
     LETTER = "letter"
+    DIGEST = "digest"
 
 
 class Priority(IntEnum):

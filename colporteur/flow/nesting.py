@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from colporteur.domain.addresses import normal
+from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.policy import Policy, Posting
 from colporteur.domain.posts import PostState
 from colporteur.flow.organisations import actor
@@ -112,7 +113,7 @@ def reached(mailing: Mailing) -> Nested | None:
     if not mailing.nested and not siblings:
         return None
     held: Mapping[str, Any] = mailing.nested or {"lists": [mailing.list_id], "others": []}
-    return Nested(held["lists"], [] if mailing.chosen else held["others"], siblings)
+    return Nested(held["lists"], [] if mailing.chosen or mailing.delivery != DeliveryMode.EACH else held["others"], siblings)
 
 
 def path_of(mailing: Mailing, address: int) -> str:

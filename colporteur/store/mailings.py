@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q, QuerySet
 
+from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.mailings import MailingKind, MailingState, Pace, Priority
 from colporteur.store.arrivals import Blob
 from colporteur.store.lists import List, ListState
@@ -36,6 +37,8 @@ class Mailing(models.Model):
     envelope_sender = models.TextField(default="", blank=True)  # "{token}" is replaced per copy; empty: null sender
     audience_at = models.DateTimeField()  # the moment of acceptance
     excluded = ArrayField(models.BigIntegerField(), default=builtins.list)  # address ids left out by policy
+    delivery = models.TextField(default=DeliveryMode.EACH.value, db_default=DeliveryMode.EACH.value)  # it is for members who receive so
+    window = models.JSONField(default=dict)  # of a digest: which of them; store.copies.planning.Window
     nested = models.JSONField(default=dict)  # frozen at planning; empty: the list's own members only. flow.nesting
     pace = models.TextField(default=Pace.USUAL.value)
     chosen = models.TextField(default="", blank=True)  # sent again only to some: store.copies.planning
@@ -62,11 +65,11 @@ class Mailing(models.Model):
 
 
 def to_plan() -> QuerySet[Mailing]:
-    """Mailings of posts whose copies are not all written, a hundred, those that got least far first; those of lists
+    """Mailings of posts and digests whose copies are not all written, a hundred, those that got least far first; those of lists
     that are switched off wait and take no place."""
     working = Q(list__state=ListState.ACTIVE) & (Q(list__domain__isnull=True) | Q(list__domain__enabled=True))
     still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
-    return Mailing.objects.filter(working, planned=False, kind=MailingKind.POST, state__in=still).order_by("planned_to", "id")[:100]
+    return Mailing.objects.filter(working, planned=False, state__in=still).exclude(kind=MailingKind.LETTER).order_by("planned_to", "id")[:100]
 
 
 def to_cancel() -> QuerySet[Mailing]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.db import connection, models
 from django.db.models import Q
 
+from colporteur.domain.digests import DeliveryMode
 from colporteur.store import nesting
 from colporteur.store.lists import List
 from colporteur.store.people import Address
@@ -16,13 +17,6 @@ from colporteur.store.sources import Source
 
 HOST = models.Func(models.F("email"), models.Value("@"), models.Value(2), function="split_part", output_field=models.TextField(db_collation="C"))
 """Domain of a member's address, as its index has it."""
-
-
-class DeliveryMode(models.TextChoices):
-    """How a member receives."""
-
-    EACH = "each"
-    NONE = "none"  # reads elsewhere, receives nothing, may write
 
 
 class Posting(models.TextChoices):
@@ -40,7 +34,8 @@ class Membership(models.Model):
     list = models.ForeignKey(List, models.CASCADE, related_name="memberships", db_index=False)  # an index in no order would be preferred to that of the audience
     address = models.ForeignKey(Address, models.PROTECT, related_name="memberships")
     source = models.ForeignKey(Source, models.SET_NULL, null=True)  # null: by hand
-    delivery = models.TextField(choices=DeliveryMode.choices, default=DeliveryMode.EACH)
+    delivery = models.TextField(choices=[(mode.value, mode.value) for mode in DeliveryMode], default=DeliveryMode.EACH.value)
+    delivery_since = models.DateTimeField(null=True)  # null: from the beginning; the ways before are kept as ``FormerDelivery``
     paused = models.BooleanField(default=False)
     pause_from = models.DateTimeField(null=True)  # then it begins by itself
     pause_until = models.DateTimeField(null=True)  # then it ends by itself
@@ -66,10 +61,26 @@ class Membership(models.Model):
             models.Index(fields=["list", "called", "email"], name="membership_by_name", condition=Q(until__isnull=True)),
             models.Index(models.F("list"), HOST, models.F("email"), name="membership_by_host", condition=Q(until__isnull=True)),
             models.Index(fields=["list", "email"], name="membership_unusual", condition=Q(until__isnull=True) & (Q(paused=True) | ~Q(delivery="each"))),
+            models.Index(fields=["list", "delivery", "address"], name="membership_of_digest", condition=Q(until__isnull=True) & ~Q(delivery__in=["each", "none"])),
             models.Index(fields=["pause_from"], name="membership_pause_begins", condition=Q(pause_from__isnull=False)),
             models.Index(fields=["pause_until"], name="membership_pause_ends", condition=Q(pause_until__isnull=False)),
             models.Index(fields=["source", "email"], name="membership_by_source", condition=Q(until__isnull=True, source__isnull=False)),
         ]
+
+
+class FormerDelivery(models.Model):
+    """How a member received before, from ``since`` until ``until``: what was accepted then still comes that way. Written by the
+    database when the delivery changes (migration digests_sql)."""
+
+    membership = models.ForeignKey(Membership, models.CASCADE, related_name="former_deliveries")
+    list_id = models.BigIntegerField()
+    delivery = models.TextField()
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        db_table = "former_delivery"
+        indexes = [models.Index(fields=["list_id", "until"], name="former_delivery_of_list"), models.Index(fields=["until"], name="former_delivery_until")]
 
 
 class Tally(models.Model):
@@ -122,10 +133,10 @@ def totals(lists: Iterable[int]) -> dict[int, int]:
 
 
 def audience_count(list_: List) -> int:
-    """How many would receive a post accepted now: each member, also of the lists inside it, once, without who reads elsewhere,
-    paused or is left out."""
+    """How many would receive a post accepted now, at once or in a digest: each member, also of the lists inside it, once, without
+    who reads elsewhere, paused or is left out."""
     lists = [list_.pk, *nesting.inside(list_.pk).paths]
-    receiving = Membership.objects.filter(list__in=lists, until__isnull=True, delivery=DeliveryMode.EACH, paused=False)
+    receiving = Membership.objects.filter(list__in=lists, until__isnull=True, paused=False).exclude(delivery=DeliveryMode.NONE)
     if nesting.excluded([list_.pk]):
         receiving = receiving.exclude(address__exclusions__list=list_)
     return receiving.values("address").distinct().count()

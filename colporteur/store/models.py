@@ -5,6 +5,7 @@ from colporteur.store.buckets import BucketRow, SlotsOut
 from colporteur.store.clock import Clock
 from colporteur.store.credentials import Credential, RecoveryCode
 from colporteur.store.destinations import DestinationGroup, MailDomain
+from colporteur.store.digests import DigestEntry, DigestSeries, DigestWaiting
 from colporteur.store.enrolments import Enrolment
 from colporteur.store.health import Heartbeat
 from colporteur.store.identities import Identity, IdentityProvider
@@ -13,7 +14,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
 from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
-from colporteur.store.memberships import Membership, Tally
+from colporteur.store.memberships import FormerDelivery, Membership, Tally
 from colporteur.store.nesting import Exclusion, Nesting, Passage
 from colporteur.store.organisations import Administrator, Domain, Logo, Organisation, Site
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
@@ -30,6 +31,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "Credential", "DestinationGroup", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
+    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "Credential", "DestinationGroup", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
     "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Tally", "Transport", "Wording",
 ]

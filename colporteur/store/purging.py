@@ -19,6 +19,7 @@ DELETE FROM copy WHERE (mailing_id, address_id) IN (
   SELECT c.mailing_id, c.address_id FROM mailing m JOIN copy c ON c.mailing_id = m.id WHERE m.list_id = %(list)s LIMIT %(chunk)s)
 """
 _REFUSALS = "DELETE FROM refusal WHERE id IN (SELECT r.id FROM mailing m JOIN refusal r ON r.mailing_id = m.id WHERE m.list_id = %(list)s LIMIT %(chunk)s)"
+_FORMER = "DELETE FROM former_delivery WHERE id IN (SELECT id FROM former_delivery WHERE list_id = %(list)s LIMIT %(chunk)s)"
 _MEMBERSHIPS = "DELETE FROM membership WHERE id IN (SELECT id FROM membership WHERE list_id = %(list)s LIMIT %(chunk)s)"
 
 _UNUSED_ARRIVALS = """
@@ -41,7 +42,7 @@ def purge(list_: List) -> None:
     Many short transactions, the last of which takes the list itself: interrupted, it is simply done again.
     """
     values = {"list": list_.pk, "chunk": _CHUNK}
-    for statement in (_COPIES, _REFUSALS, _MEMBERSHIPS):
+    for statement in (_COPIES, _REFUSALS, _FORMER, _MEMBERSHIPS):
         while _taken(statement, values):
             pass
     while _mailings(list_) or _arrived(Post, list_) or _arrived(Errand, list_):

@@ -13,7 +13,7 @@ Invariants the statements keep, and rely on:
 """
 
 from colporteur.store.copies.claiming import Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, recount, release, renew, ripen
-from colporteur.store.copies.planning import Nested, next_number, plan_range, whom, write_few
+from colporteur.store.copies.planning import Nested, Window, next_number, plan_range, whom, write_few
 from colporteur.store.copies.running import SLICE, array, unlocked
 from colporteur.store.copies.settling import (
     ACCEPTED_BY_NUMBER,
@@ -40,6 +40,7 @@ __all__ = [
     "Offer",
     "Room",
     "Standing",
+    "Window",
     "accepted",
     "accepted_late",
     "array",

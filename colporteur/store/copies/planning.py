@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from colporteur.domain.digests import DeliveryMode
 from colporteur.store.copies.running import SLICE, array, run
 
 _MEMBERS = """
       FROM membership m
      WHERE m.list_id = %(list)s AND m.address_id > %(after)s
-       AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s)
-       AND m.delivery = 'each' AND NOT m.paused
+       AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND NOT m.paused
+       AND (m.delivery = '{mode}' AND coalesce(m.delivery_since, m.since) <= %(begins)s AND coalesce(m.delivery_since, m.since) > %(begins_after)s::timestamptz AND %(ends)s::timestamptz = 'infinity'
+            OR m.delivery_since > %(ends_after)s AND m.delivery <> 'none' AND EXISTS (
+                 SELECT 1 FROM former_delivery f WHERE f.membership_id = m.id AND f.delivery = '{mode}'
+                    AND f.since <= %(begins)s AND f.since > %(begins_after)s::timestamptz AND f.until > %(ends_after)s AND f.until <= %(ends)s::timestamptz OFFSET 0))
        AND m.address_id <> ALL (%(excluded)s::bigint[])
        AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 2 OFFSET 0)
 """
@@ -56,7 +60,7 @@ WITH audience AS (
 )
 SELECT count(*), coalesce(max(address_id), 0) FROM numbered
 """
-_PLAN = {chosen: _PLAN_RANGE.replace("{members}", _MEMBERS + more) for chosen, more in _CHOSEN.items()}
+_PLAN = {(mode, chosen): _PLAN_RANGE.replace("{members}", (_MEMBERS + more).replace("{mode}", mode)) for mode in DeliveryMode for chosen, more in _CHOSEN.items()}
 
 _NESTED = """
 -- The same for a list with lists inside it or people left out: of each list the next addresses in the order of their id, then
@@ -68,7 +72,10 @@ WITH audience AS (
              CROSS JOIN LATERAL (SELECT DISTINCT m.address_id {members}
                      AND NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id IN (%(list)s, m.list_id) AND e.address_id = m.address_id)
                      AND (m.list_id = %(list)s OR NOT EXISTS (
-                            SELECT 1 FROM membership o WHERE o.list_id = %(list)s AND o.address_id = m.address_id AND o.until IS NULL AND (o.paused OR o.delivery = 'none')))
+                            SELECT 1 FROM membership o WHERE o.list_id = %(list)s AND o.address_id = m.address_id AND o.until IS NULL AND (o.paused OR o.delivery <> '{mode}')))
+                     AND (m.list_id = %(list)s OR '{mode}' = 'each' OR NOT EXISTS (
+                            SELECT 1 FROM membership q WHERE q.list_id = ANY (%(lists)s::bigint[]) AND q.address_id = m.address_id AND q.until IS NULL AND NOT q.paused
+                               AND q.delivery = ANY (%(quicker)s::text[])))
                      AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(siblings)s::bigint[]) AND c.address_id = m.address_id AND c.state <> 4)
                    ORDER BY m.address_id LIMIT %(limit)s) found
             UNION ALL
@@ -83,8 +90,21 @@ WITH audience AS (
     SELECT %(mailing)s, address_id, through FROM audience WHERE through IS DISTINCT FROM %(list)s
 ), numbered AS ("""
 _PLAN_NESTED = {
-    chosen: _NESTED.replace("{members}", _MEMBERS.replace("m.list_id = %(list)s", "m.list_id = l.id") + more) + _PLAN_RANGE.partition("), numbered AS (")[2] for chosen, more in _CHOSEN.items()
+    (mode, chosen): (_NESTED.replace("{members}", _MEMBERS.replace("m.list_id = %(list)s", "m.list_id = l.id") + more) + _PLAN_RANGE.partition("), numbered AS (")[2]).replace("{mode}", mode)
+    for mode in DeliveryMode
+    for chosen, more in _CHOSEN.items()
 }
+
+
+class Window(NamedTuple):
+    """Whom a mailing is for, by the span of time in which somebody received by its mode: it began after ``begins_after`` and by
+    ``begins``, and ended after ``ends_after`` and by ``ends`` (infinity: not at all). So each message comes once, whenever
+    somebody changes: by the way that was theirs when it was accepted. Moments, or infinities as PostgreSQL writes them."""
+
+    begins: datetime | str
+    ends_after: datetime | str
+    begins_after: datetime | str = "-infinity"
+    ends: datetime | str = "infinity"
 
 
 _IN_ORDER = "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_sort']) AS name"
@@ -103,28 +123,30 @@ class Nested(NamedTuple):
 
 def plan_range(
     mailing: int, list_: int, after: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], limit: int, first: int, turns: Sequence[int], priority: int,
-    chosen: str = "", since: datetime | None = None, nested: Nested | None = None,
+    chosen: str = "", since: datetime | None = None, nested: Nested | None = None, mode: DeliveryMode = DeliveryMode.EACH, window: Window | None = None,
 ) -> tuple[int, int]:  # fmt: skip
     """Write up to ``limit`` copies for addresses beyond the id ``after``; (how many, the last address id).
 
     ``first``: number of the first new slice. ``earlier``: mailings of the same post whose accepted copies count. ``turns``:
     transports the slices take in turn by their number; none: they wait until there is one. ``chosen``: of "failed",
-    "unknown" and "new", the last with ``since`` when. ``nested``: what else is reached than the list's own members.
+    "unknown" and "new", the last with ``since`` when. ``nested``: what else is reached than the list's own members. ``mode``: for members who receive so;
+    ``window``: in which span, without one those who did at the moment.
     """
     values = {"mailing": mailing, "list": list_, "after": after, "moment": moment, "limit": limit, "first": first, "slice": SLICE, "priority": priority, "since": since}
     run(_IN_ORDER, {})
     if nested:
-        values |= {"lists": array(nested.lists), "others": array(nested.others), "siblings": array(nested.siblings)}
-    rows = run((_PLAN_NESTED if nested else _PLAN)[chosen], {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
+        values |= {"lists": array(nested.lists), "others": array(nested.others), "siblings": array(nested.siblings), "quicker": [one.value for one in mode.quicker]}
+    values |= (window or Window(moment, moment))._asdict()
+    rows = run((_PLAN_NESTED if nested else _PLAN)[mode, chosen], {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
     return rows[0][0], rows[0][1]
 
 
-_WHOM = {chosen: "SELECT DISTINCT m.address_id" + _MEMBERS + more for chosen, more in _CHOSEN.items()}
+_WHOM = {chosen: "SELECT DISTINCT m.address_id" + _MEMBERS.replace("{mode}", DeliveryMode.EACH) + more for chosen, more in _CHOSEN.items()}
 
 
 def whom(list_: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], chosen: str, since: datetime) -> tuple[int, list[int]]:
     """How many addresses a mailing planned at this moment would have, and the first twenty; see ``plan_range``."""
-    values = {"list": list_, "after": 0, "moment": moment, "excluded": array(excluded), "earlier": array(earlier), "since": since}
+    values = {"list": list_, "after": 0, "moment": moment, "excluded": array(excluded), "earlier": array(earlier), "since": since, **Window(moment, moment)._asdict()}
     counted: int = run(f"SELECT count(*) FROM ({_WHOM[chosen]}) w", values)[0][0]
     return counted, [row[0] for row in run(f"{_WHOM[chosen]} ORDER BY 1 LIMIT 20", values)]
 

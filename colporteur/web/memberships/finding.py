@@ -31,7 +31,7 @@ def found(list_: List, query: QueryDict) -> QuerySet[Membership]:
         rows = rows.annotate(folded=folded).filter(Q(email__startswith=wanted.lower()) | Q(called__startswith=F("folded")))
     if condition := STATES.get(query.get("state", "")):
         rows = rows.filter(condition)
-    if (mode := query.get("mode", "")) in DeliveryMode.values:
+    if (mode := query.get("mode", "")) in list(DeliveryMode):
         rows = rows.filter(delivery=mode)
     source = query.get("source", "")
     if source == "hand":

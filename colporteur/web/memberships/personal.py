@@ -39,7 +39,7 @@ class One(forms.Form):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         choices = {
-            "delivery": [(mode, delivery_words(mode)) for mode in DeliveryMode.values],
+            "delivery": [(mode, delivery_words(mode)) for mode in DeliveryMode],
             "posting": [("", _("As the list says")), ("free", _("Go out without waiting")), ("moderated", _("Wait for a moderator")), ("never", _("Are refused"))],
             "own_copy": [("", _("As the list says")), ("yes", _("Yes")), ("no", _("No"))],
         }

@@ -53,7 +53,7 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
 
 def _choices(kinds: list[Counted]) -> dict[str, list[tuple[str, str]]]:
     """Deliveries and sources there is something to choose among, by name in the query string."""
-    modes = sorted({kind.delivery for kind in kinds}, key=DeliveryMode.values.index)
+    modes = sorted({kind.delivery for kind in kinds}, key=list(DeliveryMode).index)
     named = dict(Source.objects.filter(pk__in=[kind.source_id for kind in kinds if kind.source_id]).values_list("pk", "name"))
     sources = [("hand", _("By hand"))] * any(kind.source_id is None for kind in kinds) + [(str(pk), name) for pk, name in sorted(named.items(), key=lambda one: one[1])]
     return {"mode": [(mode, delivery_words(mode)) for mode in modes] if len(modes) > 1 else [], "source": sources if len(sources) > 1 else []}
