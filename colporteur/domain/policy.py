@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import Pace
+from colporteur.domain.standing import Preset
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 
@@ -102,9 +103,17 @@ class Urgency(StrEnum):
 class Joining(StrEnum):
     """How somebody becomes a member."""
 
+    OPEN = "open"  # at once, when the address is proven; else whoever confirms it
     CONFIRM = "confirm"  # whoever confirms the address
+    OWNER = "owner"  # whoever is admitted by an owner
     APPROVAL = "approval"  # whoever confirms the address and is admitted by an owner
+    INVITED = "invited"  # whom an owner invites, and who says yes
     CLOSED = "closed"
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether anybody may ask."""
+        return self not in (Joining.INVITED, Joining.CLOSED)
 
 
 class MembersShown(StrEnum):
@@ -122,6 +131,20 @@ class Leaving(StrEnum):
     CLOSED = "closed"
 
 
+class WhenGone(StrEnum):
+    """What becomes of the membership of an address that is gone."""
+
+    LEAVE = "leave"
+    SUSPEND = "suspend"  # stays and receives nothing
+
+
+class OnComplaint(StrEnum):
+    """What becomes of the membership of somebody who reports a message as spam."""
+
+    LEAVE = "leave"
+    PAUSE = "pause"
+
+
 class ServiceOff(StrEnum):
     """What mail to a list gets while its service is off."""
 
@@ -134,13 +157,14 @@ def _option(default: Any, section: str, label: str, sentence: str, *, choices: M
     return field(default=default, metadata={"section": section, "label": label, "sentence": sentence, "choices": choices, "unit": unit, "least": least, "most": most, "only": only})
 
 
-WRITING, MODERATION, REPLIES, MESSAGE, LEAVING, NOTICES, SERVICE = "writing", "moderation", "replies", "message", "leaving", "notices", "service"
+WRITING, MODERATION, REPLIES, MESSAGE, LEAVING, BOUNCES, NOTICES, SERVICE = "writing", "moderation", "replies", "message", "leaving", "bounces", "notices", "service"
 SECTIONS: dict[str, str] = {
     WRITING: _("Who writes"),
     MODERATION: _("Moderation"),
     REPLIES: _("Replies"),
     MESSAGE: _("The message"),
     LEAVING: _("Joining and leaving"),
+    BOUNCES: _("Messages that come back"),
     NOTICES: _("Notices"),
     SERVICE: _("Service"),
 }
@@ -184,13 +208,25 @@ class Policy:
     free_senders_receive: bool = _option(False, MESSAGE, _("Free senders are members too"), _("Free senders receive the messages of the list without being on it."))
     skip_addressed: bool = _option(False, MESSAGE, _("Skip people already addressed"), _("Members who stand in To or Cc of the message get no second copy from the list."))
 
-    joining: Joining = _option(Joining.CLOSED, LEAVING, _("Joining the list"), _("Who asks to join gets a letter first, and joins only by saying yes to it. Owners can always add members."), choices={
-        "confirm": _("Anybody joins"), "approval": _("Anybody asks, and an owner decides"), "closed": _("Only an owner adds members")})
-    hidden: bool = _option(False, LEAVING, _("Hidden list"), _("The answer to the command “lists” does not name it; whoever knows its address can still ask to join."))
+    joining: Joining = _option(Joining.CLOSED, LEAVING, _("Joining the list"), _("Who asks to join gets a letter first, and joins only by saying yes to it, unless it says otherwise. Owners can always add members."), choices={
+        "open": _("Anybody joins; who is signed in or proven by a named server, at once"), "confirm": _("Anybody joins"), "owner": _("Anybody asks, and an owner decides; the address is not asked first"),
+        "approval": _("Anybody asks, and an owner decides"), "invited": _("Only whom an owner invites"), "closed": _("Only an owner adds members")})
+    join_question: str = _option("", LEAVING, _("Question to who joins"), _("A line shown on the page for joining, like “Where do you live?”. Owners read the answer with the request, and later as a note at the member."))
+    hidden: bool = _option(False, LEAVING, _("Hidden list"), _("Neither the command “lists” nor the public page of its domain names it; whoever knows its address can still ask to join."))
     leaving: Leaving = _option(Leaving.FREE, LEAVING, _("Leaving the list"), _("Whether members can unsubscribe by themselves; if so each message says how."), choices={
         "free": _("Members leave when they like"), "closed": _("Only an owner removes members")})
     members_shown: MembersShown = _option(MembersShown.OWNERS, LEAVING, _("Who sees the members"), _("Members who are hidden are seen by owners only. Where nobody sees them, owners find one by the whole address; administrators see all."), choices={
         "nobody": _("Nobody"), "owners": _("The owners"), "members": _("The members too")})
+
+    bounce_rule: Preset = _option(Preset.USUAL, BOUNCES, _("When an address is paused"), _("One rule for all lists, because an address that fails on one fails on all. Only what is the mailbox's own fault counts, once a message, and never a message that reached nobody. A paused address gets a short letter after 3, 10, 24 and 54 days: if one arrives, messages come again; if all come back, the address is gone."), choices={
+        "usual": _("Messages in a row came back, on different days"), "three": _("The last three messages came back"), "scores": _("By points: number, kind and regularity (as Sympa does)"), "never": _("Never; it is only shown")}, only=(Layer.SITE,))
+    bounce_messages: int = _option(2, BOUNCES, _("Messages that must come back"), _("For the rule of messages in a row, when the address does not exist. A mailbox that is full or switched off is given twice as many, over at least two weeks."), least=1, most=50, only=(Layer.SITE,))
+    bounce_days: int = _option(1, BOUNCES, _("Over at least so many days"), _("From the first to the last message of the row; so a bad day at a provider pauses nobody."), unit="days", least=0, most=365, only=(Layer.SITE,))
+    when_gone: WhenGone = _option(WhenGone.LEAVE, BOUNCES, _("When an address is gone"), _("What becomes of the member when even the letters to the address came back. Members who come from a source stay in any case and receive nothing. An owner can bring everybody back."), choices={
+        "leave": _("The member leaves the list"), "suspend": _("The member stays and receives nothing")})
+    on_complaint: OnComplaint = _option(OnComplaint.PAUSE, BOUNCES, _("When a message is reported as spam"), _("What becomes of a member who presses “Spam” on a message. All other lists are paused for this address, and the person gets one letter with a button to come back."), choices={
+        "leave": _("The member leaves the list"), "pause": _("The member is paused")})
+    tell_standing: bool = _option(True, BOUNCES, _("Tell the owners"), _("Once a day at most, owners get one letter with the addresses that were paused, are gone or came back."))
 
     tell_waiting: bool = _option(True, NOTICES, _("Tell the author: waiting"), _("The author of a held message is told that it waits for a moderator."))
     tell_stranger_waiting: bool = _option(False, NOTICES, _("Tell strangers too"), _("A sender we do not know is told as well; off by default, because senders of spam are forged."))
@@ -253,7 +289,7 @@ def _text(name: str, value: str) -> str:
         return "\n".join(_server(entry) for entry in re.split(r"[\s,;]+", value) if entry)
     if name == "blocked":
         return "\n".join(_blocked(entry) for entry in re.split(r"[\s,;]+", value) if entry)
-    if name not in ("prefix", "reply_address"):
+    if name not in ("prefix", "reply_address", "join_question"):
         return value
     value = value.strip()
     if not value.isprintable():

@@ -154,16 +154,16 @@ def do(asked: Asked, author: Address, now: datetime) -> Said:
     return lambda: _("Done: %(what)s") % {"what": wanted(asked).removeprefix("- ")}
 
 
-def subscribe(asked: Asked, author: Address, now: datetime, in_reply_to: str = "") -> Said | None:
+def subscribe(asked: Asked, author: Address, now: datetime, in_reply_to: str = "", proof: str = "") -> Said | None:
     """Ask the author's address to confirm; what to say besides, None when the letter says it all. An owner who names
-    somebody else is told of ``invite``."""
+    somebody else is told of ``invite``. ``proof``: what shows that the author wrote it."""
     command, list_ = asked.command, asked.list
     if list_ is None:
         return _no_list
     name = list_.address
     if command.email and command.email != author.email:
         return lambda: _("%(list)s: write from the address it is about.") % {"list": name}
-    outcome = joining.ask(list_, author, now, name=command.name, in_reply_to=in_reply_to)
+    outcome = joining.ask(list_, author, now, joining.Asking(command.name, proof=proof), in_reply_to)
     if outcome is Outcome.CLOSED:
         return lambda: _("%(list)s: only its owners add members; write to %(owner)s.") % {"list": name, "owner": owner_address(list_)}
     if outcome is Outcome.MEMBER:
@@ -199,13 +199,16 @@ def _which(found: QuerySet[Membership]) -> Said:
 
 def _lists(host: str) -> Said:
     site = site_policy()
-    rows = [list_ for list_ in _there(host).filter(state=ListState.ACTIVE)[:SHOWN] if (found := policy(list_, site)).joining is not Joining.CLOSED and not found.hidden]
+    rows = [list_ for list_ in _there(host).filter(state=ListState.ACTIVE)[:SHOWN] if (found := policy(list_, site)).joining.asked_for and not found.hidden]
     return lambda: "\n".join([_("Lists one can join:"), *(f"- {row.address}{f': {row.title}' if row.title else ''}" for row in rows)]) if rows else _("No list here is open for joining.")
 
 
 def _info(list_: List) -> Said:
     def words() -> str:
-        way = {Joining.CONFIRM: _("Anybody joins"), Joining.APPROVAL: _("Anybody asks, and an owner decides"), Joining.CLOSED: _("Only an owner adds members")}[policy(list_).joining]
+        way = {
+            Joining.OPEN: _("Anybody joins"), Joining.CONFIRM: _("Anybody joins"), Joining.OWNER: _("Anybody asks, and an owner decides"), Joining.APPROVAL: _("Anybody asks, and an owner decides"),
+            Joining.INVITED: _("Only whom an owner invites"), Joining.CLOSED: _("Only an owner adds members"),
+        }[policy(list_).joining]  # fmt: skip
         return "\n".join(line for line in (f"{list_.address}: {list_.title}", list_.description, way, _("Owners: %(owner)s") % {"owner": owner_address(list_)}) if line)
 
     return words

@@ -1,4 +1,5 @@
 """Joining a list: who asks or is invited says yes from the address itself, and where the policy wants it an owner decides.
+Where it is open, whoever is proven to have the address needs no letter.
 
 The letter that asks carries no word of who asked: anybody can write an address into a form or a mail. Its link opens a
 page that asks; nothing happens on opening it.
@@ -7,6 +8,7 @@ page that asks; nothing happens on opening it.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -17,6 +19,7 @@ from django.db import transaction
 from colporteur import notices
 from colporteur.domain import tokens
 from colporteur.domain.addresses import Service, normal
+from colporteur.domain.entries import display_name
 from colporteur.domain.policy import Joining, Leaving
 from colporteur.domain.tokens import Purpose
 from colporteur.flow import letters, memberships
@@ -34,6 +37,7 @@ log = logging.getLogger("colporteur.memberships")
 GOOD_FOR = timedelta(days=14)
 """How long the letter that asks is good; what waits for an owner waits."""
 REASON_MOST = 2000
+WORDS_MOST = 500
 
 
 class Outcome(StrEnum):
@@ -57,19 +61,41 @@ class JoinLink(NamedTuple):
 
 def open_to_all(list_: List) -> bool:
     """Whether anybody may ask to join."""
-    return list_.state == ListState.ACTIVE and policy(list_).joining is not Joining.CLOSED
+    return list_.state == ListState.ACTIVE and policy(list_).joining.asked_for
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How somebody asks. ``proof``: why it is sure that the address is theirs, "" when it is not. ``words``: the answer to the
+    list's question. ``language``: of the page, for somebody whose own we do not know. ``client``: IP address."""
+
+    name: str = ""
+    door: str = "mail"
+    proof: str = ""
+    words: str = ""
+    language: str = ""
+    client: str = ""
 
 
 @transaction.atomic
-def ask(list_: List, address: Address, now: datetime, *, name: str = "", door: str = "mail", in_reply_to: str = "") -> Outcome:
-    """Somebody asks that ``address`` joins: it is asked itself, once a day at most."""
+def ask(list_: List, address: Address, now: datetime, asking: Asking = Asking(), in_reply_to: str = "") -> Outcome:
+    """Somebody asks that ``address`` joins: it is asked itself, once a day at most, unless it need not be.
+
+    Raises ``Invalid`` when the list has as many members as it may have.
+    """
     if Membership.objects.filter(list=list_, address=address, until__isnull=True).exists():
         return Outcome.MEMBER
-    if not open_to_all(list_):
+    way = policy(list_).joining
+    if list_.state != ListState.ACTIVE or not way.asked_for:
         return Outcome.CLOSED
-    row = _open(list_, address, now, JoinState.ASKED, name, door)
+    row = _open(list_, address, now, JoinState.ASKED, asking)
     if row.state == JoinState.WAITING:
         return Outcome.WAITING
+    if way is Joining.OWNER and row.state == JoinState.ASKED:
+        return _wait(row, now)
+    if way is Joining.OPEN and asking.proof:
+        row.confirmed_at, row.proof = now, asking.proof
+        return _join(row, now, address.email, asking.client)
     if not letters.today("joining", address, list_, now):
         _send("joining", row, now, in_reply_to)
     return Outcome.ASKED
@@ -81,7 +107,7 @@ def invite(list_: List, email: str, now: datetime, *, by: Person | str, name: st
     address, _made = Address.objects.select_related("person").get_or_create(email=normal(email), defaults={"name": name})
     if Membership.objects.filter(list=list_, address=address, until__isnull=True).exists():
         return Outcome.MEMBER
-    row = _open(list_, address, now, JoinState.INVITED, name, str(by))
+    row = _open(list_, address, now, JoinState.INVITED, Asking(name, str(by)))
     if row.state == JoinState.WAITING:  # asked before: the owner's word is there now
         return decide(row.pk, True, now, by=by)
     if not letters.today("invited", address, list_, now):
@@ -97,15 +123,11 @@ def confirm(number: int, now: datetime, client: str = "") -> Outcome:
     if row.state not in (JoinState.ASKED, JoinState.INVITED):
         return Outcome(row.state)
     way = policy(row.list).joining
-    if row.asked_at < now - GOOD_FOR or row.list.state != ListState.ACTIVE or (way is Joining.CLOSED and row.state != JoinState.INVITED):
+    if row.asked_at < now - GOOD_FOR or row.list.state != ListState.ACTIVE or (not way.asked_for and row.state != JoinState.INVITED):
         return Outcome.OVER
     row.confirmed_at = now
-    if way is Joining.APPROVAL and row.state == JoinState.ASKED:
-        row.state = JoinState.WAITING
-        row.save()
-        journal.write("join.asked", now, organisation=row.list.organisation_id, list=row.list_id, address=row.address_id, email=row.address.email)
-        _tell_owners(row, now)
-        return Outcome.WAITING
+    if way in (Joining.APPROVAL, Joining.OWNER) and row.state == JoinState.ASKED:
+        return _wait(row, now)
     return _join(row, now, row.address.email, client)
 
 
@@ -120,7 +142,7 @@ def decide(number: int, accept: bool, now: datetime, *, by: Person | str, reason
     row.state, row.decided_at, row.decided_by, row.reason = JoinState.REFUSED, now, str(by), reason.replace("\x00", "").strip()[:REASON_MOST]
     row.save()
     journal.write("join.refused", now, actor=by.pk if isinstance(by, Person) else None, organisation=row.list.organisation_id, list=row.list_id, address=row.address_id, email=row.address.email, by=str(by))
-    letters.send("declined", row.address, now, list_=row.list, fields=about(row) | {"reason": row.reason, "owner": owner_address(row.list)})
+    letters.send("declined", row.address, now, list_=row.list, fields=about(row) | {"reason": row.reason, "owner": owner_address(row.list)}, language=_language(row))
     return Outcome.REFUSED
 
 
@@ -145,9 +167,10 @@ def about(row: JoinRequest) -> dict[str, object]:
 # --- how ---
 
 
-def _open(list_: List, address: Address, now: datetime, state: JoinState, name: str, door: str) -> JoinRequest:
+def _open(list_: List, address: Address, now: datetime, state: JoinState, asking: Asking) -> JoinRequest:
     """The open request of an address, begun anew where it lay too long."""
-    values = {"name": " ".join(name.split())[:100], "state": state, "door": door, "asked_at": now}
+    values = {"name": display_name(asking.name)[:100], "state": state, "door": asking.door, "asked_at": now}
+    values |= {"words": asking.words.replace("\x00", "").strip()[:WORDS_MOST], "language": asking.language, "client": asking.client}
     row, made = JoinRequest.objects.get_or_create(list=list_, address=address, state__in=OPEN, defaults=values)
     if not made and row.state != JoinState.WAITING and (row.asked_at < now - timedelta(days=1) or state == JoinState.INVITED):
         for field, value in values.items():
@@ -158,19 +181,34 @@ def _open(list_: List, address: Address, now: datetime, state: JoinState, name: 
     return row
 
 
+def _wait(row: JoinRequest, now: datetime) -> Outcome:
+    row.state = JoinState.WAITING
+    row.save()
+    journal.write("join.asked", now, organisation=row.list.organisation_id, list=row.list_id, address=row.address_id, email=row.address.email)
+    _tell_owners(row, now)
+    return Outcome.WAITING
+
+
+def _language(row: JoinRequest) -> str:
+    """The person's own, else that of the page it was asked on, else as for any letter."""
+    return (row.address.person.language if row.address.person else "") or row.language
+
+
 def _send(letter: str, row: JoinRequest, now: datetime, in_reply_to: str) -> None:
     token = tokens.sign(settings.TOKEN_KEY, Purpose.JOIN, row.pk, row.address_id)
     reply, tag = letters.service_address(row.list, Service.CONFIRM, token)
     fields = about(row) | {"link": f"{settings.BASE_URL}/j/{token}" if letters.public(row.list) else "", "reply": reply, "owner": owner_address(row.list)}
-    letters.send(letter, row.address, now, list_=row.list, fields=fields, reply_to=reply, tag=tag, in_reply_to=in_reply_to)
+    letters.send(letter, row.address, now, list_=row.list, fields=fields, reply_to=reply, tag=tag, in_reply_to=in_reply_to, language=_language(row))
 
 
 def _join(row: JoinRequest, now: datetime, by: str, client: str = "") -> Outcome:
-    memberships.add(row.list, [(row.address.email, row.name)], now, by=by, bring_back=True, given=_given(row, client))
+    memberships.add(row.list, [(row.address.email, row.name)], now, by=by, bring_back=True, given=_given(row, client or row.client))
+    if row.words:
+        Membership.objects.filter(list=row.list, address=row.address, until__isnull=True, note="").update(note=row.words)
     row.state, row.decided_at, row.decided_by = JoinState.JOINED, now, by
     row.save()
     leave = letters.service_address(row.list, Service.UNSUBSCRIBE)[0] if policy(row.list).leaving is Leaving.FREE else ""
-    letters.send("joined", row.address, now, list_=row.list, fields=about(row) | {"owner": owner_address(row.list), "leave": leave})
+    letters.send("joined", row.address, now, list_=row.list, fields=about(row) | {"owner": owner_address(row.list), "leave": leave}, language=_language(row))
     log.info("joined list=%s address=%s by=%s", row.list.address, row.address.email, by)
     return Outcome.JOINED
 
@@ -178,8 +216,8 @@ def _join(row: JoinRequest, now: datetime, by: str, client: str = "") -> Outcome
 def _given(row: JoinRequest, client: str) -> memberships.Given:
     """For the consent ledger: the letter that asked, and when it was answered."""
     letter = "invited" if row.state == JoinState.INVITED else "joining"
-    wording = notices.shipped(letter, letters.language_of(row.address, row.list)).text
-    times = f"request {row.pk} by {row.door}, asked {row.asked_at.isoformat()}, confirmed {row.confirmed_at.isoformat() if row.confirmed_at else ''}"
+    wording = "" if row.proof or not row.confirmed_at else notices.shipped(letter, _language(row) or letters.language_of(row.address, row.list)).text
+    times = f"request {row.pk} by {row.door}, asked {row.asked_at.isoformat()}, confirmed {row.confirmed_at.isoformat() if row.confirmed_at else ''}{f', {row.proof}' if row.proof else ''}"
     return memberships.Given("invited" if row.state == JoinState.INVITED else "asked", own=row.confirmed_at is not None, wording=wording, client=client, evidence=times)
 
 

@@ -36,6 +36,7 @@ CHUNK = 10_000
 ONE_BY_ONE = 20  # so many changes are journaled one by one; more of them as one entry with counts
 
 LEFT_BY_MEMBER, LEFT_BY_OWNER = "member", "owner"
+LEFT_BY_BOUNCE, LEFT_BY_COMPLAINT = "bounce", "complaint"
 
 # Addresses and names travel as one text with a line each (neither has line ends): quoting 10,000 elements of an array cost
 # more than the statement.
@@ -53,7 +54,7 @@ SELECT %(list)s, address.id, %(source)s, %(consent)s, 'each', false, %(now)s, ''
 FROM unnest(string_to_array(%(emails)s, E'\\n')) AS entry (email) JOIN address USING (email)
 WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id AND m.until IS NULL)
   AND (%(bring_back)s OR coalesce((
-    SELECT m.left_by FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id ORDER BY m.until DESC, m.id DESC LIMIT 1), '') <> 'member')
+    SELECT m.left_by FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id ORDER BY m.until DESC, m.id DESC LIMIT 1), '') NOT IN ('member', 'complaint'))
 ORDER BY address.id
 ON CONFLICT DO NOTHING
 RETURNING address_id
@@ -159,11 +160,19 @@ def leave(list_: List, address: Address, now: datetime, *, by: Person | str) -> 
     return bool(_end(list_, [address.email], LEFT_BY_MEMBER, now, by).removed)
 
 
+def end(list_: List, emails: Sequence[str], left_by: str, now: datetime, *, by: Person | str) -> list[str]:
+    """End memberships because of what came back: ``LEFT_BY_BOUNCE`` or ``LEFT_BY_COMPLAINT``; those that ended. A later import
+    does not bring back who complained."""
+    return _end(list_, list(emails), left_by, now, by).removed
+
+
 def named_by_token(token: str) -> Left | None:
-    """What a copy's token names: whose membership of which list; None when it was not made by us for a post's copy."""
-    numbers = tokens.read(settings.TOKEN_KEY, tokens.Purpose.COPY, token.strip().lower())
+    """What the token of a copy, or of a letter that asks about leaving, names: whose membership of which list; None when it was not
+    made by us for one of these."""
+    token = token.strip().lower()
+    numbers = tokens.read(settings.TOKEN_KEY, tokens.Purpose.COPY, token)
     if numbers is None:
-        return None
+        return _named_to_leave(token)
     mailing = Mailing.objects.filter(pk=numbers[0], kind=MailingKind.POST).select_related("list__organisation", "list__domain").first()
     address = Address.objects.filter(pk=numbers[1]).first()
     if mailing is None or mailing.list is None or address is None:
@@ -171,6 +180,21 @@ def named_by_token(token: str) -> Left | None:
     from_list = nesting.inner_of(mailing, address.pk) or mailing.list
     member = Membership.objects.filter(list=from_list, address=address, until__isnull=True).exists()
     return Left(from_list, address, member, policy(from_list).leaving == Leaving.FREE, nesting.path_of(mailing, address.pk) if mailing.nested else "")
+
+
+def leave_token(list_: List, address: Address) -> str:
+    """What the letter that asks about leaving names; good as long as the membership, like that of a copy."""
+    return tokens.sign(settings.TOKEN_KEY, tokens.Purpose.LEAVE, list_.pk, address.pk)
+
+
+def _named_to_leave(token: str) -> Left | None:
+    numbers = tokens.read(settings.TOKEN_KEY, tokens.Purpose.LEAVE, token)
+    list_ = List.objects.exclude(state=ListState.DELETED).select_related("organisation", "domain").filter(pk=numbers[0]).first() if numbers else None
+    address = Address.objects.filter(pk=numbers[1]).first() if numbers else None
+    if list_ is None or address is None:
+        return None
+    member = Membership.objects.filter(list=list_, address=address, until__isnull=True).exists()
+    return Left(list_, address, member, policy(list_).leaving == Leaving.FREE)
 
 
 @transaction.atomic

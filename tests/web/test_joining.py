@@ -36,7 +36,7 @@ def wants_to_join(world: World, way: str) -> None:
     lists.set_policy(world.list, {"joining": way}, world.owner, timezone.now())
     world.list.refresh_from_db()
     address, _made = Address.objects.get_or_create(email=MARC)
-    joining.ask(world.list, address, timezone.now(), name="Marc <b>Le Goff</b>")
+    joining.ask(world.list, address, timezone.now(), joining.Asking("Marc <b>Le Goff</b>"))
 
 
 def member(world: World, email: str = MARC) -> bool:

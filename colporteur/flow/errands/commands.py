@@ -14,6 +14,7 @@ from django.conf import settings
 
 from colporteur.domain import tokens
 from colporteur.domain.addresses import Service
+from colporteur.domain.authentication import proof
 from colporteur.domain.commands import Verb, read
 from colporteur.domain.tokens import Purpose
 from colporteur.flow import commands, letters
@@ -22,7 +23,10 @@ from colporteur.flow.errands import wishes
 from colporteur.flow.errands.confirming import confirm
 from colporteur.flow.errands.message import Message
 from colporteur.flow.errands.request import answerable, tell_help
+from colporteur.mail import authentication
+from colporteur.store.lists import List
 from colporteur.store.people import Address
+from colporteur.store.policies import policy
 
 mail = logging.getLogger("colporteur.mail")
 
@@ -67,7 +71,7 @@ def _answer(message: Message, author: Address, asked: Sequence[Asked]) -> None:
     changes: list[Asked] = []
     for one in asked:
         if one.command.verb is Verb.SUBSCRIBE:
-            if (words := commands.subscribe(one, author, message.now, message.skim.message_id)) is not None:
+            if (words := commands.subscribe(one, author, message.now, message.skim.message_id, _proof(message, one.list))) is not None:
                 said.append(words)
         elif not one.changes:
             said.append(commands.look(one, author, host))
@@ -80,6 +84,12 @@ def _answer(message: Message, author: Address, asked: Sequence[Asked]) -> None:
         letters.send("answer", author, message.now, list_=message.list, fields=fields, in_reply_to=message.skim.message_id)
     if changes:
         _ask(message, author, changes)
+
+
+def _proof(message: Message, list_: List | None) -> str:
+    """What a server the list's administrators named says for the author; "" when nothing shows who wrote."""
+    assert message.skim.sender is not None
+    return proof(authentication.results(message.raw), policy(list_).trusted_servers.splitlines(), message.skim.sender.email) if list_ else ""
 
 
 def _ask(message: Message, author: Address, changes: Sequence[Asked]) -> None:

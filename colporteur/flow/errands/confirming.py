@@ -36,6 +36,9 @@ def confirm(message: Message) -> None:
     elif found := joining.read_token(message.token, Purpose.ADMIT):
         if found.request.list_id == message.errand.list_id and _from(message, found.address):
             _admit(message, found)
+    elif (going := memberships.named_by_token(message.token)) and message.numbers(Purpose.LEAVE):
+        if going.list.pk == message.errand.list_id and _from(message, going.address) and going.allowed and memberships.leave(going.list, going.address, message.now, by=going.address.email):
+            told_left(going.list, going.address, message)
     else:
         mail.info("confirmation-ignored errand=%s recipient=%s", message.errand.pk, message.errand.recipient)
 

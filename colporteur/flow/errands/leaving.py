@@ -6,11 +6,12 @@ answer carries a token that names this errand and is good for a week.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 
 from colporteur.domain import tokens
 from colporteur.domain.addresses import Service
-from colporteur.domain.mailings import MailingKind
 from colporteur.domain.policy import Leaving
 from colporteur.domain.tokens import Purpose
 from colporteur.flow import letters, memberships
@@ -19,7 +20,6 @@ from colporteur.flow.errands.request import tell_help
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.mail.reports import Automatic
 from colporteur.store.lists import List
-from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from colporteur.store.policies import policy
@@ -60,12 +60,16 @@ def _ask(message: Message, list_: List) -> None:
     letters.send("leaving", member, message.now, list_=list_, fields=fields, reply_to=address, tag=tag, in_reply_to=message.skim.message_id)
 
 
+def ask_to_leave(list_: List, member: Address, now: datetime, language: str = "") -> None:
+    """The letter that asks a member whether to leave, for who asked on a page: the link or an answer says yes."""
+    address, tag = letters.service_address(list_, Service.UNSUBSCRIBE, memberships.leave_token(list_, member))
+    fields = {"list": list_.address, "title": list_.title or list_.address, "email": member.email, "link": _link(list_, member), "reply": address}
+    letters.send("leaving", member, now, list_=list_, fields=fields, reply_to=address, tag=tag, language=(member.person.language if member.person else "") or language)
+
+
 def _link(list_: List, member: Address) -> str:
-    """The page that asks, by the token of the member's copy of any mailing of the list; "" when there was none yet."""
-    mailing = Mailing.objects.filter(list=list_, kind=MailingKind.POST).order_by("-id").values_list("id", flat=True).first()
-    if mailing is None or not letters.public(list_):
-        return ""
-    return f"{settings.BASE_URL}/u/{tokens.sign(settings.TOKEN_KEY, Purpose.COPY, mailing, member.pk)}"
+    """The page that asks; "" where no page is reached."""
+    return f"{settings.BASE_URL}/u/{memberships.leave_token(list_, member)}" if letters.public(list_) else ""
 
 
 def told_left(list_: List, address: Address, message: Message) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from colporteur.web.joining import links, views
+from colporteur.web.joining import links, public, views
 
 urlpatterns = [
     path("lists/<int:number>/joining", views.waiting, name="joining"),
     path("lists/<int:number>/joining/<int:request_number>", views.decide, name="joining-decide"),
+    path("join", public.mine, name="join-mine"),
+    path("join/<str:host>", public.directory, name="join-domain"),
+    path("join/<str:host>/<str:name>", public.join, name="join-list"),
+    path("leave/<str:host>/<str:name>", public.leave, name="leave-list"),
     path("j/<str:token>", links.join, name="join-link"),
     path("c/<str:token>", links.commands, name="commands-link"),
 ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from colporteur.flow import joining
 from colporteur.flow.joining import Outcome
+from colporteur.flow.strangers import may_know
 from colporteur.store.joining import JoinRequest, JoinState
+from colporteur.store.policies import policy
 from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
@@ -25,7 +29,9 @@ def waiting(request: HttpRequest, number: int) -> HttpResponse:
     """Those who wait for a decision, the oldest first, and the invitations that are out."""
     list_ = list_or_404(request, number, Right.MANAGE)
     found = JoinRequest.objects.filter(list=list_).select_related("address").order_by("id")
-    context = {"asking": found.filter(state=JoinState.WAITING)[:SHOWN], "invited": found.filter(state=JoinState.INVITED)[:SHOWN]}
+    rules = policy(list_)
+    public = f"{settings.BASE_URL}{reverse('join-list', args=[list_.host, list_.name])}" if may_know(list_) else ""
+    context = {"public": public, "question": rules.join_question, "asking": found.filter(state=JoinState.WAITING)[:SHOWN], "invited": found.filter(state=JoinState.INVITED)[:SHOWN]}
     return list_page(request, list_, "members", "joining/waiting.html", context)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from colporteur.flow.joining import Outcome
+from colporteur.flow.strangers import Taken
 from colporteur.store.joining import JoinRequest, JoinState
+from colporteur.store.lists import List
 
 
 def joined(outcome: Outcome, row: JoinRequest) -> tuple[str, str]:
@@ -25,3 +27,24 @@ def admitted(row: JoinRequest, *, won: bool) -> str:
     if won:
         return (_("%(email)s is a member of %(list)s now, and is told.") if row.state == JoinState.JOINED else _("%(email)s is not admitted to %(list)s, and is told.")) % values
     return (_("%(who)s admitted %(email)s before.") if row.state == JoinState.JOINED else _("%(who)s refused %(email)s before.")) % values
+
+
+def asked(outcome: Outcome | Taken, list_: List, email: str) -> tuple[str, str]:
+    """Title and sentence for who asked on a page to join. A stranger is always told the same."""
+    values = {"list": list_.title or list_.name, "email": email}
+    title, sentence = {
+        Taken.TAKEN: (_("Look in your mailbox"), _("%(list)s: if nothing speaks against it, a letter to %(email)s is on its way, or the owners are asked. Nobody joins without a yes.")),
+        Taken.LATER: (_("Too many requests"), _("%(list)s: too many people asked just now. Try again in a quarter of an hour.")),
+        Outcome.MEMBER: (_("You are there already"), _("%(email)s is a member of %(list)s.")),
+        Outcome.ASKED: (_("Look in your mailbox"), _("%(list)s: a letter to %(email)s asks for your yes.")),
+        Outcome.WAITING: (_("Thank you"), _("The owners of %(list)s were asked. %(email)s gets a letter when one of them has decided.")),
+        Outcome.JOINED: (_("Welcome to %(list)s"), _("%(list)s: %(email)s is a member now and receives its messages.")),
+    }.get(outcome, (_("Nobody joins by themselves"), _("%(list)s: only an owner adds members.")))
+    return title % values, sentence % values
+
+
+def wanted(answer: Taken, list_: List, email: str) -> tuple[str, str]:
+    """Title and sentence for who asked on a page to leave; the same whether or not the address is a member."""
+    if answer is Taken.LATER:
+        return asked(answer, list_, email)
+    return _("Look in your mailbox"), _("If %(email)s is on the list %(list)s, a letter is on its way. Its link, or an answer, ends the subscription.") % {"list": list_.title or list_.name, "email": email}
