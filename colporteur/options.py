@@ -50,6 +50,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_SWEEP", "int", 2, "seconds", "How often workers look for due rows nobody woke them for."),
     Option("COLPORTEUR_LEASE", "int", 20, "seconds", "How long a worker owns a slice of copies without renewing; what a dead host held is taken over after it. The same on every host."),
     Option("COLPORTEUR_WEB_THREADS", "int", 8, "threads", "Requests the web server works on at once."),
+    Option("COLPORTEUR_SIGNUP", "bool", True, "", "Anybody may make an account by a mailed link; an account gives no right by itself."),
+    Option("COLPORTEUR_ADMIN_TWO_STEPS", "bool", False, "", "Administrators, of the site and of organisations, must sign in with a passkey or with a code of an authenticator app."),
     Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-Proto and X-Forwarded-For itself; leave off when clients reach it directly."),
 )
 

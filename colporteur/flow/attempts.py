@@ -55,6 +55,11 @@ def book(of: str, now: datetime, most: int = OF_ADDRESS) -> bool:
     return True
 
 
+def forget(of: str) -> None:
+    """What was booked under a name counts no more."""
+    SignInAttempt.objects.filter(of=of).delete()
+
+
 def from_client(client: str, now: datetime) -> bool:
     """Book a letter asked for from an IP address; False when there were too many."""
     place = _place(client)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import CopyState, MailingKind
-from colporteur.flow import mailings, memberships
+from colporteur.flow import credentials, mailings, memberships
 from colporteur.store import privacy
 from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
@@ -77,6 +77,7 @@ def export(who: Subject) -> dict[str, Any]:
     found = {
         "person": about,
         "addresses": [{"email": one.email, "name": one.name, "verified": one.verified_at, "paused_until": one.paused_until, "created": one.created} for one in who.addresses],
+        "sign_in": _ways(person) if person else None,
         "memberships": [_membership(row) for row in Membership.objects.filter(address__in=who.ids).select_related("list", "address", "source", "consent").order_by("id")],
         "roles": [{"list": role.list.address, "role": role.kind, "since": role.created} for role in held],
         "administers": list(Administrator.objects.filter(person=person).values_list("organisation__name", flat=True)) if person else [],
@@ -130,6 +131,18 @@ def erase(who: Subject, now: datetime, *, by: str) -> None:
 
 def _roles(who: Subject) -> Any:
     return Role.objects.filter(Q(address__in=who.ids) | (Q(person=who.person) if who.person else Q(pk__in=[])))
+
+
+def _ways(person: Person) -> dict[str, Any]:
+    """How somebody signs in: that there is something and when it was used, never the secret itself."""
+    ways = credentials.ways_of(person)
+    return {
+        "password": ways.password,
+        "authenticator_app": {"created": ways.app.created, "used": ways.app.used_at} if ways.app else None,
+        "passkeys": [{"name": one.name, "created": one.created, "used": one.used_at} for one in ways.passkeys],
+        "recovery_codes_left": ways.codes_left,
+        "identity_providers": [{"provider": one.provider.name, "subject": one.subject, "email": one.email, "created": one.created, "used": one.used_at} for one in ways.identities],
+    }
 
 
 def _membership(row: Membership) -> dict[str, Any]:

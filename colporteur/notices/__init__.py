@@ -51,6 +51,10 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "signin": ("link", "minutes"),
     "mine": ("link", "days"),
     "address": ("email", "link", "hours"),
+    "signup": ("email", "link", "hours"),
+    "security": ("what", "link"),
+    "connect": ("provider", "email", "link", "minutes"),
+    "merge": ("email", "link", "hours"),
     "help": ("list", "title", "owner", "unsubscribe", "request"),
     "commands": ("list", "title", "email", "wanted", "link", "reply"),
     "answer": ("list", "title", "results"),
@@ -66,9 +70,9 @@ NOTICES: dict[str, tuple[str, ...]] = {
 }
 """Letter -> the fields it is given, all of them texts ready to show."""
 
-OF_SITE = frozenset({"trouble", "recovered", "signin", "mine", "address", "asked", "refused"})
+OF_SITE = frozenset({"trouble", "recovered", "signin", "mine", "address", "signup", "security", "connect", "merge", "asked", "refused"})
 """Letters that are about no list, or about one that is not there yet: rewritten for the site only."""
-NEEDED = {"signin": "link", "mine": "link", "address": "link"}
+NEEDED = {"signin": "link", "mine": "link", "address": "link", "signup": "link", "connect": "link", "merge": "link"}
 """Fields without which a letter is of no use."""
 
 _HERE = Path(__file__).parent

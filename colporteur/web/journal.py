@@ -34,6 +34,7 @@ def _word(value: Any) -> str:
         "one approval": _("one approval covers it"), "asks again": _("its own rules are asked again"),
         "owner": _("owner"), "moderator": _("moderator"), "free_sender": _("free sender"), "allowed_sender": _("allowed sender"), "refused_sender": _("refused sender"), "release": _("distribute"), "reject": _("reject with notice"),
         "discard": _("reject without telling"), "paused": _("paused"), "receives again": _("receives again"), "on": _("switched on"), "off": _("switched off"),
+        "app": _("authenticator app"), "passkey": _("passkey"), "password": _("password"),
         "lmtp": _("the mail server"), "imap": _("the mailbox"), "pop3": _("the mailbox"), "web": _("this site"),
     }  # fmt: skip
     return words.get(value, str(value)) if isinstance(value, str) else str(value)
