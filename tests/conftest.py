@@ -27,7 +27,8 @@ django.setup()  # conftests further down import tables
 def pytest_configure(config: pytest.Config) -> None:
     """Start the database; each process that runs tests has one of its own."""
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
-        return  # this one only hands tests out
+        del os.environ["DJANGO_SETTINGS_MODULE"]  # this one only hands tests out: those that run them read settings of their own
+        return
     from colporteur.daemons.database import Server, place
 
     server = Server(place(_HOME))
