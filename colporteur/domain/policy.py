@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from colporteur.domain.addresses import normal
+from colporteur.domain.digests import DeliveryMode, Offered, Weekday
 from colporteur.domain.mailings import Pace
 from colporteur.domain.standing import Preset
 from colporteur.domain.words import Invalid
@@ -152,17 +154,34 @@ class ServiceOff(StrEnum):
     DEFER = "defer"
 
 
+DELIVERIES: dict[str, str] = {
+    "each": _("Each message"), "subjects": _("Only subjects, with a link"), "daily-mime": _("A daily digest"), "daily-plain": _("A daily digest in plain text"),
+    "weekly-mime": _("A weekly digest"), "weekly-plain": _("A weekly digest in plain text"), "none": _("Nothing; reads elsewhere"),
+}  # fmt: skip
+"""What the ways to receive are called."""
+
+
+def offered(policy: Policy) -> tuple[DeliveryMode, ...]:
+    """The ways to receive that members of a list can choose; each message, nothing, and what new members have always are."""
+    return tuple(
+        mode for mode in DeliveryMode
+        if mode in (DeliveryMode.EACH, DeliveryMode.NONE, policy.delivery) or (mode is DeliveryMode.SUBJECTS and policy.subjects) or (mode.cadence and policy.digests in (Offered.BOTH, mode.cadence.value))
+    )  # fmt: skip
+
+
 def _option(default: Any, section: str, label: str, sentence: str, *, choices: Mapping[str, str] | None = None, unit: str = "", least: int | None = None, most: int | None = None, only: tuple[Layer, ...] = tuple(Layer)) -> Any:
     """``only``: the layers where it may be set; elsewhere it counts for nothing."""
     return field(default=default, metadata={"section": section, "label": label, "sentence": sentence, "choices": choices, "unit": unit, "least": least, "most": most, "only": only})
 
 
 WRITING, MODERATION, REPLIES, MESSAGE, LEAVING, BOUNCES, NOTICES, SERVICE = "writing", "moderation", "replies", "message", "leaving", "bounces", "notices", "service"
+DIGESTS = "digests"
 SECTIONS: dict[str, str] = {
     WRITING: _("Who writes"),
     MODERATION: _("Moderation"),
     REPLIES: _("Replies"),
     MESSAGE: _("The message"),
+    DIGESTS: _("Digests"),
     LEAVING: _("Joining and leaving"),
     BOUNCES: _("Messages that come back"),
     NOTICES: _("Notices"),
@@ -207,6 +226,17 @@ class Policy:
     moderators_receive: bool = _option(False, MESSAGE, _("Moderators are members too"), _("Moderators receive the messages of the list without being on it."))
     free_senders_receive: bool = _option(False, MESSAGE, _("Free senders are members too"), _("Free senders receive the messages of the list without being on it."))
     skip_addressed: bool = _option(False, MESSAGE, _("Skip people already addressed"), _("Members who stand in To or Cc of the message get no second copy from the list."))
+
+    digests: Offered = _option(Offered.BOTH, DIGESTS, _("Digests offered"), _("A digest gathers the messages of a day or a week in one. Who has one already keeps it."), choices={
+        "both": _("Daily and weekly"), "daily": _("Daily"), "weekly": _("Weekly"), "none": _("None")})
+    subjects: bool = _option(True, DIGESTS, _("Subjects offered"), _("Members can choose to receive only subject, author and a link to read each message."))
+    delivery: DeliveryMode = _option(DeliveryMode.EACH, DIGESTS, _("New members receive"), _("What members have who did not choose."), choices=DELIVERIES)
+    digest_hour: int = _option(18, DIGESTS, _("Hour of the digests"), _("From 0 to 23, on the clocks of the time zone below. Nothing is sent when there was no message."), least=0, most=23)
+    digest_weekday: Weekday = _option(Weekday.FRIDAY, DIGESTS, _("Day of the weekly digest"), _("It leaves at the hour above."), choices={
+        "monday": _("Monday"), "tuesday": _("Tuesday"), "wednesday": _("Wednesday"), "thursday": _("Thursday"), "friday": _("Friday"), "saturday": _("Saturday"), "sunday": _("Sunday")})
+    digest_messages: int = _option(50, DIGESTS, _("Messages in a digest"), _("With so many it leaves at once; further ones go into the next."), least=1, most=500)
+    digest_size: int = _option(1024 * 1024, DIGESTS, _("Size of a digest"), _("With so much it leaves at once. Of a message that is larger by itself the attachments are left out, and named."), unit="bytes", least=10 * 1024, most=20 * 1024 * 1024)
+    time_zone: str = _option("", DIGESTS, _("Time zone"), _("A name like Europe/Paris; empty: that of the installation."))
 
     joining: Joining = _option(Joining.CLOSED, LEAVING, _("Joining the list"), _("Who asks to join gets a letter first, and joins only by saying yes to it, unless it says otherwise. Owners can always add members."), choices={
         "open": _("Anybody joins; who is signed in or proven by a named server, at once"), "confirm": _("Anybody joins"), "owner": _("Anybody asks, and an owner decides; the address is not asked first"),
@@ -289,11 +319,13 @@ def _text(name: str, value: str) -> str:
         return "\n".join(_server(entry) for entry in re.split(r"[\s,;]+", value) if entry)
     if name == "blocked":
         return "\n".join(_blocked(entry) for entry in re.split(r"[\s,;]+", value) if entry)
-    if name not in ("prefix", "reply_address", "join_question"):
+    if name not in ("prefix", "reply_address", "join_question", "time_zone"):
         return value
     value = value.strip()
     if not value.isprintable():
         raise Invalid(_("%(name)s must be one line"), name=name)
+    if name == "time_zone" and value:
+        return _zone(value)
     return normal(value) if name == "reply_address" and value else value
 
 
@@ -302,6 +334,13 @@ def _blocked(entry: str) -> str:
         return normal(f"x{entry}")[1:] if entry.startswith("@") else normal(entry)
     except ValueError:
         raise Invalid(_("%(name)s: %(entry)r is neither an address nor a domain: write anna@example.org or @example.org"), name="blocked", entry=entry[:80]) from None
+
+
+def _zone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise Invalid(_("%(name)s: %(entry)r is not a time zone: write a name like Europe/Paris"), name="time_zone", entry=value[:80]) from None
 
 
 def _server(entry: str) -> str:

@@ -15,13 +15,14 @@ from django.utils.translation import ngettext
 
 from colporteur.domain.addresses import Service
 from colporteur.domain.commands import CHANGING, EVERY, OWNERS, Command, Reception, Verb
+from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.policy import Joining, Leaving
 from colporteur.flow import joining, letters, memberships, personal
 from colporteur.flow.joining import Outcome
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.store.lists import List, ListState, RoleKind
 from colporteur.store.mailings import Mailing
-from colporteur.store.memberships import DeliveryMode, Membership
+from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from colporteur.store.policies import policy, site_policy
 from colporteur.store.rights import holds

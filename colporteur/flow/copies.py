@@ -256,7 +256,7 @@ def finish(mailing_id: int, now: datetime) -> bool:
         return False
     Mailing.objects.filter(id=mailing_id).update(state=MailingState.DONE, finished=now, pause_reason="", resume_at=None)
     mailing = Mailing.objects.only("kind", "list_id", "post_id").get(id=mailing_id)
-    if mailing.kind == MailingKind.POST:
+    if mailing.kind != MailingKind.LETTER:
         journal.write("mailing.done", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id)
     found = copies.counts([mailing_id]).get(mailing_id, copies.Counts())
     log.info("done mailing=%d post=%s sent=%d failed=%d cancelled=%d", mailing_id, mailing.post_id, found.sent, found.failed, found.cancelled)

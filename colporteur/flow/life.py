@@ -50,7 +50,7 @@ def going(list_: List) -> Going:
         members=Membership.objects.filter(list=list_, until__isnull=True).count(),
         messages=Post.objects.filter(list=list_).count(),
         waiting=Post.objects.filter(list=list_, state=PostState.HELD).count(),
-        leaving=Mailing.objects.filter(list=list_, kind=MailingKind.POST, state__in=still).count(),
+        leaving=Mailing.objects.filter(list=list_, state__in=still).exclude(kind=MailingKind.LETTER).count(),
         mailbox=Mailbox.objects.filter(list=list_).exists(),
         days=policy(list_).keep_deleted,
     )

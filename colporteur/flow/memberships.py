@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from colporteur.domain import tokens
 from colporteur.domain.addresses import SUFFIXES, normal
+from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.entries import Entries, Entry, Refused, of_pairs
 from colporteur.domain.mailings import MailingKind
 from colporteur.domain.policy import Leaving
@@ -23,7 +24,7 @@ from colporteur.store import journal, privacy
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState
 from colporteur.store.mailings import Mailing
-from colporteur.store.memberships import DeliveryMode, Membership
+from colporteur.store.memberships import Membership
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy
 from colporteur.store.privacy import Consent
@@ -173,7 +174,7 @@ def named_by_token(token: str) -> Left | None:
     numbers = tokens.read(settings.TOKEN_KEY, tokens.Purpose.COPY, token)
     if numbers is None:
         return _named_to_leave(token)
-    mailing = Mailing.objects.filter(pk=numbers[0], kind=MailingKind.POST).select_related("list__organisation", "list__domain").first()
+    mailing = Mailing.objects.filter(pk=numbers[0]).exclude(kind=MailingKind.LETTER).select_related("list__organisation", "list__domain").first()
     address = Address.objects.filter(pk=numbers[1]).first()
     if mailing is None or mailing.list is None or address is None:
         return None
@@ -213,7 +214,7 @@ def pause(list_: List, emails: Sequence[str], now: datetime, *, by: Person | str
 
 def set_delivery(list_: List, emails: Sequence[str], mode: DeliveryMode, now: datetime, *, by: Person | str) -> int:
     """How these members receive. How many changed."""
-    return _change(list_, emails, "delivery", mode.value, f"delivery: {mode.value}", now, by)
+    return _change(list_, emails, "delivery", mode.value, f"delivery: {mode.value}", now, by, delivery_since=now)
 
 
 # --- how ---
@@ -272,12 +273,12 @@ def _end(list_: List, emails: list[str], left_by: str, now: datetime, by: Person
     return Removed(sorted(gone), [email for email in dict.fromkeys(emails) if email not in gone])
 
 
-def _change(list_: List, emails: Sequence[str], column: str, value: bool | str, words: str, now: datetime, by: Person | str) -> int:
+def _change(list_: List, emails: Sequence[str], column: str, value: bool | str, words: str, now: datetime, by: Person | str, **besides: datetime) -> int:
     checked = [normal(email) for email in emails]
     with transaction.atomic():
         rows = Membership.objects.select_for_update(of=("self",)).filter(list=list_, until__isnull=True, address__email__in=checked).exclude(**{column: value}).order_by("id")
         found = list(rows.values_list("id", "address_id", "address__email"))
-        Membership.objects.filter(id__in=[row[0] for row in found]).update(**{column: value})
+        Membership.objects.filter(id__in=[row[0] for row in found]).update(**{column: value, **besides})
         if len(found) > ONE_BY_ONE:
             journal.write("memberships.changed", now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, count=len(found), change=words, by=str(by))
         else:

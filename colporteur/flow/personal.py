@@ -54,7 +54,9 @@ def choose(membership: Membership, wanted: Choices, now: datetime, *, by: Person
         setattr(row, name, getattr(wanted, name))
     if {"pause_from", "pause_until"} & set(changed):
         row.paused = bool(row.pause_from or row.pause_until) and (not row.pause_from or row.pause_from <= now) and (not row.pause_until or row.pause_until > now)
-    row.save(update_fields=[*changed, "paused"])
+    if "delivery" in changed:
+        row.delivery_since = now
+    row.save(update_fields=[*changed, "paused", *(["delivery_since"] if "delivery" in changed else [])])
     journal.write("membership.changed", now, actor=actor(by), organisation=row.list.organisation_id, list=row.list_id, address=row.address_id, email=row.email, by=str(by), change=", ".join(changed))
     return changed
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 
+from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.mailings import MailingState
 from colporteur.domain.policy import Copies, FromForm
 from colporteur.domain.posts import PostState
-from colporteur.flow import moderation, nesting, routes, senders, sources
+from colporteur.flow import digests, moderation, nesting, routes, senders, sources
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal
 from colporteur.store.jobs import Wake, wake
@@ -90,6 +91,7 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
         mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, excluded=mailing.excluded, earlier=[id_ for id_, _at in earlier], limit=limit,
         first=copies.next_number(mailing.id), turns=routes.turns_for(mailing), priority=mailing.priority,
         chosen=mailing.chosen, since=min((at for _id, at in earlier), default=mailing.audience_at), nested=nesting.reached(mailing),
+        mode=DeliveryMode(mailing.delivery), window=copies.Window(**mailing.window) if mailing.window else None,
     )  # fmt: skip
     mailing.planned = written < limit
     mailing.planned_to = last or mailing.planned_to
@@ -108,14 +110,17 @@ def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
     values = policy(mailing.list)
     if known_only and values.from_form == FromForm.WHEN_NEEDED and mailing.post and not senders.known(senders.domain_of(mailing.post.sender), now):
         return False
-    moment = sources.asked_for(mailing, now)
-    if known_only and moment is None:
-        return False
-    mailing.audience_at = moment or mailing.audience_at
-    mailing.rewriting = frozen(mailing, values).to_json()
+    if mailing.delivery == DeliveryMode.EACH:  # the others have the moment they were made for
+        moment = sources.asked_for(mailing, now)
+        if known_only and moment is None:
+            return False
+        mailing.audience_at = moment or mailing.audience_at
+    mailing.rewriting = digests.with_page(mailing, frozen(mailing, values)).to_json()
     mailing.nested = nesting.frozen(mailing.list, values)
     mailing.envelope_sender = bounces_address(mailing.list, mailing.transport, together=values.copies == Copies.TOGETHER)
     mailing.started, mailing.attempts, mailing.error = now, 0, ""
+    if mailing.post and mailing.delivery == DeliveryMode.EACH and not mailing.chosen:
+        digests.put_aside(mailing, values, now)
     return True
 
 

@@ -21,9 +21,9 @@ _LOCAL_PART = 64  # octets, RFC 5321 section 4.5.3.1.1
 
 
 def frozen(mailing: Mailing, values: Policy) -> Rewriting:
-    """The rewriting of a post's mailing, from the list's effective policy and what its mailbox and transport allow."""
+    """The rewriting of a post's or a digest's mailing, from the list's effective policy and what its mailbox and transport allow."""
     list_, post = mailing.list, mailing.post
-    assert list_ and post
+    assert list_
     mailbox = _mailbox(list_)
     leaving = values.leaving == Leaving.FREE
     nobody = values.posting == Posting.NOBODY and values.stranger == Stranger.REJECT
@@ -37,7 +37,7 @@ def frozen(mailing: Mailing, values: Policy) -> Rewriting:
         language=mailing.language,
         prefix=values.prefix,
         reply_to=_reply_to(list_, post, values),
-        from_list=not foreign_from or _from_list(values.from_form, post),
+        from_list=post is not None and (not foreign_from or _from_list(values.from_form, post)),  # a digest comes from the list as it is
         footer=_footer(list_, values, mailing.language),
         owner="" if mailbox else f"{list_.name}-owner@{list_.host}",
         help="" if mailbox else f"{list_.name}-request@{list_.host}",
@@ -88,7 +88,10 @@ def _from_list(form: FromForm, post: Post) -> bool:
     return form == FromForm.LIST or (form == FromForm.WHEN_NEEDED and (not post.sender or senders.strict(senders.domain_of(post.sender))))
 
 
-def _reply_to(list_: List, post: Post, values: Policy) -> tuple[str, ...]:
+def _reply_to(list_: List, post: Post | None, values: Policy) -> tuple[str, ...]:
+    if post is None:  # a digest: it has many authors
+        closed = values.posting == Posting.NOBODY and values.stranger == Stranger.REJECT and not _mailbox(list_)
+        return (values.reply_address if values.reply_to == ReplyTo.ADDRESS and values.reply_address else f"{list_.name}-owner@{list_.host}" if closed else list_.address,)
     if values.reply_to == ReplyTo.LIST:
         return (list_.address,)
     if values.reply_to == ReplyTo.BOTH:

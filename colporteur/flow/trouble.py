@@ -34,7 +34,7 @@ def stop_transport(transport_id: int, reply: str, now: datetime, *, lasting: boo
     again = transports.trouble(Transport.objects.get(id=transport_id), reply, now, lasting=lasting)
     routes.leave_stranded()
     here = Slice.objects.filter(mailing=OuterRef("pk"), transport=transport_id, done=False)
-    running = Mailing.objects.filter(Exists(here), state=MailingState.RUNNING, kind=MailingKind.POST)
+    running = Mailing.objects.filter(Exists(here), state=MailingState.RUNNING).exclude(kind=MailingKind.LETTER)
     for mailing in routes.without_stand_in(running):
         _pause(mailing, reply, again, now)
     return again
@@ -51,7 +51,7 @@ def stop_mailing(mailing_id: int, code: int, reply: str, now: datetime) -> bool:
     first = not JournalEntry.objects.filter(mailing_id=mailing_id, event="mailing.stopped").exists()
     if not _pause(mailing, reply, now + timedelta(seconds=wait) if wait is not None else None, now):
         return False
-    if first and mailing.kind == MailingKind.POST and mailing.list:
+    if first and mailing.kind != MailingKind.LETTER and mailing.list:
         fields = {"thing": mailing.subject or mailing.list.address, "error": reply, "since": now, "link": f"{settings.BASE_URL}/sending/{quote(str(mailing_id))}/"}
         for address in addresses_of(mailing.list, RoleKind.OWNER):
             letters.send("trouble", address, now, fields=fields, list_=mailing.list)

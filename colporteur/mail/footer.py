@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from colporteur.mail import parse, text
 from colporteur.mail.structure import Part, Structure
 
-_NAMES = re.compile(r"\{(list|address|email|name|unsubscribe)\}")
+_NAMES = re.compile(r"\{(list|address|email|name|unsubscribe|read)\}")
 _LINK = re.compile(r"https?://[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")
 _LONG = re.compile(r"([^\n\r]{60}[^ \n\r]{0,300}) ")
 _BOX = '<div style="margin-top:1em;padding-top:.5em;border-top:1px solid #ccc;font-size:small">'
@@ -26,14 +26,14 @@ class Item:
 
     text: str = ""
     slot: str = ""
-    link: str = ""  # "unsubscribe": these items together are an address to click
+    link: str = ""  # "unsubscribe" or "read": these items together are an address to click
 
 
-def items(template: str, values: dict[str, str], unsubscribe: str, *, personal: bool = True) -> list[Item]:
-    """A footer's text cut at its slots. ``unsubscribe`` is an address with ``{token}``; a line that asks for one where
+def items(template: str, values: dict[str, str], unsubscribe: str, *, read: str = "", personal: bool = True) -> list[Item]:
+    """A footer's text cut at its slots. ``unsubscribe`` and ``read`` are addresses with ``{token}``; a line that asks for one where
     there is none is left out, and so is one that names the reader unless copies are ``personal``. Values are never read as template."""
     lines = re.sub(r"\r\n?", "\n", text.clean(template)).strip("\n").split("\n")
-    missing = [*([] if unsubscribe else ["{unsubscribe}"]), *([] if personal else ["{email}", "{name}"])]
+    missing = [*([] if unsubscribe else ["{unsubscribe}"]), *([] if read else ["{read}"]), *([] if personal else ["{email}", "{name}"])]
     kept = "\n".join(line if line == "-- " else line.rstrip() for line in lines if not any(word in line for word in missing))
     found: list[Item] = []
     position = 0
@@ -41,9 +41,9 @@ def items(template: str, values: dict[str, str], unsubscribe: str, *, personal: 
         found.append(Item(kept[position : match.start()]))
         if match[1] in ("email", "name"):
             found.append(Item(slot=match[1]))
-        elif match[1] == "unsubscribe":
-            for number, piece in enumerate(unsubscribe.split("{token}")):
-                found += [Item(slot="token", link="unsubscribe")] * (number > 0) + [Item(piece, link="unsubscribe")]
+        elif match[1] in ("unsubscribe", "read"):
+            for number, piece in enumerate((read if match[1] == "read" else unsubscribe).split("{token}")):
+                found += [Item(slot="token", link=match[1])] * (number > 0) + [Item(piece, link=match[1])]
         else:
             found.append(Item(text.line(values[match[1]])))
         position = match.end()

@@ -38,12 +38,13 @@ class Rewriting:
     prefix: str = ""
     reply_to: tuple[str, ...] = ()  # () leaves the author's own
     from_list: bool = False  # From becomes "Name via Title" <list>
-    footer: str = ""  # {list} {address} {email} {name} {unsubscribe}
+    footer: str = ""  # {list} {address} {email} {name} {unsubscribe} {read}
     owner: str = ""  # address or URI for List-Owner; "" leaves the field out, as in the next two
     help: str = ""
     post: str = ""  # "NO": nobody may post (RFC 2369 section 3.4)
     unsubscribe_mailto: str = ""  # address with {token}
     unsubscribe_url: str = ""  # https URL with {token}; adds List-Unsubscribe-Post
+    read_url: str = ""  # URL with {token}: the page that shows what a copy only names; for {read} in the footer
     archived_at: str = ""
     trace: bool = True  # X-Colporteur-Trace: {token}
     personal: bool = True  # without, lines of the footer that name the reader are left out
@@ -73,7 +74,7 @@ def prepare(raw: bytes, rewriting: Rewriting) -> Prepared:
     if rewriting.plain:
         return Prepared([found.data], needs_utf8=rewrite.utf8_addresses(found))
     unsubscribe = rewriting.unsubscribe_url or (rewrite.mailto(rewriting.unsubscribe_mailto) if rewriting.unsubscribe_mailto else "")
-    items = footer.items(rewriting.footer, {"list": rewriting.list_title or rewriting.list_address, "address": rewriting.list_address}, unsubscribe, personal=rewriting.personal) if rewriting.footer.strip() else []
+    items = footer.items(rewriting.footer, {"list": rewriting.list_title or rewriting.list_address, "address": rewriting.list_address}, unsubscribe, read=rewriting.read_url, personal=rewriting.personal) if rewriting.footer.strip() else []
     plan = footer_place.edits(found, items)
     if plan.wrap:
         head, body = _wrapped(found, rewriting, items)

@@ -63,10 +63,12 @@ class DigestEntry(models.Model):
         constraints = [models.UniqueConstraint(fields=["mailing", "position"], name="digest_entry_once")]
 
 
-def read_by(lists: Sequence[int], modes: Sequence[DeliveryMode], moment: datetime) -> bool:
-    """Whether somebody on one of the lists receives by one of the modes, or did at that moment."""
-    now = Tally.objects.filter(list_id__in=lists, delivery__in=modes).aggregate(n=Sum("n"))["n"]
-    return bool(now) or FormerDelivery.objects.filter(list_id__in=lists, delivery__in=modes, until__gt=moment).exists()
+def read_by(lists: Sequence[int], moment: datetime) -> set[DeliveryMode]:
+    """By which ways but message by message somebody on one of the lists receives, or did at that moment."""
+    usual = (DeliveryMode.EACH, DeliveryMode.NONE)
+    now = Tally.objects.filter(list_id__in=lists).exclude(delivery__in=usual).values_list("delivery").annotate(n=Sum("n"))
+    before = FormerDelivery.objects.filter(list_id__in=lists, until__gt=moment).exclude(delivery__in=usual).values_list("delivery", flat=True).distinct()
+    return {DeliveryMode(mode) for mode in [*(mode for mode, n in now if n), *before]}
 
 
 class Group(NamedTuple):

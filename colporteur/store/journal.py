@@ -21,6 +21,7 @@ EVENTS: dict[str, str] = {
     "post.decided": _("{by} decided: {decision}"),
     "post.held_back": _("Held back: it comes from the backup of {backup}, and may have been decided since"),
     "mailing.planned": _("{total} copies planned"),
+    "digest.made": _("Digest made: volume {volume}, number {issue}, {count} messages"),
     "mailing.pace": _("Pace changed by {by}: {pace}"),
     "mailing.resent": _("Sent again by {by}, to: {whom}"),
     "mailing.paused": _("Paused by {by}"),

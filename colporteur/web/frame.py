@@ -88,7 +88,7 @@ def rows_of_lists(lists: Iterable[List], moderated: set[int]) -> list[ListRow]:
     waiting = dict(Post.objects.filter(list__in=[i for i in ids if i in moderated], state=PostState.HELD).values_list("list").annotate(n=Count("id")))
     broken = set(Mailbox.objects.filter(list__in=ids, enabled=True, failures__gt=0).values_list("list_id", flat=True))
     open_states = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
-    leaving = dict(Mailing.objects.filter(list__in=ids, kind=MailingKind.POST, state__in=open_states).values_list("list").annotate(paused=Count("id", filter=Q(state=MailingState.PAUSED))))
+    leaving = dict(Mailing.objects.filter(list__in=ids, state__in=open_states).exclude(kind=MailingKind.LETTER).values_list("list").annotate(paused=Count("id", filter=Q(state=MailingState.PAUSED))))
     return [ListRow(list_, members.get(list_.pk, 0), last.get(list_.pk), *_health(list_, members.get(list_.pk, 0), waiting, broken, leaving)) for list_ in found]
 
 

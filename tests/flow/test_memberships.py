@@ -11,11 +11,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from colporteur.domain import entries, tokens
+from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.mailings import MailingKind
 from colporteur.flow import lists, memberships, organisations, people
 from colporteur.store import arrivals
 from colporteur.store.lists import List
-from colporteur.store.memberships import DeliveryMode, Membership, Source
+from colporteur.store.memberships import Membership, Source
 from colporteur.store.models import Address, JournalEntry, Mailing
 
 pytestmark = pytest.mark.django_db

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.sources import Change, Feeds, Kind, Setting, Table, table_of
 from colporteur.domain.words import Invalid
 from colporteur.flow import lists, memberships, organisations, people, planning, quotas, roles, sources
@@ -13,7 +14,7 @@ from colporteur.flow.mailboxes import Failure
 from colporteur.flow.mailings import create_for_post
 from colporteur.store import privacy
 from colporteur.store.lists import List, ListState, RoleKind
-from colporteur.store.memberships import DeliveryMode, Membership
+from colporteur.store.memberships import Membership
 from colporteur.store.models import Address, Copy, JournalEntry, Mailing, SourceEntry
 from colporteur.store.posts import Post
 from colporteur.store.sealed import unseal

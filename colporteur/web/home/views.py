@@ -69,7 +69,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _leaving(person: Person) -> list[Mailing]:
     open_states = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
-    return list(Mailing.objects.filter(kind=MailingKind.POST, state__in=open_states, list__in=lists_for(person, Right.MANAGE)).select_related("list").order_by("-id")[:5])
+    return list(Mailing.objects.filter(state__in=open_states, list__in=lists_for(person, Right.MANAGE)).exclude(kind=MailingKind.LETTER).select_related("list").order_by("-id")[:5])
 
 
 def _troubles(person: Person) -> list[Trouble]:

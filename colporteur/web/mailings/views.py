@@ -52,7 +52,7 @@ def index(request: HttpRequest) -> HttpResponse:
     if not person_of(request).is_admin and not lists_for(person_of(request), Right.MANAGE).exists():
         raise Http404
     kind = MailingKind.LETTER if request.GET.get("kind") == MailingKind.LETTER else MailingKind.POST
-    found = _mine(request).filter(kind=kind).order_by("-pk")
+    found = _mine(request).filter(kind__in=[kind] if kind is MailingKind.LETTER else [MailingKind.POST, MailingKind.DIGEST]).order_by("-pk")
     if before := whole(request.GET.get("before")):
         found = found.filter(pk__lt=before)
     page = page_by(found, "pk", 30)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.http import QueryDict
 
+from colporteur.domain.digests import DeliveryMode
 from colporteur.store.lists import List
-from colporteur.store.memberships import HOST, DeliveryMode, Membership
+from colporteur.store.memberships import HOST, Membership
 from colporteur.web.frame import whole
 
 STATES = {"receive": Q(paused=False) & ~Q(delivery=DeliveryMode.NONE), "paused": Q(paused=True), "silent": Q(paused=False, delivery=DeliveryMode.NONE)}

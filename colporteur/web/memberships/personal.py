@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from colporteur.domain.digests import DeliveryMode
 from colporteur.flow import personal
-from colporteur.store.memberships import DeliveryMode, Membership
+from colporteur.store.memberships import Membership
 from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of

@@ -17,9 +17,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.addresses import is_address
+from colporteur.domain.digests import DeliveryMode
 from colporteur.flow import memberships
 from colporteur.store.lists import List
-from colporteur.store.memberships import Counted, DeliveryMode, counted
+from colporteur.store.memberships import Counted, counted
 from colporteur.store.rights import Right
 from colporteur.store.sources import Source
 from colporteur.web.frame import list_page, page_by
@@ -53,7 +54,7 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
 
 def _choices(kinds: list[Counted]) -> dict[str, list[tuple[str, str]]]:
     """Deliveries and sources there is something to choose among, by name in the query string."""
-    modes = sorted({kind.delivery for kind in kinds}, key=list(DeliveryMode).index)
+    modes = sorted({kind.delivery for kind in kinds}, key=[mode.value for mode in DeliveryMode].index)
     named = dict(Source.objects.filter(pk__in=[kind.source_id for kind in kinds if kind.source_id]).values_list("pk", "name"))
     sources = [("hand", _("By hand"))] * any(kind.source_id is None for kind in kinds) + [(str(pk), name) for pk, name in sorted(named.items(), key=lambda one: one[1])]
     return {"mode": [(mode, delivery_words(mode)) for mode in modes] if len(modes) > 1 else [], "source": sources if len(sources) > 1 else []}
