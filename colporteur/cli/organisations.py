@@ -94,7 +94,7 @@ def logo(name: str, file: Any, none: bool, as_json: bool) -> None:
 @json_option
 @plainly
 def quota(name: str, values: tuple[str, ...], domain: str | None, as_json: bool) -> None:
-    """Show or set quotas: domains, lists, members (of a list), message_size; empty for none. NAME - is the whole site."""
+    """Show or set quotas: domains, lists, members (of a list), message_size, archive (bytes: 5G); empty for none. NAME - is the whole site."""
     if name == "-":
         site = policies.site()
         quotas.change(site, pairs(values), now(), by=BY)

@@ -13,7 +13,6 @@ from colporteur.domain.policy import Layer
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 
-MOST = 10**9
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Quota:
     sentence: str
     places: tuple[Layer, ...]
     unit: str = ""
+    most: int = 10**9
 
 
 _ABOVE = (Layer.SITE, Layer.ORGANISATION)
@@ -33,8 +33,9 @@ QUOTAS: dict[str, Quota] = {
     "lists": Quota(_("Lists"), _("How many lists it may have, deleted ones not counted."), _ALL),
     "members": Quota(_("Members of a list"), _("How many members each list may have."), _ALL),
     "message_size": Quota(_("Size of a message"), _("The most a list may allow, in bytes; 10M is ten megabytes."), _ALL, "bytes"),
+    "archive": Quota(_("Archive"), _("How much the messages of all its lists may weigh together, in bytes; 5G is five gigabytes. When it is full messages are still distributed, and their texts not kept."), _ALL, "bytes", 10**15),
 }
-_UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3}
+_UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 class Effective(NamedTuple):
@@ -80,6 +81,6 @@ def _parse(name: str, text: str, layer: Layer) -> int | None:
         return None
     unit = _UNITS.get(word[-1:], 0) if quota.unit == "bytes" else 0
     digits = word[:-1] if unit else word
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 12) or int(digits) * (unit or 1) > MOST:
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 17) or int(digits) * (unit or 1) > quota.most:
         raise Invalid(_("%(name)s must be a whole number, or empty for no limit"), name=name)
     return int(digits) * (unit or 1)

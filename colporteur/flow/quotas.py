@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain import quotas
 from colporteur.domain.policy import Layer
 from colporteur.domain.quotas import QUOTAS, Effective
-from colporteur.store import journal
+from colporteur.store import archive, journal
 from colporteur.store.lists import List, ListState
 from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Domain, Organisation, Site
@@ -110,6 +110,8 @@ def _used(name: str, organisation: Organisation, domain: Domain | None) -> int |
     if name == "lists":
         lists = List.objects.exclude(state=ListState.DELETED)
         return lists.filter(domain=domain).count() if domain else lists.filter(organisation=organisation).count()
+    if name == "archive":
+        return archive.of_domains([domain.pk]).get(domain.pk, 0) if domain else archive.of_organisations([organisation.pk]).get(organisation.pk, 0)
     return None
 
 

@@ -90,6 +90,8 @@ def _post_of(mailing: Mailing) -> Post:
         raise ValueError(_("only messages of a list can be sent again"))
     if post.state != PostState.ACCEPTED:
         raise ValueError(_("the message is not distributed: it is %(state)s") % {"state": post.state})
+    if post.unkept:
+        raise ValueError(_("the text of this message was not kept: the archive was full when it came"))
     return post
 
 

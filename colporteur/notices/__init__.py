@@ -41,6 +41,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "quarantined": ("list", "title", "subject", "sender", "received", "error", "link"),
     "trouble": ("thing", "error", "since", "link"),
     "recovered": ("thing", "link"),
+    "archive": ("thing", "full", "percent", "days", "link"),
     "removals": ("list", "title", "thing", "removed", "before", "some", "link"),
     # about a list that is asked for or new
     "asked": ("list", "title", "template", "who", "email", "purpose", "owners", "link", "activate", "refuse"),
@@ -70,7 +71,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
 }
 """Letter -> the fields it is given, all of them texts ready to show."""
 
-OF_SITE = frozenset({"trouble", "recovered", "signin", "mine", "address", "signup", "security", "connect", "merge", "asked", "refused"})
+OF_SITE = frozenset({"archive", "trouble", "recovered", "signin", "mine", "address", "signup", "security", "connect", "merge", "asked", "refused"})
 """Letters that are about no list, or about one that is not there yet: rewritten for the site only."""
 NEEDED = {"signin": "link", "mine": "link", "address": "link", "signup": "link", "connect": "link", "merge": "link"}
 """Fields without which a letter is of no use."""

@@ -67,6 +67,8 @@ EVENTS: dict[str, str] = {
     "template.made": _("{by} made the template {template}"),
     "template.changed": _("{by} changed the template {template}"),
     "template.deleted": _("{by} deleted the template {template}"),
+    "archive.nearly_full": _("The archive of {place} is nearly full"),
+    "archive.full": _("The archive of {place} is full"),
     "quotas.changed": _("Quotas of {place} changed by {by}: {change}"),
     "organisation.changed": _("{by} changed the organisation: {change}"),
     "administrator.given": _("{who} became an administrator of {place} ({by})"),

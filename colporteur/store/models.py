@@ -1,5 +1,6 @@
 """Every table, gathered for Django; look in the file of the noun."""
 
+from colporteur.store.archive import Weight
 from colporteur.store.arrivals import Arrival, Blob, Errand
 from colporteur.store.buckets import BucketRow, SlotsOut
 from colporteur.store.clock import Clock
@@ -32,5 +33,5 @@ from colporteur.store.wordings import Wording
 
 __all__ = [
     "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "Credential", "DestinationGroup", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Tally", "Transport", "Wording",
+    "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Tally", "Transport", "Weight", "Wording",
 ]

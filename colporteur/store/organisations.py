@@ -42,6 +42,7 @@ class Organisation(models.Model):
     name_begins = models.TextField(default="", blank=True)  # names of its lists begin so
     name_reason = models.TextField(default="", blank=True)  # why, in the organisation's words
     colour = models.TextField(default="", blank=True)  # rrggbb (domain.look); empty: the product's own
+    archive_told = models.SmallIntegerField(default=0)  # percent of its archive's quota its administrators were told of
     logo = models.TextField(default="", blank=True)  # which one: part of its SHA-256; empty: none
     created = models.DateTimeField(auto_now_add=True)
 

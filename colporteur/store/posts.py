@@ -45,6 +45,8 @@ class Post(models.Model):
     attempts = models.SmallIntegerField(default=0)
     next_try = models.DateTimeField(null=True)
     error = models.TextField(default="", blank=True)  # why it is quarantined
+    unkept_at = models.DateTimeField(null=True)  # the archive was full when it came: when its text goes
+    unkept = models.BooleanField(default=False, db_default=False)  # it went
 
     class Meta:
         db_table = "post"
@@ -53,6 +55,7 @@ class Post(models.Model):
             models.Index(fields=["list", "content_key"], name="post_duplicate"),
             models.Index(fields=["id"], name="post_to_judge", condition=models.Q(state="received")),
             models.Index(fields=["list", "expires_at"], name="post_held", condition=models.Q(state="held")),
+            models.Index(fields=["unkept_at"], name="post_unkept", condition=models.Q(unkept_at__isnull=False)),
         ]
 
 

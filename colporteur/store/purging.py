@@ -70,10 +70,15 @@ def _mailings(list_: List) -> int:
 def _arrived(table: type[Post] | type[Errand], list_: List) -> int:
     rows = list(table.objects.filter(list=list_).order_by("id").values_list("id", "arrival_id")[:_FEW])
     table.objects.filter(pk__in=[row[0] for row in rows]).delete()
-    with connection.cursor() as cursor:
-        cursor.execute(_UNUSED_ARRIVALS, {"arrivals": [row[1] for row in rows]})
-        _unused({bytes(row[0]) for row in cursor.fetchall()})
+    drop_unused([row[1] for row in rows])
     return len(rows)
+
+
+def drop_unused(arrivals: Collection[int]) -> None:
+    """Delete those of the arrivals nothing names, with their bytes when nothing else has these. In the caller's transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNUSED_ARRIVALS, {"arrivals": list(arrivals)})
+        _unused({bytes(row[0]) for row in cursor.fetchall()})
 
 
 def _unused(blobs: Collection[bytes]) -> None:

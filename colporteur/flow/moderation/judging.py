@@ -16,7 +16,7 @@ from django.utils import translation
 
 from colporteur.domain.moderation import Action, Facts, Verdict, judge
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings
+from colporteur.flow import archive, mailings
 from colporteur.flow.moderation import telling
 from colporteur.flow.moderation.facts import Case, gather, read
 from colporteur.flow.moderation.sentences import reasons
@@ -77,7 +77,9 @@ def _judge(batch: Sequence[Post], now: datetime) -> None:
             cases.append((post, read(post.list, bytes(post.arrival.blob.raw), post.arrival.mail_from, post.pk, post.arrival.door)))
         except Exception as error:
             _failed(post, error, now)
+    full = archive.without_room(post.list for post, _case in cases)
     for post, case, facts in _gathered(cases, now):
+        post.unkept_at = now + archive.GRACE if post.list_id in full else None
         try:
             _record(post, case, facts, judge(facts), now)
         except (OperationalError, InterfaceError):
@@ -108,7 +110,7 @@ def _record(post: Post, case: Case, facts: Facts, verdict: Verdict, now: datetim
     values = {
         "subject": case.skim.subject, "sender": facts.sender, "sender_name": facts.sender_name, "defects": list(case.skim.defects),
         "address": Address.objects.filter(email=facts.sender).first() if facts.sender else None,
-        "judged_at": now, "expires_at": now + timedelta(days=facts.policy.expire_days) if held else None, "next_try": None, "error": "",
+        "judged_at": now, "expires_at": now + timedelta(days=facts.policy.expire_days) if held else None, "next_try": None, "error": "", "unkept_at": post.unkept_at,
     }  # fmt: skip
     if not Post.objects.filter(pk=post.pk, state=PostState.RECEIVED).update(state=state, attempts=0, **values):
         return

@@ -124,4 +124,4 @@ def _words(row: quotas.Shown) -> dict[str, str]:
     origin = {Layer.SITE: _("set for the site"), Layer.ORGANISATION: _("set for the organisation"), Layer.DOMAIN: _("set for the domain")}
     value = row.effective.value
     counts = _("no limit") if value is None else octets(value) if QUOTAS[row.name].unit else thousands(value)
-    return {"label": _(QUOTAS[row.name].label), "counts": counts, "origin": origin[row.effective.origin] if row.effective.origin else "", "used": "" if row.used is None else thousands(row.used)}
+    return {"label": _(QUOTAS[row.name].label), "counts": counts, "origin": origin[row.effective.origin] if row.effective.origin else "", "used": "" if row.used is None else octets(row.used) if QUOTAS[row.name].unit else thousands(row.used)}
