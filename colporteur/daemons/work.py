@@ -26,7 +26,7 @@ from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.sources import Asking
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
-from colporteur.flow import archive, clock, destinations, digests, errands, life, moderation, personal, planning, senders, signing
+from colporteur.flow import archive, clock, destinations, digests, errands, life, moderation, personal, planning, senders, signing, standing
 from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
@@ -38,6 +38,7 @@ _LEARN_SECONDS = 15.0
 _CLOCK_SECONDS = 5.0
 _PURGE_SECONDS = 600.0
 _RECORDS_SECONDS = 30.0
+_STANDING_SECONDS = 60.0
 _SILENT_MILLISECONDS = 15_000  # longer than any work between two statements of a transaction
 _COLLECT = (20_000, 20, 20)  # copies come and go by the thousand and make no cycles
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
@@ -76,7 +77,7 @@ async def run(stop: asyncio.Event) -> None:
     woken = {Wake.JUDGE: judge, Wake.PLAN: plan, Wake.ERRANDS: do_errands, Wake.DELIVER: deliver}
     rounds = [
         *woken.values(), ask, Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("pauses", _now(personal.pauses_due), _EXPIRE_SECONDS), Round("digests", _now(digests.make_due), _DIGEST_SECONDS, then=[plan]), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
-        Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("archive", _now(archive.look), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
+        Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("standing", _now(standing.look_due), _STANDING_SECONDS), Round("archive", _now(archive.look), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))

@@ -107,8 +107,8 @@ def judge(messages: Sequence[Message], rules: Rules, now: datetime) -> Judged:
         return Judged(Standing.GOOD)
     if rules.preset is Preset.SCORES:
         return _scored(known)
-    stop = {Preset.USUAL: _usual, Preset.THREE: _three}.get(rules.preset)
-    return Judged(Standing.PAUSED if stop and stop(row, rules) else Standing.SHAKY, len(row), row[0].at, row[-1].at)
+    enough = (rules.preset is Preset.THREE and len(row) >= 3) or (rules.preset is Preset.USUAL and _usual(row, rules))
+    return Judged(Standing.PAUSED if enough else Standing.SHAKY, len(row), row[0].at, row[-1].at)
 
 
 def _usual(row: Sequence[Message], rules: Rules) -> bool:
@@ -116,10 +116,6 @@ def _usual(row: Sequence[Message], rules: Rules) -> bool:
     if len(dead) >= rules.messages and dead[-1].at - dead[0].at >= timedelta(days=rules.days):
         return True
     return len(row) >= 2 * rules.messages and row[-1].at - row[0].at >= timedelta(days=max(rules.days, STATE_DAYS))
-
-
-def _three(row: Sequence[Message], rules: Rules) -> bool:
-    return len(row) >= 3
 
 
 def _scored(known: Sequence[Message]) -> Judged:

@@ -48,12 +48,12 @@ TEMPLATES: dict[str, Template] = {
         Template(
             "announce", _("Announcements"), _("A few people write, everybody reads."),
             _("For news to all: messages of free senders and moderators leave at once, those of members wait, strangers are refused. Replies go to the author."),
-            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "joining": "confirm", "urgency": "patient"},
+            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "joining": "confirm", "urgency": "patient", "on_complaint": "leave"},
         ),
         Template(
             "newsletter", _("Newsletter"), _("Messages to subscribers who can always leave."),
             _("For a public of subscribers: only free senders and moderators write, the list stands as the sender, and every copy says how to leave."),
-            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "joining": "confirm", "leaving": "free", "from_form": "list", "urgency": "patient"},
+            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "joining": "confirm", "leaving": "free", "from_form": "list", "urgency": "patient", "on_complaint": "leave"},
         ),
         Template(
             "working-group", _("Private working group"), _("Members write to each other; others wait for a moderator."),

@@ -45,11 +45,13 @@ def send(
     tag: str = "",
     in_reply_to: str = "",
     headers: Sequence[tuple[str, str]] = (),
+    envelope_sender: str = "",
 ) -> int:
     """Write ``letter`` to one address within the caller's transaction; the id of its mailing.
 
     ``fields``: exactly those of ``notices.NOTICES``; lazy texts, functions, dates and moments are put in the letter's language.
     ``tag``: a token that must stand in the subject because no address can carry it. ``original`` is attached.
+    ``envelope_sender``: where a report about it goes, ``{token}`` naming the copy; "": nowhere.
     """
     language = language or language_of(to, list_)
     with translation.override(language), timezone.override(zone_of(to.person)):
@@ -76,7 +78,7 @@ def send(
             headers=tuple(headers),
         )
     )
-    return mailings.create_letter(raw, to, now, letter=letter, subject=subject, list_=list_, language=language).id
+    return mailings.create_letter(raw, to, now, letter=letter, subject=subject, list_=list_, language=language, envelope_sender=envelope_sender).id
 
 
 def language_of(to: Address, list_: List | None) -> str:

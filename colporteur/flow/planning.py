@@ -14,7 +14,7 @@ from colporteur.domain.policy import Copies, FromForm
 from colporteur.domain.posts import PostState
 from colporteur.flow import digests, moderation, nesting, routes, senders, sources
 from colporteur.flow.rewriting import bounces_address, frozen
-from colporteur.store import copies, journal
+from colporteur.store import copies, journal, standing
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.mailings import Mailing, to_cancel, to_plan
 from colporteur.store.policies import policy
@@ -98,8 +98,9 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
     if mailing.state == MailingState.PLANNED:
         mailing.state = MailingState.RUNNING
     if mailing.planned:
+        mailing.spared = _spared(mailing)
         _planned(mailing, now)
-    mailing.save(update_fields=["planned", "planned_to", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error", "audience_at", "nested"] if first else [])])
+    mailing.save(update_fields=["planned", "planned_to", "spared", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error", "audience_at", "nested"] if first else [])])
     wake(Wake.DELIVER)
     return 1
 
@@ -124,10 +125,18 @@ def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
     return True
 
 
+def _spared(mailing: Mailing) -> int:
+    """Members left out because mail does not reach them."""
+    nested = nesting.reached(mailing)
+    return standing.stopped(nested.lists if nested else [mailing.list_id or 0])
+
+
 def _planned(mailing: Mailing, now: datetime) -> None:
     total = copies.counts([mailing.id]).get(mailing.id, copies.Counts()).total
     journal.write("mailing.planned", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing.id, total=total)
-    log.info("planned mailing=%d post=%s list=%s copies=%d", mailing.id, mailing.post_id, mailing.list.address if mailing.list else "", total)
+    if mailing.spared:
+        journal.write("standing.spared", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing.id, count=mailing.spared)
+    log.info("planned mailing=%d post=%s list=%s copies=%d spared=%d", mailing.id, mailing.post_id, mailing.list.address if mailing.list else "", total, mailing.spared)
     if mailing.state == MailingState.RUNNING and not copies.has_open_slices(mailing.id):
         mailing.state, mailing.finished = MailingState.DONE, now
         journal.write("mailing.done", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing.id)

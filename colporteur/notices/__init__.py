@@ -48,7 +48,10 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "activated": ("list", "title", "reason", "link"),
     "refused": ("list", "title", "reason"),
     "created": ("list", "title", "who", "link", "days", "page"),
+    "addresses": ("lists", "many", "days"),
     # to anybody
+    "probe": ("list", "title", "email", "reason", "link", "owner"),
+    "complained": ("list", "title", "email", "left", "link", "owner"),
     "signin": ("link", "minutes"),
     "mine": ("link", "days"),
     "address": ("email", "link", "hours"),

@@ -9,6 +9,7 @@ from django.db import connection, models
 from django.db.models import Q
 
 from colporteur.domain.digests import DeliveryMode
+from colporteur.domain.standing import Standing
 from colporteur.store import nesting
 from colporteur.store.lists import List
 from colporteur.store.people import Address
@@ -134,9 +135,9 @@ def totals(lists: Iterable[int]) -> dict[int, int]:
 
 def audience_count(list_: List) -> int:
     """How many would receive a post accepted now, at once or in a digest: each member, also of the lists inside it, once, without
-    who reads elsewhere, paused or is left out."""
+    who reads elsewhere, paused, is left out or is not reached by mail."""
     lists = [list_.pk, *nesting.inside(list_.pk).paths]
-    receiving = Membership.objects.filter(list__in=lists, until__isnull=True, paused=False).exclude(delivery=DeliveryMode.NONE)
+    receiving = Membership.objects.filter(list__in=lists, until__isnull=True, paused=False).exclude(delivery=DeliveryMode.NONE).exclude(address__standing__state__gte=Standing.PAUSED.value)
     if nesting.excluded([list_.pk]):
         receiving = receiving.exclude(address__exclusions__list=list_)
     return receiving.values("address").distinct().count()

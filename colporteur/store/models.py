@@ -32,6 +32,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "Credential", "DestinationGroup", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
+    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "Credential", "DeliveryEvent", "DestinationGroup", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
     "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Tally", "Transport", "Weight", "Wording",
 ]

@@ -106,11 +106,13 @@ class StandingNews(models.Model):
 _KEEP = """
 -- New events of addresses that are there, each key once; a copy has at most so many.
 INSERT INTO delivery_event (key, at, address_id, mailing_id, list_id, kind, severity, fault, reason, status, code, text, origin, evidence)
-SELECT n.* FROM unnest(%(key)s::text[], %(at)s::timestamptz[], %(address)s::bigint[], %(mailing)s::bigint[], %(list)s::bigint[], %(kind)s::text[], %(severity)s::text[],
+SELECT n.key, n.at, n.address_id, n.mailing_id, n.list_id, n.kind, n.severity, n.fault, n.reason, n.status, n.code, n.text, n.origin, n.evidence
+  FROM (SELECT u.*, row_number() OVER (PARTITION BY u.mailing_id, u.address_id) AS nth FROM unnest(%(key)s::text[], %(at)s::timestamptz[], %(address)s::bigint[], %(mailing)s::bigint[], %(list)s::bigint[], %(kind)s::text[], %(severity)s::text[],
                        %(fault)s::text[], %(reason)s::text[], %(status)s::text[], %(code)s::smallint[], %(text)s::text[], %(origin)s::text[], %(evidence)s::bigint[])
-       AS n (key, at, address_id, mailing_id, list_id, kind, severity, fault, reason, status, code, text, origin, evidence)
+       AS u (key, at, address_id, mailing_id, list_id, kind, severity, fault, reason, status, code, text, origin, evidence)
+         WHERE NOT EXISTS (SELECT 1 FROM delivery_event o WHERE o.key = u.key)) n
  WHERE EXISTS (SELECT 1 FROM address a WHERE a.id = n.address_id)
-   AND (n.mailing_id IS NULL OR (SELECT count(*) FROM delivery_event e WHERE e.mailing_id = n.mailing_id AND e.address_id = n.address_id) < %(most)s)
+   AND (n.mailing_id IS NULL OR (SELECT count(*) FROM delivery_event e WHERE e.mailing_id = n.mailing_id AND e.address_id = n.address_id) + n.nth <= %(most)s)
 ON CONFLICT (key) DO NOTHING
 RETURNING key
 """

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain.moderation import Action, Finding
 from colporteur.domain.policy import OPTIONS, parse
 from colporteur.flow import moderation
+from colporteur.flow.standing import reason_in_words
 from colporteur.store.journal import EVENTS, JournalEntry
 from colporteur.web.policies.rows import shown
 
@@ -35,6 +36,7 @@ def _word(value: Any) -> str:
         "owner": _("owner"), "moderator": _("moderator"), "free_sender": _("free sender"), "allowed_sender": _("allowed sender"), "refused_sender": _("refused sender"), "release": _("distribute"), "reject": _("reject with notice"),
         "discard": _("reject without telling"), "paused": _("paused"), "receives again": _("receives again"), "on": _("switched on"), "off": _("switched off"),
         "app": _("authenticator app"), "passkey": _("passkey"), "password": _("password"),
+        "bounces": _("what came back"), "probe": _("a letter to try"), "complaint": _("a report of spam"),
         "lmtp": _("the mail server"), "imap": _("the mailbox"), "pop3": _("the mailbox"), "web": _("this site"),
     }  # fmt: skip
     return words.get(value, str(value)) if isinstance(value, str) else str(value)
@@ -46,6 +48,8 @@ def sentence(entry: JournalEntry) -> str:
     if why := _why(entry):
         return _("%(event)s: %(reasons)s") % {"event": text, "reasons": why}
     values = {name: _word(value) for name, value in entry.values.items()}
+    if entry.event.startswith("standing."):
+        values["reason"] = reason_in_words(str(entry.values.get("reason", "")))
     if entry.event == "list.changed":
         values["change"] = _change(entry) or values.get("change", "?")
     try:

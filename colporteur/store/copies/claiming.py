@@ -125,11 +125,11 @@ class Due(NamedTuple):
 
 _COPIES_OF = """
 -- Open copies of claimed slices with what rendering needs, and whether the member still receives. Whoever paused everything
--- until a date is told by the row of the address, which is read anyway. A copy that comes by an inner list needs a member of that one.
+-- until a date is told by the row of the address, which is read anyway; whom mail does not reach is left out. A copy that comes by an inner list needs a member of that one.
 SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, ''), a.name),
-       l.list_id IS NULL OR (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND EXISTS (SELECT 1 FROM membership m WHERE m.list_id = CASE WHEN l.nested THEN coalesce((SELECT g.through FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id), l.list_id) ELSE l.list_id END AND m.address_id = c.address_id
+       l.list_id IS NULL OR (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM membership m WHERE m.list_id = CASE WHEN l.nested THEN coalesce((SELECT g.through FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id), l.list_id) ELSE l.list_id END AND m.address_id = c.address_id
                                        AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused OFFSET 0)
-       OR l.nested AND (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND EXISTS (SELECT 1 FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id AND g.through IS NULL)
+       OR l.nested AND (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id AND g.through IS NULL)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS s (mailing_id, number)
   CROSS JOIN LATERAL (SELECT * FROM copy WHERE mailing_id = s.mailing_id AND slice = s.number AND state IN (0, 1) OFFSET 0) c
   CROSS JOIN LATERAL (SELECT * FROM address WHERE id = c.address_id OFFSET 0) a

@@ -18,6 +18,7 @@ _MEMBERS = """
                  SELECT 1 FROM former_delivery f WHERE f.membership_id = m.id AND f.delivery = '{mode}'
                     AND f.since <= %(begins)s AND f.since > %(begins_after)s::timestamptz AND f.until > %(ends_after)s AND f.until <= %(ends)s::timestamptz OFFSET 0))
        AND m.address_id <> ALL (%(excluded)s::bigint[])
+       AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = m.address_id AND t.state >= 2 OFFSET 0)
        AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 2 OFFSET 0)
 """
 _NOT_ON_ITS_WAY = """
@@ -81,6 +82,7 @@ WITH audience AS (
             UNION ALL
             SELECT o.id, NULL, 1000000 FROM unnest(%(others)s::bigint[]) o (id)
              WHERE o.id > %(after)s AND o.id <> ALL (%(excluded)s::bigint[])
+               AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = o.id AND t.state >= 2 OFFSET 0)
                AND NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = %(list)s AND e.address_id = o.id)
                AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[] || %(siblings)s::bigint[]) AND c.address_id = o.id AND c.state <> 4)) x
      ORDER BY x.address_id, x.place
