@@ -26,7 +26,7 @@ from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.sources import Asking
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
-from colporteur.flow import archive, clock, destinations, digests, errands, life, moderation, personal, planning, senders, signing, standing
+from colporteur.flow import archive, clock, destinations, digests, enrolments, errands, life, moderation, personal, planning, senders, signing, standing
 from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
@@ -74,10 +74,11 @@ async def run(stop: asyncio.Event) -> None:
     ask = Round("sources", Asking(plan.wake).look)
     judge = Round(Wake.JUDGE, _now(moderation.judge_due), then=[ask, plan, deliver])
     do_errands = Round(Wake.ERRANDS, _now(errands.do_due), then=[plan, deliver])
-    woken = {Wake.JUDGE: judge, Wake.PLAN: plan, Wake.ERRANDS: do_errands, Wake.DELIVER: deliver}
+    woken = {Wake.JUDGE: judge, Wake.PLAN: plan, Wake.ERRANDS: do_errands, Wake.DELIVER: deliver, Wake.ENROL: Round(Wake.ENROL, _now(enrolments.do_due))}
     rounds = [
         *woken.values(), ask, Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("pauses", _now(personal.pauses_due), _EXPIRE_SECONDS), Round("digests", _now(digests.make_due), _DIGEST_SECONDS, then=[plan]), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("standing", _now(standing.look_due), _STANDING_SECONDS), Round("archive", _now(archive.look), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
+        Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))

@@ -22,7 +22,7 @@ class EnrolmentState(models.TextChoices):
 class Enrolment(models.Model):
     """One text or file of people for one list. All of them are added in one transaction, or nobody is."""
 
-    refused = models.JSONField(default=list)  # [line, reason, values of the reason, text] of each line that cannot be taken
+    refused = models.JSONField(default=list)  # [line, reason, its values, text] of each line that cannot be taken
     left = models.JSONField(default=list)  # addresses that left by themselves and stay away
     list = models.ForeignKey(List, models.CASCADE, related_name="enrolments")  # behind the two that need the type of this name
     person = models.ForeignKey(Person, models.SET_NULL, null=True)
@@ -38,7 +38,6 @@ class Enrolment(models.Model):
     already = models.IntegerField(default=0)
     error = models.TextField(default="", blank=True)
     created = models.DateTimeField()
-    leased_until = models.DateTimeField(null=True)  # a worker is at it until then
     finished = models.DateTimeField(null=True)
 
     class Meta:

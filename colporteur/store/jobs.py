@@ -26,6 +26,7 @@ class Wake(StrEnum):
     PLAN = "plan"
     ERRANDS = "errands"
     DELIVER = "deliver"
+    ENROL = "enrol"
 
 
 def wake(name: Wake) -> None:

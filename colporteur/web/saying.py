@@ -17,3 +17,8 @@ def said(what: ValueError | str, **other: Any) -> str:
     if isinstance(what, (Invalid, Sentence)):
         return what.into(gettext, **other)
     return gettext(what) if isinstance(what, str) and what else str(what)
+
+
+def inert(text: str) -> str:
+    """Text a spreadsheet does not take for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

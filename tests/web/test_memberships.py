@@ -53,8 +53,13 @@ def test_search_by_the_beginning_of_name_or_address(world: World) -> None:
 
 def test_adding_tells_line_by_line_what_was_not_taken(world: World) -> None:
     browser, where = signed_in(world.owner), reverse("members-add", args=[world.list.pk])
-    page = browser.post(where, {"lines": "nouveau@courriel.example Nouveau Venu\nn'importe quoi\nanna.rivoire@courriel.example"}).content.decode()
-    assert "1 person is added" in page and "1 was there already" in page and "importe quoi" in page
+    asked = browser.post(where, {"lines": "nouveau@courriel.example Nouveau Venu\nn'importe quoi\nanna.rivoire@courriel.example"}, follow=True)
+    page, here = asked.content.decode(), asked.redirect_chain[-1][0]
+    assert "Add 1 person?" in page and "1 is there already" in page and "importe quoi" in page and "1 line cannot be taken" in page
+    assert b"2,n'importe quoi," in browser.get(f"{here}/lines").content
+    browser.post(here, {"wish": "add"})
+    assert not Membership.objects.filter(list=world.list, email="nouveau@courriel.example").exists(), "all or nobody"
+    assert "1 person is added" in browser.post(here, {"wish": "skip"}, follow=True).content.decode()
     file = SimpleUploadedFile("m.csv", "courriel;nom\nfichier@courriel.example;Élise\n".encode("cp1252"))
     assert browser.post(where, {"lines": "", "file": file}).status_code == 302
     assert Address.objects.get(email="fichier@courriel.example").name == "Élise"
@@ -157,8 +162,10 @@ def test_an_unknown_header_asks_which_column_is_what(world: World) -> None:
     assert "Which column is what?" in asked.content.decode() and asked.context["columns"] == ["", "", "email"]
     twice = browser.post(where, {"lines": asked.context["text"], "mapped": "1", "column-0": "email", "column-2": "email"})
     assert twice.status_code == 422
-    done = browser.post(where, {"lines": asked.context["text"], "mapped": "1", "head": "1", "column-0": "last_name", "column-1": "first_name", "column-2": "email"})
-    assert "rien" in done.content.decode() and Address.objects.get(email="elise.p@courriel.example").name == "Élise Perrin"
+    done = browser.post(where, {"lines": asked.context["text"], "mapped": "1", "head": "1", "column-0": "last_name", "column-1": "first_name", "column-2": "email"}, follow=True)
+    assert "rien" in done.content.decode() and not Address.objects.filter(email="elise.p@courriel.example").exists()
+    browser.post(done.redirect_chain[-1][0], {"wish": "skip"})
+    assert Address.objects.get(email="elise.p@courriel.example").name == "Élise Perrin"
 
 
 def test_people_are_found_and_removed_in_the_lists_one_manages_and_in_no_other(world: World) -> None:

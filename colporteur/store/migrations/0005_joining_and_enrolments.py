@@ -33,7 +33,6 @@ class Migration(migrations.Migration):
                 ('left', models.JSONField(default=list)),
                 ('error', models.TextField(blank=True, default='')),
                 ('created', models.DateTimeField()),
-                ('leased_until', models.DateTimeField(null=True)),
                 ('finished', models.DateTimeField(null=True)),
                 ('list', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='store.list')),
                 ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),

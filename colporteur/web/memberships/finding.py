@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.http import QueryDict
 
 from colporteur.domain.digests import DeliveryMode
 from colporteur.store.lists import List
 from colporteur.store.memberships import HOST, Membership
-from colporteur.web.frame import whole
+from colporteur.web.frame import Page, whole
 
 STATES = {"receive": Q(paused=False) & ~Q(delivery=DeliveryMode.NONE), "paused": Q(paused=True), "silent": Q(paused=False, delivery=DeliveryMode.NONE)}
 MOST = 1000
 """So far what a search finds is counted."""
+SIZE = 50
+"""Members of a page."""
 
 
 def current(list_: List) -> QuerySet[Membership]:
@@ -23,13 +27,24 @@ def current(list_: List) -> QuerySet[Membership]:
 def found(list_: List, query: QueryDict) -> QuerySet[Membership]:
     """Members by the filters of the query string: ``q`` (the beginning of an address or a name, or ``@`` and the beginning of a domain),
     ``state``, ``mode``, ``source`` (a number, or ``hand``)."""
-    rows = current(list_)
-    wanted = query.get("q", "").strip().replace("\x00", "")[:320]
-    if wanted.startswith("@"):
+    rows, wanted = _narrowed(current(list_), query), _wanted(query)
+    return rows.filter(_BEGINS["email"](wanted) | _BEGINS["called"](wanted)) if wanted and not wanted.startswith("@") else rows
+
+
+def _wanted(query: QueryDict) -> str:
+    return query.get("q", "").strip().replace("\x00", "")[:320]
+
+
+_BEGINS: dict[str, Callable[[str], Q]] = {
+    "email": lambda wanted: Q(email__startswith=wanted.lower()),
+    "called": lambda wanted: Q(called__startswith=Func(Value(wanted), function="colporteur_folded", output_field=TextField())),
+}
+
+
+def _narrowed(rows: QuerySet[Membership], query: QueryDict) -> QuerySet[Membership]:
+    """By everything but the beginning of an address or a name."""
+    if (wanted := _wanted(query)).startswith("@"):
         rows = rows.annotate(host=HOST).filter(host__startswith=wanted[1:].lower())
-    elif wanted:
-        folded = Func(Value(wanted), function="colporteur_folded", output_field=TextField())
-        rows = rows.annotate(folded=folded).filter(Q(email__startswith=wanted.lower()) | Q(called__startswith=F("folded")))
     if condition := STATES.get(query.get("state", "")):
         rows = rows.filter(condition)
     if (mode := query.get("mode", "")) in list(DeliveryMode):
@@ -47,14 +62,43 @@ def filtered(query: QueryDict) -> bool:
     return any(query.get(name, "").strip() for name in ("q", "state", "mode", "source"))
 
 
-def in_order(rows: QuerySet[Membership], query: QueryDict) -> QuerySet[Membership]:
-    """Rows by address, by name (``by``), or, searched by domain, by domain and address; from behind the address ``after``. Each is the order of an index."""
-    after = query.get("after", "").replace("\x00", "")
-    if query.get("q", "").strip().startswith("@"):
-        rows, (key, last) = rows.order_by(F("host").asc(), "email"), ("host", after.rpartition("@")[2])
-    elif query.get("by") == "name":
-        known = rows.model._default_manager.filter(address__email=after, until__isnull=True).values_list("called", flat=True) if after else ()
-        rows, (key, last) = rows.order_by("called", "email"), ("called", next(iter(known[:1]), ""))
-    else:
+def page_of(rows: QuerySet[Membership], query: QueryDict) -> Page:
+    """A page of members by address, by name (``by``), or, searched by domain, by domain and address; from behind the address ``after``.
+
+    Each is read in the order of an index. What begins as wanted by address and what by name are ranges of two indexes, shown one after
+    the other, those in the page's own order first: to mix them the database would sort, or walk, most of a million rows.
+    """
+    members: list[Membership] = []
+    for part in _in_order(_narrowed(rows, query), query):
+        members += part[: SIZE + 1 - len(members)]
+        if len(members) > SIZE:
+            return Page(members[:SIZE], members[SIZE - 1].email)
+    return Page(members, "")
+
+
+def _in_order(rows: QuerySet[Membership], query: QueryDict) -> list[QuerySet[Membership]]:
+    after, wanted = query.get("after", "").replace("\x00", ""), _wanted(query)
+    if wanted.startswith("@"):
+        return [_behind(rows, "host", after.rpartition("@")[2], after)]
+    keys = ("called", "email") if query.get("by") == "name" else ("email", "called")
+    last = {"email": after, "called": _called(after)}
+    if not wanted:
+        return [_behind(rows, keys[0], last[keys[0]], after)]
+    first, second = _BEGINS[keys[0]](wanted), _BEGINS[keys[1]](wanted)
+    others = rows.filter(second).exclude(first)
+    if after and not Membership.objects.filter(first, address__email=after).exists():
+        return [_behind(others, keys[1], last[keys[1]], after)]
+    return [_behind(rows.filter(first), keys[0], last[keys[0]], after), _behind(others, keys[1], "", "")]
+
+
+def _called(email: str) -> str:
+    """What whoever has the address is called in the order of names: the same on every list, also where the membership ended."""
+    return next(iter(Membership.objects.filter(address__email=email).values_list("called", flat=True)[:1]), "") if email else ""
+
+
+def _behind(rows: QuerySet[Membership], key: str, last: str, after: str) -> QuerySet[Membership]:
+    """Rows by ``key``, then address, from behind the one with these two."""
+    if key == "email":
         return (rows.filter(email__gt=after) if after else rows).order_by("email")
-    return rows.filter(**{f"{key}__gte": last}).filter(Q(**{f"{key}__gt": last}) | Q(email__gt=after)) if after and last else rows
+    rows = rows.order_by(F(key).asc(), "email")
+    return rows.filter(**{f"{key}__gte": last}).filter(Q(**{f"{key}__gt": last}) | Q(email__gt=after)) if last else rows

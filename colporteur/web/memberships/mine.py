@@ -22,7 +22,7 @@ from colporteur.flow import attempts, memberships, mine, people
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address, Person
-from colporteur.store.policies import policy
+from colporteur.store.policies import policy, site_policy
 from colporteur.store.rights import roles_of
 from colporteur.web.guard import client_of, person_of
 from colporteur.web.saying import said
@@ -95,7 +95,8 @@ def _of(addresses: Collection[Address] | QuerySet[Address]) -> QuerySet[Membersh
 
 def _received(addresses: Collection[Address]) -> dict[str, object]:
     now = timezone.now()
-    rows = [Received(row, policy(row.list).leaving == Leaving.FREE) for row in _of(addresses).order_by("list__address", "address__email")[:MOST]]
+    site = site_policy()
+    rows = [Received(row, policy(row.list, site).leaving == Leaving.FREE) for row in _of(addresses).order_by("list__address", "address__email")[:MOST]]
     ends = [address.paused_until for address in addresses if address.paused_until and address.paused_until > now]
     return {"rows": rows, "paused_until": max(ends, default=None), "today": timezone.localdate(now).isoformat()}
 

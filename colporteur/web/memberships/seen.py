@@ -9,9 +9,9 @@ from colporteur.domain.policy import MembersShown
 from colporteur.store.lists import List
 from colporteur.store.policies import policy
 from colporteur.store.rights import Right, rights_on
-from colporteur.web.frame import list_page, page_by
+from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.memberships.finding import found, in_order
+from colporteur.web.memberships.finding import current, page_of
 
 
 def shown(request: HttpRequest, list_: List) -> bool:
@@ -27,6 +27,6 @@ def page(request: HttpRequest, number: int) -> HttpResponse:
         raise Http404
     asked = QueryDict(mutable=True)
     asked.update({name: request.GET.get(name, "") for name in ("q", "after")})  # states and sources are the owners' business
-    rows = in_order(found(list_, asked).filter(hidden=False), asked).select_related("address__person")
+    page = page_of(current(list_).filter(hidden=False).select_related("address__person"), asked)
     here = "members" if Right.MANAGE in rights_on(person_of(request), list_) else "members-seen"  # whoever manages the list has one tab for both
-    return list_page(request, list_, here, "memberships/seen.html", {"page": page_by(rows, "email"), "q": asked["q"]})
+    return list_page(request, list_, here, "memberships/seen.html", {"page": page, "q": asked["q"]})

@@ -9,6 +9,8 @@ from colporteur.web.memberships import adding, box, everywhere, links, mine, per
 urlpatterns = [
     path("lists/<int:number>/members", views.members, name="members"),
     path("lists/<int:number>/members/add", adding.add, name="members-add"),
+    path("lists/<int:number>/members/adding/<int:enrolment>", adding.adding, name="members-adding"),
+    path("lists/<int:number>/members/adding/<int:enrolment>/lines", adding.lines, name="members-adding-lines"),
     path("lists/people", everywhere.page, name="members-everywhere"),
     path("lists/<int:number>/members/<int:member>", personal.page, name="member"),
     path("lists/<int:number>/seen", seen.page, name="members-seen"),

@@ -23,11 +23,12 @@ from colporteur.store.lists import List
 from colporteur.store.memberships import Counted, counted
 from colporteur.store.rights import Right
 from colporteur.store.sources import Source
-from colporteur.web.frame import list_page, page_by
+from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.memberships.finding import MOST, filtered, found, in_order
+from colporteur.web.memberships.finding import MOST, current, filtered, found, page_of
 from colporteur.web.memberships.seen import shown
 from colporteur.web.memberships.words import delivery_words
+from colporteur.web.saying import inert
 
 
 @login_required
@@ -36,10 +37,10 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
     list_ = list_or_404(request, number, Right.MANAGE)
     by_name = request.GET.get("by") == "name"
     query = request.GET
-    rows = found(list_, query)
+    rows = current(list_).select_related("address__person", "source")
     if not (all_shown := shown(request, list_)):
         rows = rows.filter(email=query.get("q", "").strip().lower()[:320])  # an owner finds whose address he or she knows
-    page = page_by(in_order(rows, query).select_related("address__person", "source"), "email")
+    page = page_of(rows, query)
     kinds = counted(list_.pk)
     counts = {"": sum(kind.n for kind in kinds), "paused": sum(kind.n for kind in kinds if kind.paused), "silent": sum(kind.n for kind in kinds if not kind.paused and kind.delivery == DeliveryMode.NONE)}
     counts["receive"] = counts[""] - counts["paused"] - counts["silent"]
@@ -125,11 +126,6 @@ def export(request: HttpRequest, number: int) -> HttpResponseBase:
         yield writer.writerow(["email", "name", "state", "since", "delivery", "source"])
         for email, person, name, paused, delivery, source, since in rows_of.iterator(2000):
             state = "paused" if paused else "silent" if delivery == DeliveryMode.NONE else "receives"
-            yield writer.writerow([_inert(email), _inert(person or name), state, since.date().isoformat(), delivery, _inert(source or "")])
+            yield writer.writerow([inert(email), inert(person or name), state, since.date().isoformat(), delivery, inert(source or "")])
 
     return StreamingHttpResponse(rows(), content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{list_.name}.csv"'})
-
-
-def _inert(text: str) -> str:
-    """Text a spreadsheet does not take for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
