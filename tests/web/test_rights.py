@@ -12,7 +12,7 @@ from django.utils import timezone
 from colporteur.domain import tokens
 from colporteur.domain.entries import Entries
 from colporteur.domain.sources import Kind, Setting
-from colporteur.flow import destinations, life, lists, mailboxes, organisations, people, requests, roster, sources, templates, transports
+from colporteur.flow import destinations, enrolments, life, lists, mailboxes, organisations, people, requests, roster, sources, templates, transports
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -60,6 +60,7 @@ MAY["members-everywhere"] = (STRANGER, OWNER, ORGANISER, ADMIN)  # an owner of a
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 PUBLIC |= {"join-link", "commands-link", "join-domain", "join-list", "leave-list"}
 MAY["join-mine"] = SIGNED_IN
+MAY |= dict.fromkeys(("members-adding", "members-adding-lines"), (OWNER, ORGANISER, ADMIN))
 MAY |= dict.fromkeys(("list-wordings", "list-wording"), (OWNER, ORGANISER, ADMIN)) | dict.fromkeys(("site-wordings", "site-wording"), (ADMIN,))
 MAY |= dict.fromkeys(("organisation-wordings", "organisation-wording", "domain-wordings", "domain-wording"), (ORGANISER, ADMIN))
 MAY["joining"] = (OWNER, ORGANISER, ADMIN)
@@ -136,6 +137,8 @@ def arguments(world: World) -> dict[str, list[object]]:
     further = Address.objects.create(email="encore@courriel.example")
     by_noun["my-address"] = [people.address_token(world.member, further, timezone.now())]
     by_noun["list-inside"] = list_
+    handed = enrolments.begin(world.list, "rien\nencore@courriel.example", timezone.now(), person=world.owner)
+    by_noun |= dict.fromkeys(("members-adding", "members-adding-lines"), [world.list.pk, handed.pk])
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
     return by_noun | {"transport-limits": [transport.pk], "destination": [group.pk], "destination-resume": [group.pk]}
