@@ -7,8 +7,9 @@ nothing, not even that the list exists.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
@@ -49,8 +50,9 @@ def rights_on(person: Person, list_: List) -> frozenset[Right]:
     if list_.state == ListState.DELETED:
         return frozenset()
     rights: set[Right] = set()
-    for kind in Role.objects.filter(_held_by(person), list=list_).values_list("kind", flat=True):
-        rights |= _BY_ROLE[RoleKind(kind)]
+    for roles in _roles(person):
+        for kind in roles.filter(list=list_).values_list("kind", flat=True):
+            rights |= _BY_ROLE[RoleKind(kind)]
     if not rights and Membership.objects.filter(list=list_, address__person=person, until__isnull=True).exists():
         rights.add(Right.SEE)
     return frozenset(rights)
@@ -64,10 +66,11 @@ def lists_for(person: Person, right: Right) -> QuerySet[List]:
     if person.is_admin:
         return lists
     kinds = [kind for kind, rights in _BY_ROLE.items() if right in rights]
-    allowed = Exists(Role.objects.filter(_held_by(person), list=OuterRef("pk"), kind__in=kinds)) | _administered_by(person)
+    allowed: list[QuerySet[Any, Any]] = [roles.filter(kind__in=kinds).values_list("list_id") for roles in _roles(person)]
+    allowed.append(List.objects.filter(organisation__administrators__person=person).values_list("pk"))
     if right is Right.SEE:
-        return lists.filter(allowed | Exists(Membership.objects.filter(list=OuterRef("pk"), address__person=person, until__isnull=True)))
-    return lists.filter(allowed)
+        allowed.append(_lists_of(address__person=person))
+    return lists.filter(pk__in=allowed[0].union(*allowed[1:], all=True))
 
 
 def deleted_lists_for(person: Person) -> QuerySet[List]:
@@ -75,7 +78,7 @@ def deleted_lists_for(person: Person) -> QuerySet[List]:
     lists = List.objects.filter(state=ListState.DELETED)
     if not person.is_active:
         return lists.none()
-    return lists if person.is_admin else lists.filter(_administered_by(person))
+    return lists if person.is_admin else lists.filter(organisation__in=Administrator.objects.filter(person=person).values("organisation"))
 
 
 def administers(person: Person, organisation: int) -> bool:
@@ -92,7 +95,8 @@ def organisations_for(person: Person) -> QuerySet[Organisation]:
 
 def roles_of(person: Person) -> QuerySet[Role]:
     """Roles the person has on lists that are not deleted, by whatever address or list."""
-    return Role.objects.filter(_held_by(person)).exclude(list__state=ListState.DELETED)
+    first, *others = (roles.values_list("pk") for roles in _roles(person))
+    return Role.objects.filter(pk__in=first.union(*others, all=True)).exclude(list__state=ListState.DELETED)
 
 
 def addresses_of(list_: List, kind: RoleKind) -> list[Address]:
@@ -134,8 +138,10 @@ def administrators() -> list[Address]:
     return [address for person in people if (address := _best(person))]
 
 
-def _held_by(person: Person) -> Q:
-    return Q(person=person) | Q(address__person=person) | Q(group__in=_lists_of(address__person=person))
+def _roles(person: Person) -> tuple[QuerySet[Role], ...]:
+    """Roles held by the person, by an address of theirs, and as a member of a list: each found by an index of its own, where one
+    question with "or" would read every role and every address there is."""
+    return Role.objects.filter(person=person), Role.objects.filter(address__person=person), Role.objects.filter(group__in=_lists_of(address__person=person))
 
 
 def _lists_of(**who: object) -> QuerySet[Membership, int]:
@@ -146,10 +152,6 @@ def _lists_of(**who: object) -> QuerySet[Membership, int]:
 def _current(list_: int) -> Q:
     """Addresses on a list."""
     return Q(pk__in=Membership.objects.filter(list=list_, until__isnull=True).values("address_id"))
-
-
-def _administered_by(person: Person) -> Exists:
-    return Exists(Administrator.objects.filter(person=person, organisation=OuterRef("organisation")))
 
 
 def _best(person: Person | None) -> Address | None:
