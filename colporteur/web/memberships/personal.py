@@ -20,7 +20,7 @@ from colporteur.store.memberships import Membership
 from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.memberships.words import delivery_words
+from colporteur.web.memberships.words import delivery_words, how_words
 from colporteur.web.saying import said
 
 _OWN = {"": None, "yes": True, "no": False}
@@ -64,7 +64,8 @@ def page(request: HttpRequest, number: int, member: int) -> HttpResponse:
         else:
             messages.success(request, _("The settings of %(email)s are saved.") % {"email": row.email} if changed else _("Nothing was to change."))
             return redirect("members", list_.pk)
-    context = {"form": form, "membership": row, "name": (row.address.person.name if row.address.person else "") or row.address.name}
+    before = Membership.objects.filter(list=list_, address=row.address).select_related("consent").order_by("-id")
+    context = {"history": [(one, how_words(one.consent.how) if one.consent else "") for one in before[:20]], "form": form, "membership": row, "name": (row.address.person.name if row.address.person else "") or row.address.name}
     return list_page(request, list_, "members", "memberships/one.html", context, status=422 if form.errors else 200)
 
 
