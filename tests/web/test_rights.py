@@ -60,6 +60,7 @@ MAY["members-everywhere"] = (STRANGER, OWNER, ORGANISER, ADMIN)  # an owner of a
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 PUBLIC |= {"join-link", "commands-link", "join-domain", "join-list", "leave-list"}
 MAY["join-mine"] = SIGNED_IN
+MAY |= dict.fromkeys(("consents", "consents-csv"), (ORGANISER, ADMIN)) | {"oppositions": (ADMIN,)}
 MAY |= dict.fromkeys(("members-adding", "members-adding-lines"), (OWNER, ORGANISER, ADMIN))
 MAY |= dict.fromkeys(("list-wordings", "list-wording"), (OWNER, ORGANISER, ADMIN)) | dict.fromkeys(("site-wordings", "site-wording"), (ADMIN,))
 MAY |= dict.fromkeys(("organisation-wordings", "organisation-wording", "domain-wordings", "domain-wording"), (ORGANISER, ADMIN))
