@@ -143,6 +143,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "colporteur.web.guard.PersonLanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "colporteur.web.signin.entering.TwoStepsMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]

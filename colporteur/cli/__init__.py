@@ -27,6 +27,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "Check the installation and say what to do."),
     "demo": ("demo", "Demo data."),
     "person": ("people", "People, administrators and sign-in links."),
+    "identity": ("identities", "Sites that sign people in (OpenID Connect)."),
     "domain": ("domains", "Mail domains and their service."),
     "list": ("lists", "Lists and their settings."),
     "policy": ("policies", "Settings above the lists: of the site, organisations and domains."),

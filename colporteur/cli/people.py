@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.utils.timezone import make_aware
 
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.addresses import normal
-from colporteur.flow import people, privacy
+from colporteur.flow import credentials, merging, people, privacy
 from colporteur.store.people import Person
 from colporteur.store.privacy import admit, oppose
 
@@ -131,6 +132,57 @@ def opposition(emails: tuple[str, ...], end: bool, as_json: bool) -> None:
         print_one({"addresses": checked, "opposed": not end}, True)
     else:
         tell(f"{len(checked)} may be added again" if end else f"{len(checked)} can be added by nobody but themselves")
+
+
+@person.command("merge")
+@click.argument("email")
+@click.argument("other")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@json_option
+@plainly
+def merge(email: str, other: str, yes: bool, as_json: bool) -> None:
+    """Make two accounts one: everything of whoever has the address OTHER goes to the account of EMAIL.
+
+    Addresses, memberships, roles, offices, passkeys and connections move; on a list both are on, the membership of OTHER
+    ends. It cannot be undone.
+    """
+    kept, gone = _find(email), _find(other)
+    move = merging.foresee(kept, gone)
+    if not yes and kept != gone:
+        click.confirm(f"Merge {', '.join(move.addresses)} ({len(move.lists)} memberships, {move.roles} roles) into {kept.primary_email}?", abort=True)
+    merging.merge(kept, gone, now(), by=BY)
+    if as_json:
+        print_one(_row(_find(email)) | {"moved": dataclasses.asdict(move)}, True)
+    else:
+        tell(f"merged {', '.join(move.addresses)} into {kept.primary_email}")
+
+
+@person.command("reset-two-steps")
+@click.argument("email")
+@json_option
+@plainly
+def reset_two_steps(email: str, as_json: bool) -> None:
+    """Take app, passkeys and recovery codes of a person away, for who lost them; every device must sign in again."""
+    found = _find(email)
+    credentials.reset(found, now(), by=BY)
+    if as_json:
+        print_one(_row(found), True)
+    else:
+        tell(f"{found.primary_email} signs in by mail or password alone")
+
+
+@person.command("sign-out")
+@click.argument("email")
+@json_option
+@plainly
+def sign_out(email: str, as_json: bool) -> None:
+    """Sign a person out on every device; mailed links that were not used yet are worth nothing."""
+    found = _find(email)
+    credentials.end_sessions(found, now(), by=BY)
+    if as_json:
+        print_one(_row(found), True)
+    else:
+        tell(f"{found.primary_email} must sign in again everywhere")
 
 
 def _find(email: str) -> Person:

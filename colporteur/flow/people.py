@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from colporteur.domain.addresses import normal
 from colporteur.domain.entries import display_name
-from colporteur.flow import attempts, letters
+from colporteur.flow import attempts, letters, standing
 from colporteur.store.people import Address, Person, SignInLink
 
 log = logging.getLogger("colporteur.people")
@@ -98,7 +98,7 @@ def address_asked(person: Person, token: str, now: datetime) -> Address | None:
         asker, number, until = _ADDRESSES.unsign_object(token)
     except (BadSignature, ValueError):
         return None
-    return Address.objects.filter(pk=number).first() if asker == person.pk and now.timestamp() < until else None
+    return Address.objects.select_related("person").filter(pk=number).first() if asker == person.pk and now.timestamp() < until else None
 
 
 @transaction.atomic
@@ -193,6 +193,7 @@ def redeem(token: str, now: datetime) -> Person | None:
         return None
     if link.address_id:
         Address.objects.filter(pk=link.address_id, person=link.person, verified_at__isnull=True).update(verified_at=now)
+        standing.heard_from([link.address_id], now, by="sign-in link")
     log.info("signed-in person=%s", link.person.pk)
     return link.person
 

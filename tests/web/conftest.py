@@ -83,3 +83,20 @@ def signed_in(person: Person | None, language: str = "en") -> Client:
     if person is not None:
         client.force_login(person, backend="colporteur.web.signin.backend.AddressBackend")
     return client
+
+
+@pytest.fixture
+def village(db: None) -> World:
+    """The same people on one list each, without the demo's messages: for what concerns their accounts only."""
+    now = timezone.now()
+    for name, organisation in (("saule.example", "Saule"), ("ailleurs.example", "Ailleurs")):
+        organisations.add_domain(name, organisations.organisation_called(organisation), now, by="test")
+    found = {name: people.add(f"{email}.example", full, name == "admin", now=now) for name, email, full in (
+        ("admin", "helene@saule", "Hélène Marchand"), ("organiser", "yann@saule", "Yann Bescond"), ("owner", "paul@saule", "Paul Kerneis"),
+        ("moderator", "odile@courriel", "Odile Perrin"), ("member", "anna.rivoire@courriel", "Anna Rivoire"), ("stranger", "zoe@ailleurs", "Zoé"))}  # fmt: skip
+    list_ = lists.create("amapiens@saule.example", "discussion", "paul@saule.example", now, by="test")
+    other = lists.create("choeur@ailleurs.example", "discussion", "zoe@ailleurs.example", now, by="test")
+    roles.give(list_, "odile@courriel.example", RoleKind.MODERATOR, now, by="test")
+    memberships.add(list_, [("anna.rivoire@courriel.example", "Anna Rivoire")], now, by="test")
+    Administrator.objects.create(organisation=list_.organisation, person=found["organiser"], since=now)
+    return World(list=list_, other=other, **found)

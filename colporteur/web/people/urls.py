@@ -10,4 +10,5 @@ urlpatterns = [
     path("people/", views.index, name="people"),
     path("people/add", views.add, name="person-add"),
     path("people/<int:number>/", views.one, name="person"),
+    path("people/<int:number>/merge", views.merge, name="person-merge"),
 ]

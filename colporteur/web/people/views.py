@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from colporteur.domain.addresses import is_address
-from colporteur.flow import people
+from colporteur.domain.words import Invalid, gettext_noop
+from colporteur.flow import credentials, merging, people
 from colporteur.store.lists import Role
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Person
 from colporteur.web.frame import page_by, whole
 from colporteur.web.guard import admin_only, person_of
+from colporteur.web.saying import said
 
 
 class Add(forms.Form):
@@ -68,12 +70,39 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
     if request.method == "POST" and request.POST.get("wish") in ("off", "on"):
         _switch(request, person, request.POST["wish"] == "on")
         return redirect("person", person.pk)
+    if request.method == "POST" and request.POST.get("wish") == "reset":
+        credentials.reset(person, timezone.now(), by=person_of(request))
+        messages.success(request, _("%(person)s signs in by mail or password alone again, on every device anew.") % {"person": person})
+        return redirect("person", person.pk)
     context = {
-        "person": person, "link": link, "self": person.pk == person_of(request).pk, "minutes": people.LINK_MINUTES, "addresses": person.addresses.order_by("pk"),
-        "roles": Role.objects.filter(Q(person=person) | Q(address__person=person)).select_related("list").order_by("list__address"),
+        "ways": credentials.ways_of(person), "person": person, "link": link, "self": person.pk == person_of(request).pk, "minutes": people.LINK_MINUTES, "addresses": person.addresses.order_by("pk"),
+        "roles": Role.objects.filter(Q(person=person) | Q(address__in=list(person.addresses.values_list("pk", flat=True)))).select_related("list").order_by("list__address"),
         "memberships": Membership.objects.filter(address__person=person, until__isnull=True).select_related("list", "address").order_by("list__address")[:100],
     }  # fmt: skip
     return render(request, "people/one.html", context)
+
+
+@admin_only
+def merge(request: HttpRequest, number: int) -> HttpResponse:
+    """Another account of the same person comes into this one, at the word of an administrator: named, looked at, merged."""
+    person = get_object_or_404(Person, pk=number)
+    email = (request.POST.get("email") or request.GET.get("email") or "").strip()[:320]
+    gone, fault = None, ""
+    try:
+        gone = people.find(email) if email else None
+        if email and gone is None:
+            raise Invalid(gettext_noop("nobody here has the address %(email)s"), email=email)
+        if gone and gone.pk == person_of(request).pk and gone.pk != person.pk:
+            raise Invalid(gettext_noop("your own account stays: merge the other one into it"))
+        if gone and request.method == "POST":
+            merging.merge(person, gone, timezone.now(), by=person_of(request))
+            messages.success(request, _("Both accounts are one now."))
+            return redirect("person", person.pk)
+        if gone and gone.pk == person.pk:
+            raise Invalid(gettext_noop("these are one account already"))
+    except ValueError as error:
+        gone, fault = None, said(error)
+    return render(request, "people/merge.html", {"person": person, "gone": gone, "email": email, "fault": fault, "move": merging.foresee(person, gone) if gone else None})
 
 
 def _switch(request: HttpRequest, person: Person, active: bool) -> None:

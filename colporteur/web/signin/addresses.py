@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from colporteur.flow import people
+from colporteur.flow import merging, people
+from colporteur.store.people import Address
 from colporteur.web.guard import person_of
 from colporteur.web.saying import said
 from colporteur.web.signin.forms import Further
@@ -48,6 +49,9 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     address = people.address_asked(person, token, now)
     if address is None:
         return render(request, "signin/address.html", status=404)
+    other = address.person if address.person_id not in (None, person.pk) else None
+    if request.method == "POST" and other is not None:
+        return _ask_merger(request, address)
     if request.method == "POST":
         try:
             people.add_address(person, address.email, now)
@@ -55,4 +59,16 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         except ValueError as error:
             messages.error(request, said(error))
         return redirect("account")
-    return render(request, "signin/address.html", {"email": address.email})
+    return render(request, "signin/address.html", {"email": address.email, "other": other})
+
+
+def _ask_merger(request: HttpRequest, address: Address) -> HttpResponse:
+    """The address has an account of its own: a second letter goes to this one."""
+    try:
+        if merging.ask(person_of(request), address, timezone.now()):
+            messages.success(request, _("A second letter is on its way to %(email)s. Its link makes both accounts one.") % {"email": person_of(request).primary_email})
+        else:
+            messages.warning(request, _("Enough letters went out for now. Look in your mailbox, or try again later."))
+    except ValueError as error:
+        messages.error(request, said(error))
+    return redirect("account")
