@@ -6,9 +6,9 @@ our reputation, our rules, our content or our signatures, and everything tempora
 
 from __future__ import annotations
 
-from colporteur.domain.bounces.deciding import Decision, classify, decide
+from colporteur.domain.bounces.deciding import Decision, classify, decide, numbers
 from colporteur.domain.bounces.kinds import Event, Fault, Kind, Origin, Reason, Severity, Verdict
 from colporteur.domain.bounces.reasons import REASONS, verdict_of
 from colporteur.domain.bounces.table import TABLE, Row
 
-__all__ = ["REASONS", "TABLE", "Decision", "Event", "Fault", "Kind", "Origin", "Reason", "Row", "Severity", "Verdict", "classify", "decide", "verdict_of"]
+__all__ = ["REASONS", "TABLE", "Decision", "Event", "Fault", "Kind", "Origin", "Reason", "Row", "Severity", "Verdict", "classify", "decide", "numbers", "verdict_of"]

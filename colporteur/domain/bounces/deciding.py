@@ -17,7 +17,7 @@ LONGEST = 2000
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 _CODE = re.compile(r"(?<![\d.])([245]\d\d)(?=[ -]|$)")
 # Names of machines and addresses say nothing: "spamfilter.example.org said: user unknown".
-_NAMES = re.compile(r"(?i)\bhost \S+ ?(?:\[[^\]\s]*\])?|<?[^\s<>()\"]+@[^\s<>()\",;]+>?|\b[\w.-]+\[[0-9a-f.:]+\](?::\d+)?|\b(?:dns|smtp|rfc822|x-\w+) ?;")
+_NAMES = re.compile(r"(?i)\bhost [\w-]+(?:\.[\w-]+)+ ?(?:\[[^\]\s]*\])?|<?[^\s<>()\"]+@[^\s<>()\",;]+>?|\b[\w.-]+\[[0-9a-f.:]+\](?::\d+)?|\b(?:dns|smtp|rfc822|x-\w+) ?;")
 
 
 class Decision(NamedTuple):
@@ -41,7 +41,7 @@ def decide(status: str, code: int, text: str) -> Decision:
     """``classify``, with the row that decided."""
     said = " ".join(text[:LONGEST].split())
     status, code = numbers(status, code, said)
-    said = _NAMES.sub(" ", said)
+    said = " ".join(_NAMES.sub(" ", said).split())
     row = next((row for row in TABLE if _fits(row, status, code, said)), None)
     temporary = status.startswith("4") or (not status and code // 100 == 4)
     if row is None:

@@ -77,8 +77,7 @@ class Event:
 
     ``status``: enhanced status (RFC 3463), "" for none. ``code``: SMTP reply code, 0 for none. ``text``: what the other side
     said, one line of at most 500 characters. ``evidence``: number of the arrival that holds the raw report. ``key`` is the same
-    whenever the same thing is told again, so that it counts once. ``proven``: a signature of ours, our own dialogue or a
-    provider's secret says whose it is; anything else anybody can write, so it is shown and never counts.
+    whenever the same thing is told again, so that it counts once.
     """
 
     at: datetime
@@ -92,9 +91,3 @@ class Event:
     origin: Origin
     evidence: int | None
     key: str
-    proven: bool = True
-
-    @property
-    def counts(self) -> bool:
-        """Whether it may count against the address."""
-        return self.proven and self.verdict.kind.counts

@@ -47,7 +47,7 @@ PROVIDERS: tuple[Row, ...] = (
     Row("rate", "", "", r"unusual rate of|daily (?:user )?sending (?:quota|limit)|UnsolicitedRateLimitError", "Gmail"),
     Row("later", "", "", r"receiving mail (?:at a rate|too quickly)|ReceivingRate", "Gmail"),
     Row("virus", "", "", r"presents a potential security issue|BlockedMessage|blocked because its content", "Gmail"),
-    Row("full", "", "", r"OverQuota(?:Perm|Temp)|out of storage space", "Gmail"),
+    Row("full", "", "", r"OverQuota(?:Perm|Temp)|out of storage space|(?:their|recipient) inbox (?:is )?full", "Gmail"),
     Row("disabled", "", "", r"DisabledUser|account that you tried to reach is (?:disabled|inactive)", "Gmail"),
     Row("no_mailbox", "", "", r"NoSuchUser|account that you tried to reach does not exist", "Gmail"),
     # Yahoo, AOL
@@ -94,9 +94,11 @@ WORDS: tuple[Row, ...] = (
     Row("reputation", "", "", r"\b(?:dnsbl|dnswl|rbl|drbl|mapsrbl|surbl|zen|njabl|ordb|dul)\b"),
     Row("reputation", "", "", r"(?:block|black|deny|drop|reject)[ -]?list|black ?hole|\breputation\b|\bbanned\b|dynamic(?:ally assigned)? (?:ip|address)"),
     Row("reputation", "", "", r"dial-?up|open (?:relay|proxy)"),
-    Row("reputation", "", "", r"\b(?:ip|ip address|client|host|server|network|range|sender's? (?:ip|server))\b.{0,60}\b(?:blocked|blacklisted|listed|refused|rejected|denied|not allowed)\b"),
+    Row("reputation", "", "", r"\b(?:ip|ip address|client(?: host)?|sending (?:host|server|mta)|your (?:\w+ )?(?:host|server|ip|network|system|mta)|sender's (?:ip|server))\b.{0,40}\b"
+        r"(?:blocked|blacklisted|listed|refused|rejected|denied|not allowed)\b"),
     Row("reputation", "", "", r"unsolicited (?:bulk )?(?:e-?mail|message)s? .{0,40}(?:from|originat)|(?:poor|bad|low) .{0,20}(?:reputation|score)"),
     Row("reputation", "", "", r"blocked .{0,30}(?:your ip|\bip\b)|user complaints"),
+    Row("full", "", "", r"(?:disk|mail ?box|storage|inbox|user's)(?: \w+)? quota|(?:mail ?box|inbox|mailfolder) (?:is )?full|over ?quota|(?<!sending )(?<!daily )(?<!hourly )quota exceeded"),
     Row("rate", "", "", r"too many (?:connections|messages|mails|e-?mails|recipients|sessions|concurrent|requests|errors|invalid)|rate[- ]limit|throttl"),
     Row("rate", "", "", r"too (?:fast|quickly|much mail)"),
     Row("rate", "", "", r"(?:exceeded|reached|over) .{0,40}(?:rate|(?:sending|message|hourly|daily|connection|send) (?:rate|limit|quota))"),
@@ -111,10 +113,11 @@ WORDS: tuple[Row, ...] = (
     Row("content", "", "", r"correo no deseado|unerw[üu]nscht|posta indesiderata"),
     Row("content", "", "", r"(?:content|body|subject|headers?|url|link|message) .{0,50}(?:reject|block|refus|not (?:accept|allow|permit)|prohibit|filter|disallow|denied|violat)"),
     Row("content", "", "", r"content (?:filter|restrict|policy)|pattern match|(?:message|mail) (?:was )?(?:filtered|quarantined)"),
-    Row("size", "", "", r"(?:message|mail|size|file|body|data|attachments?)\b.{0,40}(?:too (?:large|big|long)|exceeds?\b.{0,40}(?:size|max|limit|fixed|administrat))"),
+    Row("size", "", "", r"(?:message|mail|size|file|body|data|attachments?)\b.{0,40}(?:too (?:large|big)|exceeds?\b.{0,40}(?:size|max|limit|fixed|administrat))"),
     Row("size", "", "", r"(?:maximum|max) (?:message|mail|allowed) size|message (?:length|size) (?:limit|exceed)|message header size"),
     Row("size", "", "", r"exceeds? (?:the )?(?:maximum|size|fixed)|larger than .{0,40}(?:limit|allowed|maximum|current)|trop (?:gros|volumineu|grand)"),
     Row("size", "", "", r"zu gro(?:ß|ss)|demasiado grande|troppo grande|te groot"),
+    Row("their_trouble", "", "", r"(?:mail|message)? ?(?:forwarding )?loop(?:ing|s)?\b|routing loop|loops? back|too many hops|hop ?count|possible loop|lowest numbered mx"),
     # The mailbox: full (before the sender's "quota" above could be meant)
     Row("full", "", "", rf"{_MAILBOX}\b.{{0,60}}\b(?:full|exceed\w*|over ?-?quota|quota|exhausted|(?:is|has) reached|out of (?:disk )?space|insufficient|too much mail|over (?:the |its |his |their )?(?:size|limit|allocat|storage))"),
     Row("full", "", "", r"over[- ]?(?:the )?(?:disk[- ]?)?quota|quota.{0,30}(?:exceed|full|violat|reached|exhaust|over|limit)|exceed\w*.{0,40}quota"),
@@ -150,7 +153,8 @@ WORDS: tuple[Row, ...] = (
     Row("not_here", "", "", r"not (?:a )?local (?:domain|host)|we do not relay|no relaying"),
     Row("unreachable", "", "", r"(?:not found|error|failure|unknown)\b.{0,90}\btry again"),
     Row("no_domain", "", "", r"null ?mx|does not accept mail|do(?:es)? ?n[o']t (?:accept|receive) (?:e-?)?mail|nxdomain"),
-    Row("no_domain", "", "", r"(?:host|domain|system|server|destination)(?: or domain)?(?: name)?\b.{0,50}(?:not (?:be )?(?:found|known|resolved|exist|valid)|unknown|does ?n[o']t (?:exist|resolve)|invalid|non-?exist\w*|is not a valid)\b(?!.{0,30}try again)"),
+    Row("no_domain", "", "", r"\b(?:host|domain|destination)(?: or domain)?(?: name)?(?: [^\s:;]+)?(?: (?:is|was|does|do|could|can|has))? "
+        r"(?:not (?:be )?(?:found|known|resolved|exist|valid)|n[o']t (?:exist|resolve)|unknown(?! (?:user|recipient|address|local))|invalid|non-?existent|does ?n[o']t (?:exist|resolve))"),
     Row("no_domain", "", "", r"unknown (?:host|domain|destination host)|no such (?:host|domain)|bad (?:host|domain|destination system)"),
     Row("no_domain", "", "", r"unroute?able (?:mail )?domain|name (?:or )?service (?:not known|error)(?!.{0,90}try again)"),
     Row("no_domain", "", "", r"no (?:valid )?(?:mx|mail exchanger|a) (?:record|host|for)|all relevant mx records point to non-existent"),
@@ -179,7 +183,6 @@ WORDS: tuple[Row, ...] = (
     Row("no_mailbox", "", "", r"onbekende? (?:gebruiker|ontvanger|adres)"),
     Row("no_mailbox", "", "", r"(?:utilizador|usu[áa]rio|destinat[áa]rio|endere[çc]o|caixa|conta).{0,80}(?:desconhecid|n[ãa]o (?:existe|encontrad|foi encontrad|v[áa]lid)|inv[áa]lid|inexistent)"),
     # On the way
-    Row("their_trouble", "", "", r"mail ?(?:forwarding )?loop|routing loop|loops? back|too many hops|hop ?count|possible loop|lowest numbered mx"),
     Row("their_trouble", "", "", r"mx list .{0,40}point"),
     Row("unreachable", "", "", r"(?:connection|connect|session|operation|read|network|conversation|handshake|smtp|server|socket).{0,40}(?:timed[ -]?out|time-?out|refused|reset|failed|lost|dropped|closed|died|broken|aborted|unreachable)"),
     Row("unreachable", "", "", r"could ?n[o']t (?:connect|be contacted|establish|be reached)"),
@@ -189,7 +192,7 @@ WORDS: tuple[Row, ...] = (
     Row("unreachable", "", "", r"host not found, try again|(?:starttls|tls|ssl)\b.{0,60}(?:fail|error|unavailable|required|not available)|hostname lookup"),
     Row("unreachable", "", "", r"server unavailable"),
     Row("expired", "", "", r"(?:retry|delivery|queue|maximum|max|message)\b.{0,30}(?:time|period|lifetime|attempts).{0,30}(?:exceeded|expired|reached|elapsed)"),
-    Row("expired", "", "", r"expired|in (?:the )?queue (?:too|for more)|too long|too old|giv(?:en|ing|e) up after|after \d+ (?:days?|hours?|attempts?)"),
+    Row("expired", "", "", r"expired|in (?:the )?queue (?:too|for more)|too long|too old|giv(?:en|ing|e) up after|(?:after|failed) \d+ (?:days?|hours?|attempts?)|maximum (?:delivery )?attempts"),
     Row("expired", "", "", r"could not be delivered for|undeliverable for|retry timeout|message timed"),
     Row("their_trouble", "", "", r"(?:internal|system|server|local|temporary|configuration|software|i/o|disk|database|ldap|lookup) (?:server |configuration |system |delivery )?(?:error|problem|failure|fault)"),
     Row("their_trouble", "", "", r"misconfigur|out of (?:memory|disk)|(?:insufficient|not enough) (?:system )?(?:storage|resources|disk|memory|space)"),
@@ -198,14 +201,14 @@ WORDS: tuple[Row, ...] = (
     Row("their_trouble", "", "", r"service (?:is )?(?:currently |temporarily )?(?:unavailable|not available)|bad (?:file|config)|processing error"),
     Row("their_trouble", "", "", r"resources temporarily"),
     # A rule of somebody's
-    Row("policy", "", "", r"\bpolic(?:y|ies)\b|administrat\w* prohib|prohibited|access (?:is )?denied"),
+    Row("policy", "", "", r"not accepting (?:e-?)?mail from|\bpolic(?:y|ies)\b|administrat\w* prohib|prohibited|access (?:is )?denied"),
     Row("policy", "", "", r"not (?:authori[sz]ed|allowed|permitted|accepted|wanted)|unauthori[sz]ed|permission|restricted|members? only"),
     Row("policy", "", "", r"closed (?:list|group)"),
     Row("policy", "", "", r"(?:your|this|the) (?:mail|message|e-?mail|sender|domain|address) .{0,40}(?:refused|rejected|blocked|denied|declined)"),
     Row("policy", "", "", r"(?:refused|rejected|blocked|denied) (?:by|for|due|because|at|your|from|mail)|transport rules?|\brules?\b|security|blocked"),
     Row("policy", "", "", r"content rejected|authentication (?:is )?required|message (?:refused|rejected|declined|denied)|mail refused|rejet[ée]"),
     Row("policy", "", "", r"refus[ée]e?\b|abgelehnt|verweigert|rechazad|rifiutat|geweigerd|rejeitad|challenge|verify your"),
-    Row("format", "", "", r"(?:8-?bit|smtputf8|mime|utf-?8|encoding|line (?:too long|length)|bare (?:lf|cr)|null (?:byte|character)|syntax error|malformed|missing (?:date|from|message-?id|header)|(?:bad|invalid|duplicate|multiple) (?:header|date|message-id|from)|rfc ?(?:2?822|5322|5321)|conversion)"),
+    Row("format", "", "", r"(?:8-?bit|smtputf8|mime|utf-?8|encoding|line (?:too long|length)|bare (?:lf|cr)|null (?:byte|character)|syntax error|malformed|(?:missing|no) (?:date|from|resent-from|message-?id|header)|(?:bad|invalid|duplicate|multiple) (?:header|date|message-id|from)|rfc ?(?:2?822|5322|5321)|conversion)"),
 )
 
 NUMBERS: tuple[Row, ...] = (
