@@ -12,10 +12,11 @@ from colporteur.store.lists import List
 
 
 class Mailbox(models.Model):
-    """An account we collect from, for one list."""
+    """An account we collect from, for one list: what the list gets, or only what comes back of its copies."""
 
     list = models.OneToOneField(List, models.CASCADE, related_name="mailbox")
     kind = models.TextField()  # imap or pop3
+    only_reports = models.BooleanField(default=False)  # the list's copies name it as envelope sender; the list itself is run elsewhere
     host = models.TextField()
     port = models.IntegerField()
     user = models.TextField()

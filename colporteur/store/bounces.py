@@ -1,0 +1,90 @@
+"""Reports nobody could be named for, kept with their raw bytes until somebody looks; and the copies a report may be about."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import connection, models
+
+from colporteur.store.arrivals import Arrival
+from colporteur.store.lists import List
+
+
+class UnmatchedReport(models.Model):
+    """A report that is about none of our copies, or about several, or that anybody could have written. It counts for nothing."""
+
+    arrival = models.ForeignKey(Arrival, models.CASCADE)
+    list = models.ForeignKey(List, models.CASCADE, null=True)  # whose address it came to
+    at = models.DateTimeField()
+    to = models.TextField()  # address it came to
+    why = models.TextField()  # flow.bounces.WHY
+    kind = models.TextField()  # domain.bounces.Kind of what it says
+    reason = models.TextField()  # domain.bounces.REASONS
+    recipients = ArrayField(models.TextField(), default=builtins.list)  # whom it names, a few
+    text = models.TextField(default="", blank=True)
+
+    class Meta:
+        db_table = "unmatched_report"
+        indexes = [models.Index(fields=["list", "-id"], name="unmatched_of_list"), models.Index(fields=["at"], name="unmatched_at")]
+
+
+class Fitting(NamedTuple):
+    """A copy a report may be about. ``signed``: its envelope sender names it, so that a true report comes back there."""
+
+    mailing: int
+    address: int
+    email: str
+    list: int | None
+    organisation: int | None
+    post: int | None
+    signed: bool
+
+
+_OF_NUMBERS = """
+-- Copies by their numbers, of mailings that are not too old.
+SELECT c.mailing_id, c.address_id, a.email, m.list_id, l.organisation_id, m.post_id, position('{token}' in m.envelope_sender) > 0
+  FROM unnest(%(mailings)s::bigint[], %(addresses)s::bigint[]) AS w (mailing, address)
+  JOIN mailing m ON m.id = w.mailing AND m.created > %(since)s
+  JOIN copy c ON c.mailing_id = w.mailing AND c.address_id = w.address
+  JOIN address a ON a.id = c.address_id
+  LEFT JOIN list l ON l.id = m.list_id
+"""
+_OF_ADDRESSES = """
+-- Copies that were handed on to these addresses lately, of one list or of all; at most a few hundred mailings of each are looked at.
+SELECT c.mailing_id, c.address_id, a.email, m.list_id, l.organisation_id, m.post_id, position('{token}' in m.envelope_sender) > 0, coalesce(p.message_id, '')
+  FROM (SELECT id, email FROM address WHERE email = ANY (%(emails)s::text[])) a
+ CROSS JOIN LATERAL (SELECT id, list_id, post_id, envelope_sender FROM mailing WHERE created > %(since)s AND kind = 'post'
+                        AND (%(list)s::bigint IS NULL OR list_id = %(list)s) ORDER BY id DESC LIMIT 500) m
+  JOIN copy c ON c.mailing_id = m.id AND c.address_id = a.id AND c.state IN (2, 3)
+  LEFT JOIN list l ON l.id = m.list_id
+  LEFT JOIN post p ON p.id = m.post_id
+"""
+
+
+def of_numbers(pairs: Collection[tuple[int, int]], since: datetime) -> dict[tuple[int, int], Fitting]:
+    """The copies with these (mailing, address) numbers whose mailing was made since then."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_NUMBERS, {"mailings": [pair[0] for pair in pairs], "addresses": [pair[1] for pair in pairs], "since": since})
+        return {(row[0], row[1]): Fitting(*row) for row in cursor.fetchall()}
+
+
+def of_addresses(emails: Iterable[str], list_: int | None, since: datetime) -> list[tuple[Fitting, str]]:
+    """Copies sent to these addresses since then, each with the Message-ID of its post; of one list, or of all."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_ADDRESSES, {"emails": sorted(set(emails)), "list": list_, "since": since})
+        return [(Fitting(*row[:7]), row[7]) for row in cursor.fetchall()]
+
+
+def told_of(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """How many reports the journal has about each of these copies."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT j.mailing_id, j.address_id, count(*) FROM unnest(%s::bigint[], %s::bigint[]) AS w (mailing, address)"
+            " JOIN journal j ON j.mailing_id = w.mailing AND j.address_id = w.address AND j.event = 'copy.report' GROUP BY 1, 2",
+            [[pair[0] for pair in pairs], [pair[1] for pair in pairs]],
+        )
+        return {(row[0], row[1]): row[2] for row in cursor.fetchall()}
