@@ -74,6 +74,13 @@ def groups_of(domains: Iterable[str], now: datetime) -> dict[str, int]:
     return {domain: group_of(domain, known[domain].exchangers if domain in known else (), members) or 0 for domain in wanted}
 
 
+def known_groups(domains: Iterable[str]) -> dict[str, int]:
+    """The group of those of the domains that are in one, as far as known now: to reckon with, nothing is written."""
+    wanted, members = set(domains), _members()
+    known = dict(MailDomain.objects.filter(domain__in=wanted).values_list("domain", "exchangers"))
+    return {domain: group for domain in wanted if (group := group_of(domain, known.get(domain, ()), members))}
+
+
 def _members() -> list[Members]:
     return [row.members for row in DestinationGroup.objects.filter(enabled=True).order_by("pk")]
 

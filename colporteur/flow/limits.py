@@ -3,29 +3,34 @@ end of a mailing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import BigIntegerField
+from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from colporteur.domain.mailings import Pace, Priority
-from colporteur.domain.pacing import Bucket, Rate, cadence_of, seconds_for
+from colporteur.domain.pacing import Bucket, Cadence, Rate, cadence_of, seconds_for
 from colporteur.domain.providers import HOSTS, Host, host_called, host_of
 from colporteur.domain.transports import account_of
-from colporteur.flow import routes
+from colporteur.flow import destinations, routes
 from colporteur.flow.organisations import actor
-from colporteur.store import buckets, journal
+from colporteur.store import buckets, journal, nesting
 from colporteur.store.buckets import ACCOUNT, GROUP, LIST, ORGANISATION, TRANSPORT, BucketRow
-from colporteur.store.destinations import DestinationGroup
+from colporteur.store.destinations import DestinationGroup, hosts_of_members
 from colporteur.store.jobs import Wake, wake
-from colporteur.store.lists import List
+from colporteur.store.lists import List, ListState
 from colporteur.store.organisations import Organisation
 from colporteur.store.people import Person
 from colporteur.store.policies import policy
 from colporteur.store.sealed import SealBroken, unseal
 from colporteur.store.transports import Transport
+
+_MOST_SHOWN = 50
 
 
 class Thing(NamedTuple):
@@ -152,11 +157,45 @@ def by_destination(transport: Transport, wanted: bool | None, now: datetime, by:
 # --- how long it takes ------------------------------------------------------------------------------------------
 
 
-def seconds_of(transports: Sequence[Transport], list_: List | None, copies: int, priority: int = Priority.POST, ahead: int = 0, pace: str = Pace.USUAL) -> float:
+def seconds_of(transports: Sequence[Transport], list_: List | None, copies: int, priority: int = Priority.POST, ahead: int = 0, pace: str = Pace.USUAL,
+               hosts: Callable[[], Mapping[str, int]] | None = None, now: datetime | None = None) -> float:  # fmt: skip
     """Seconds until so many copies of a list have left, at least, if these transports share them; 0: nothing limits them.
 
-    ``ahead``: copies of others that leave by these transports before. Limits of destinations are not reckoned with.
+    ``ahead``: copies of others that leave by these transports before. ``hosts``: how many of a sample of them go to which
+    domain, asked for where groups of destinations have limits of their own.
     """
+    to_groups = _to_groups(transports, copies, hosts, cadence_of(priority, pace), now) if hosts and copies else 0.0
+    return max(to_groups, _by_ways(transports, list_, copies, priority, ahead, pace))
+
+
+def _to_groups(transports: Sequence[Transport], copies: int, hosts: Callable[[], Mapping[str, int]], cadence: Cadence, now: datetime | None) -> float:
+    """Until the slowest group of destinations has its part: its limits, slowed down as it is, after its rest."""
+    grouped = [transport for transport in transports if _is_grouped(transport)]
+    if not grouped:
+        return 0.0
+    sample = hosts()
+    groups = destinations.known_groups(sample)
+    parts: Counter[int] = Counter()
+    for host, number in sample.items():
+        parts[groups.get(host, 0)] += number
+    rows = DestinationGroup.objects.filter(pk__in=list(parts), enabled=True)
+    whole, longest = parts.total() * len(transports), 0.0
+    for row in rows:
+        part = -(-copies * parts[row.pk] * len(grouped) // whole)
+        rest = max(0.0, (row.rests_until - now).total_seconds()) if row.rests_until and now else 0.0
+        longest = max(longest, rest + seconds_for(part, _buckets([of_group(row)]), cadence) * 100 / max(row.percent, 1))
+    return longest
+
+
+def _is_grouped(transport: Transport) -> bool:
+    """Whether groups of destinations have their limits with this transport (``flow.copies``: the same)."""
+    if transport.by_destination is not None:
+        return transport.by_destination
+    account = of_account(transport)
+    return buckets.limited(transport.pk, account.key if account else "")
+
+
+def _by_ways(transports: Sequence[Transport], list_: List | None, copies: int, priority: int, ahead: int, pace: str) -> float:
     own = [of_list(list_), Thing(ORGANISATION, str(list_.organisation_id), "")] if list_ else []
     cadence = cadence_of(priority, pace)
     longest = seconds_for(copies, _buckets(own), cadence)
@@ -170,12 +209,40 @@ def seconds_of(transports: Sequence[Transport], list_: List | None, copies: int,
     return max(longest, 1 / sum(rates))
 
 
-def before_sending(list_: List, copies: int) -> float:
+def before_sending(list_: List, copies: int, now: datetime | None = None) -> float:
     """Seconds a message to so many members of a list would take at least, by the transports it would leave by; 0: at once."""
+    return seconds_of(_ways(list_), list_, copies, pace=policy(list_).pace, hosts=lambda: hosts_of_members([list_.pk, *nesting.inside(list_.pk).paths]), now=now)
+
+
+def _ways(list_: List) -> list[Transport]:
+    """Transports a message of the list would leave by now."""
     route = routes.route_of(list_)
-    pace = policy(list_).pace
-    turns = set(route.turns(route.first, pace))
-    return seconds_of([transport for transport in route.transports.values() if transport.pk in turns], list_, copies, pace=pace)
+    turns = set(route.turns(route.first, policy(list_).pace))
+    return [transport for transport in route.transports.values() if transport.pk in turns]
+
+
+def lists_with_limits(organisation: Organisation) -> list[tuple[List, list[Limit]]]:
+    """Lists of an organisation that have limits of their own, by address."""
+    keys = BucketRow.objects.filter(kind=LIST).annotate(of=Cast("key", BigIntegerField())).values("of")
+    lists = list(List.objects.filter(organisation=organisation, pk__in=keys).exclude(state=ListState.DELETED).order_by("address")[:_MOST_SHOWN])
+    return list(zip(lists, shown([of_list(list_) for list_ in lists]), strict=True)) if lists else []
+
+
+class Held(NamedTuple):
+    """A limit a list's copies are under, with whose it is; ``narrowest``: it lets the least through over time."""
+
+    thing: Thing
+    limit: Limit
+    narrowest: bool
+
+
+def above(list_: List) -> list[Held]:
+    """Every limit the copies of a list are under, its own first: list, organisation, transports and their accounts."""
+    ways = _ways(list_)
+    things = [of_list(list_), of_organisation(list_.organisation), *(thing for way in ways for thing in (of_transport(way), of_account(way)) if thing)]
+    found = [(thing, limit) for thing, limits in zip(things, shown(things), strict=True) for limit in limits]
+    least = min((limit.rate.number / limit.rate.seconds for _thing, limit in found), default=0.0)
+    return [Held(thing, limit, limit.rate.number / limit.rate.seconds == least) for thing, limit in found]
 
 
 def _buckets(things: Sequence[Thing]) -> list[Bucket]:

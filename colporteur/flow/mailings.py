@@ -21,6 +21,7 @@ from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
 from colporteur.store import copies, journal
 from colporteur.store.arrivals import keep
+from colporteur.store.destinations import hosts_of_copies
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.lists import List
 from colporteur.store.mailings import Copy, Mailing, Slice
@@ -215,7 +216,7 @@ def totals(mailing_id: int, now: datetime | None = None) -> Totals:
     mailing = Mailing.objects.select_related("list").get(pk=mailing_id)
     if mailing.state not in (MailingState.PLANNED, MailingState.RUNNING):
         return answer
-    seconds = limits.seconds_of(_ways(mailing), mailing.list, answer.queued, mailing.priority, _ahead(mailing, answer.queued), mailing.pace)
+    seconds = limits.seconds_of(_ways(mailing), mailing.list, answer.queued, mailing.priority, _ahead(mailing, answer.queued), mailing.pace, hosts=lambda: hosts_of_copies(mailing.pk), now=now)
     return answer._replace(eta=now + timedelta(seconds=seconds)) if seconds >= 1 else answer
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from colporteur.domain.destinations import Act, Members, Pattern
+from colporteur.store.copies.running import run
 
 
 class DestinationGroup(models.Model):
@@ -65,3 +67,34 @@ class MailDomain(models.Model):
     class Meta:
         db_table = "mail_domain"
         indexes = [models.Index(fields=["expires"], name="mail_domain_expires")]
+
+
+_OF_MEMBERS = """
+-- Domains of some members of each list: a few in a row, from places spread over all of them.
+WITH ends AS (
+  SELECT wanted.list_id, (SELECT min(address_id) FROM membership WHERE list_id = wanted.list_id) AS first, (SELECT max(address_id) FROM membership WHERE list_id = wanted.list_id) AS last
+    FROM unnest(%(lists)s::bigint[]) AS wanted (list_id)
+)
+SELECT lower(split_part(found.email, '@', 2)), count(*) FROM (
+  SELECT DISTINCT ends.list_id, m.address_id, m.email FROM ends CROSS JOIN generate_series(0, %(places)s - 1) AS place CROSS JOIN LATERAL (
+    SELECT address_id, email FROM membership
+     WHERE list_id = ends.list_id AND until IS NULL AND address_id >= first + (last - first) * place / %(places)s ORDER BY address_id LIMIT 50) m
+) found GROUP BY 1
+"""
+_OF_COPIES = """
+-- Domains of the open copies of some of a mailing's slices, spread over those that are left.
+WITH open AS (SELECT number, row_number() OVER (ORDER BY number) AS nth, count(*) OVER () AS n FROM slice WHERE mailing_id = %(mailing)s AND NOT done)
+SELECT lower(split_part(a.email, '@', 2)), count(*) FROM open JOIN copy c ON c.mailing_id = %(mailing)s AND c.slice = open.number AND c.state IN (0, 1) JOIN address a ON a.id = c.address_id
+ WHERE open.n <= 10 OR nth %% (open.n / 10) = 0 GROUP BY 1
+"""
+_PLACES = 40
+
+
+def hosts_of_members(lists: Sequence[int]) -> dict[str, int]:
+    """How many of a sample of the members of some lists are at which domain: what it costs does not grow with the lists."""
+    return dict(run(_OF_MEMBERS, {"lists": list(lists), "places": _PLACES}))
+
+
+def hosts_of_copies(mailing: int) -> dict[str, int]:
+    """The same of the copies of a mailing that are still to leave, some 5,000 of them."""
+    return dict(run(_OF_COPIES, {"mailing": mailing}))

@@ -11,7 +11,7 @@ from colporteur.domain.mailings import Priority
 from colporteur.domain.pacing import Rate
 from colporteur.flow import destinations, limits, mailings
 from colporteur.store.buckets import BucketRow
-from colporteur.store.destinations import DestinationGroup
+from colporteur.store.destinations import DestinationGroup, MailDomain
 from colporteur.store.mailings import Mailing, Slice
 from tests.daemons.delivering import a_mailing
 from tests.story.scenes import a_list, a_transport
@@ -63,3 +63,31 @@ def test_limits_that_stay_keep_what_was_used_and_a_slower_group_shows_its_limits
     destinations.refused(group.pk, 421, "4.7.28 unusual rate", now)
     group.refresh_from_db()
     assert group.percent == 50 and [limit.rate for limit in limits.show(limits.of_group(group))] == [Rate(960, 60)]
+
+
+
+def test_the_reckoned_end_counts_the_limits_of_destinations() -> None:
+    transport, now = a_transport("smtp://relay.example"), timezone.now()
+    list_ = a_list(members=[f"p{number}@{'orange.fr' if number % 2 else 'members.example'}" for number in range(200)])
+    destinations.ship()
+    group = DestinationGroup.objects.get(name="orange")
+    limits.change(limits.of_group(group), [Rate(40, 3600)], now, "test")
+    assert limits.before_sending(list_, 200, now) == 0, "a service without limits leaves destinations alone"
+    limits.by_destination(transport, True, now, "test")
+    assert limits.before_sending(list_, 200, now) == pytest.approx(60 * 90, rel=0.05), "100 of the 200 go there, 40 of them at once"
+    mailing = a_mailing(list_)
+    assert mailings.totals(mailing.pk, now).eta == now + timedelta(seconds=5400)
+    DestinationGroup.objects.filter(pk=group.pk).update(percent=50, rests_until=now + timedelta(seconds=600))
+    assert mailings.totals(mailing.pk, now).eta == now + timedelta(seconds=600 + 2 * 5400)
+    assert not MailDomain.objects.exists(), "reckoning writes nothing"
+
+
+def test_every_limit_a_list_is_under_is_known_with_whose_it_is() -> None:
+    transport, now = a_transport("smtp://me:secret@ssl0.ovh.net"), timezone.now()
+    list_ = a_list(members=1)
+    limits.change(limits.of_transport(transport), [Rate(60, 60)], now, "test")
+    limits.use_profile(transport, "ovh", now, "test")
+    limits.change(limits.of_organisation(list_.organisation), [Rate(1000, 86400)], now, "test")
+    limits.change(limits.of_list(list_), [Rate(100, 3600)], now, "test")
+    found = [(held.thing.kind, str(held.limit.rate), held.narrowest) for held in limits.above(list_)]
+    assert found[:2] == [("list", "100/hour", False), ("organisation", "1000/day", True)] and {kind for kind, _, _ in found} >= {"list", "organisation", "account"}

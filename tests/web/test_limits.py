@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from colporteur.domain.pacing import Rate
@@ -14,6 +15,7 @@ from colporteur.store.destinations import DestinationGroup
 from colporteur.store.journal import JournalEntry
 from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
+from tests.daemons.delivering import a_mailing
 from tests.story.scenes import a_transport
 from tests.web.conftest import World, signed_in
 
@@ -78,3 +80,25 @@ def test_whoever_decides_sees_how_long_sending_takes(world: World, held: Post) -
     assert "sent within about" not in client.get(page).content.decode()
     limits.change(limits.of_list(world.list), [Rate(1, 3600)], timezone.now(), "test")
     assert "sent within about" in client.get(page).content.decode()
+
+
+def test_a_lists_page_shows_every_limit_it_is_under_and_only_administrators_change_its_own(world: World, held: Post) -> None:
+    limits.change(limits.of_organisation(world.list.organisation), [Rate(3, 3600)], timezone.now(), "test")
+    page = reverse("list-limits", args=[world.list.pk])
+    seen = signed_in(world.owner).get(page).content.decode()
+    assert "3 an hour" in seen and "the narrowest" in seen and "would have left after about" in seen and "<textarea" not in seen
+    assert signed_in(world.owner).post(page, {"rates": "9/hour"}).status_code == 404
+    assert not limits.show(limits.of_list(world.list))
+    assert "write" in signed_in(world.organiser).post(page, {"rates": "soon"}).content.decode()
+    signed_in(world.organiser).post(page, {"rates": "2/hour"})
+    assert [limit.rate for limit in limits.show(limits.of_list(world.list))] == [Rate(2, 3600)]
+
+
+def test_an_organisations_page_shows_what_is_used_and_leaving_and_only_the_site_changes_it(world: World) -> None:
+    page = reverse("organisation-limits", args=[world.list.organisation_id])
+    mailing = a_mailing(world.list)
+    assert signed_in(world.organiser).post(page, {"rates": "9/hour"}).status_code == 404
+    signed_in(world.admin).post(page, {"rates": "9/hour"})
+    limits.change(limits.of_list(world.list), [Rate(2, 3600)], timezone.now(), "test")
+    seen = signed_in(world.organiser).get(page).content.decode()
+    assert "9 an hour" in seen and "2 an hour" in seen and f"/sending/{mailing.pk}/" in seen

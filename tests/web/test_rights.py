@@ -58,6 +58,7 @@ MAY["members-box"] = (OWNER, ORGANISER, ADMIN)
 MAY["members-seen"] = (MEMBER, MODERATOR, OWNER, ORGANISER, ADMIN)  # where the list shows them
 MAY["members-everywhere"] = (STRANGER, OWNER, ORGANISER, ADMIN)  # an owner of any list: the lists are his or her own
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
+MAY |= {"list-limits": (OWNER, ORGANISER, ADMIN), "organisation-limits": (ORGANISER, ADMIN)}
 PUBLIC |= {"join-link", "commands-link", "join-domain", "join-list", "leave-list"}
 MAY["join-mine"] = SIGNED_IN
 MAY |= dict.fromkeys(("consents", "consents-csv"), (ORGANISER, ADMIN)) | {"oppositions": (ADMIN,)}
@@ -150,6 +151,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     by_noun |= dict.fromkeys(("members-adding", "members-adding-lines"), [world.list.pk, handed.pk])
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
+    by_noun |= {"list-limits": list_, "organisation-limits": [world.list.organisation_id]}
     return by_noun | {"transport-limits": [transport.pk], "destination": [group.pk], "destination-resume": [group.pk]}
 
 

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.pacing import read_rates
 from colporteur.domain.providers import HOSTS
 from colporteur.flow import destinations as groups
 from colporteur.flow import limits
-from colporteur.flow.limits import Limit
+from colporteur.flow.limits import Limit, Thing
+from colporteur.flow.mailings import Totals, totals
+from colporteur.store.buckets import ACCOUNT, LIST, ORGANISATION, TRANSPORT
 from colporteur.store.destinations import DestinationGroup
+from colporteur.store.mailings import Mailing
+from colporteur.store.memberships import audience_count
+from colporteur.store.rights import Right, administers
 from colporteur.store.transports import Transport
-from colporteur.web.guard import admin_only, person_of
+from colporteur.web.frame import list_page
+from colporteur.web.guard import admin_only, list_or_404, organisation_or_404, person_of
 from colporteur.web.saying import said
 
 _RATES = gettext_lazy("One a line, like 200/hour, 2000/day or 30/15 minutes. Empty: no limit.")
+_SHOWN = 10
 _CHOICES = {"": None, "yes": True, "no": False}
 
 
@@ -83,6 +94,64 @@ def _save(request: HttpRequest, found: Transport, form: OfTransport) -> bool:
 
 def _lines(found: Sequence[Limit]) -> str:
     return "\n".join(str(limit.rate) for limit in found)
+
+
+class OfPlace(forms.Form):
+    """Limits of a list, or of all lists of an organisation."""
+
+    rates = forms.CharField(label=gettext_lazy("Recipients"), required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 3}), help_text=_RATES)
+
+
+@login_required
+def of_list(request: HttpRequest, number: int) -> HttpResponse:
+    """Every limit a list is under, what is used of it, when what is under way will have left; administrators change its own."""
+    list_ = list_or_404(request, number, Right.MANAGE)
+    may = administers(person_of(request), list_.organisation_id)
+    form = _changed(request, limits.of_list(list_), may)
+    if form is None:
+        return redirect("list-limits", list_.pk)
+    kinds = {LIST: _("This list"), ORGANISATION: _("All lists of the organisation"), TRANSPORT: _("Sending service"), ACCOUNT: _("Account at the provider")}
+    now = timezone.now()
+    audience = audience_count(list_)
+    context = {"above": [(kinds[held.thing.kind], held) for held in limits.above(list_)], "audience": audience, "takes": limits.before_sending(list_, audience, now), "under_way": _under_way(Mailing.objects.filter(list=list_), now), "form": form if may else None}
+    return list_page(request, list_, "list-transport", "limits/list.html", context)
+
+
+@login_required
+def of_organisation(request: HttpRequest, number: int) -> HttpResponse:
+    """What all lists of an organisation may send together, what of it is used, what is under way; the site's administrators change it."""
+    organisation = organisation_or_404(request, number)
+    thing, may = limits.of_organisation(organisation), person_of(request).is_admin
+    form = _changed(request, thing, may)
+    if form is None:
+        return redirect("organisation-limits", organisation.pk)
+    slower = [(list_, rates) for list_, rates in limits.lists_with_limits(organisation)]
+    context = {"organisation": organisation, "own": limits.show(thing), "slower": slower, "under_way": _under_way(Mailing.objects.filter(list__organisation=organisation), timezone.now()), "form": form if may else None}
+    return render(request, "limits/organisation.html", context)
+
+
+def _changed(request: HttpRequest, thing: Thing, may: bool) -> OfPlace | None:
+    """The form to show; None: the limits were changed. Raises ``Http404`` for somebody who may only look."""
+    form = OfPlace(request.POST or None, initial={"rates": _lines(limits.show(thing))})
+    if request.method != "POST":
+        return form
+    if not may:
+        raise Http404
+    if form.is_valid():
+        try:
+            limits.change(thing, read_rates(form.cleaned_data["rates"]), timezone.now(), person_of(request))
+        except ValueError as error:
+            form.add_error("rates", said(error))
+        else:
+            messages.success(request, _("The limits hold from now on."))
+            return None
+    return form
+
+
+def _under_way(found: QuerySet[Mailing], now: datetime) -> list[tuple[Mailing, Totals]]:
+    """Mailings that are leaving, the newest first, with their expected end."""
+    rows = found.filter(kind__in=(MailingKind.POST, MailingKind.DIGEST), state__in=(MailingState.PLANNED, MailingState.RUNNING)).select_related("list").order_by("-id")[:_SHOWN]
+    return [(mailing, totals(mailing.pk, now)) for mailing in rows]
 
 
 @admin_only

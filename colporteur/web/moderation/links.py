@@ -48,7 +48,7 @@ def one(request: HttpRequest, token: str) -> HttpResponse:
     if link.expired:
         return render(request, "moderation/decided.html", {"post": post, "list": post.list, "title": _("This link no longer works"), "sentence": _("It was good until the message expired.")}, status=410)
     audience = audience_count(post.list)
-    about = {"audience": audience, "takes": limits.before_sending(post.list, audience), "email": link.address.email, "wish": request.GET.get("do", "")}
+    about = {"audience": audience, "takes": limits.before_sending(post.list, audience, timezone.now()), "email": link.address.email, "wish": request.GET.get("do", "")}
     context = reading(post, reverse("moderate", args=[token]) + "/") | about
     return render(request, "moderation/link.html", context)
 

@@ -51,7 +51,7 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
     audience = audience_count(post.list)
     context = reading(post, reverse("post", args=[post.pk])) | {
         "audience": audience,
-        "takes": limits.before_sending(post.list, audience),
+        "takes": limits.before_sending(post.list, audience, timezone.now()),
         "boost": True,
         "position": held.filter(pk__gt=post.pk).count() + 1,
         "total": held.count(),
