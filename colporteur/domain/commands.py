@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from colporteur.domain.addresses import is_address, normal
@@ -64,13 +65,15 @@ _WITH_ADDRESS = frozenset({Verb.ADD, Verb.DEL, Verb.INVITE})
 class Command:
     """One command. ``list``: "" the list the message went to, ``EVERY``, or what was written (a name or an address, lower
     case, not checked). ``email`` in normal form, "" when none is given; ``name``: of the person; ``word``: what ``set``
-    asks for, or the token of ``confirm``."""
+    asks for, or the token of ``confirm``. ``first``, ``last``: days a pause begins and ends with."""
 
     verb: Verb
     list: str = ""
     email: str = ""
     name: str = ""
     word: str = ""
+    first: date | None = None
+    last: date | None = None
 
 
 _WORDS = {
@@ -113,6 +116,9 @@ RECEPTION = {_folded(word): reception for reception, words in _RECEPTION.items()
 
 _REPLY = re.compile(r"(?:\s*(?:re|tr|fw|fwd|aw|sv|rép|rep)\s*:|\s*\[[^\]\s]{1,40}\])+\s*", re.IGNORECASE)
 _TWO_WORDS = re.compile(r"(?i)^(me|se|mes)\s+(?=d[eé]sabonner|listes|abonnements)")
+_DATE = re.compile(r"(?<!\d)(?:(\d{4})-(\d\d?)-(\d\d?)|(\d\d?)[./-](\d\d?)[./-](\d{4}))(?!\d)")
+_BEGINS = frozenset({"from", "since", "du", "des", "depuis", "partir"})
+_BETWEEN = _BEGINS | frozenset({"to", "until", "till", "au", "jusqu'au", "-", "a", "le", "..", "jusque", "the"})
 _ENDS = frozenset({"quit", "end", "stop", "fin", "-", "--", "---"})
 _GREETINGS = frozenset("hello hi hey dear bonjour bonsoir salut madame monsieur mesdames messieurs good cher chere chers cheres".split())
 _WRITTEN = "*_`\"“”«»<>.,;:!()[] \t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
@@ -197,9 +203,26 @@ def _setting(verb: Verb, rest: list[str], own: frozenset[str]) -> Command | None
 
 
 def _pausing(verb: Verb, rest: list[str], own: frozenset[str]) -> Command | None:
-    """``suspend``, ``suspend chess``, ``suspend *``; dates behind it are left to the page of one's own subscriptions."""
+    """``suspend``, ``suspend chess``, ``suspend *``; with days: ``suspend chess 2026-12-01..2026-12-15``, ``from 1/12/2026 to
+    15/12/2026``, ``jusqu'au 15/12/2026``. A single day is the last one, unless "from" stands before it."""
     list_, rest = _list(rest, own)
-    return Command(verb, list_) if not rest and (list_ or own) else None
+    if not (list_ or own):
+        return None
+    text = _folded(" ".join(rest))
+    days = [_day(found) for found in _DATE.finditer(text)]
+    between = _DATE.split(text)[:: _DATE.groups + 1]  # what stands around the days
+    if None in days or len(days) > 2 or any(set(words.replace("..", " ").split()) - _BETWEEN for words in between) or (rest and not days) or (days and verb is Verb.RESUME):
+        return None
+    first, last = days if len(days) == 2 else (days[0], None) if days and set(between[0].split()) & _BEGINS else (None, days[0] if days else None)
+    return Command(verb, list_, first=first, last=last) if not (first and last) or first <= last else None
+
+
+def _day(found: re.Match[str]) -> date | None:
+    year, month, day = found.group(1, 2, 3) if found[1] else found.group(6, 5, 4)
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError:
+        return None
 
 
 def _confirming(verb: Verb, rest: list[str], _own: frozenset[str]) -> Command | None:

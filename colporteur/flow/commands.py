@@ -7,23 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from colporteur.domain.addresses import Service
 from colporteur.domain.commands import CHANGING, EVERY, OWNERS, Command, Reception, Verb
 from colporteur.domain.digests import DeliveryMode
-from colporteur.domain.policy import Joining, Leaving
+from colporteur.domain.policy import Joining, Leaving, MembersShown
 from colporteur.flow import joining, letters, memberships, personal
 from colporteur.flow.joining import Outcome
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.store.lists import List, ListState, RoleKind
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
-from colporteur.store.people import Address
+from colporteur.store.people import Address, zone_of
 from colporteur.store.policies import policy, site_policy
 from colporteur.store.rights import holds
 
@@ -113,7 +115,7 @@ def wanted(asked: Asked) -> str:
     command, name = asked.command, asked.list.address if asked.list else ""
     words = {
         Verb.UNSUBSCRIBE: _("leave the list %(list)s"),
-        Verb.SUSPEND: _("receive nothing from %(list)s until further notice"),
+        Verb.SUSPEND: _pausing(command),
         Verb.RESUME: _("receive the messages of %(list)s again"),
         Verb.ADD: _("add %(email)s to the list %(list)s"),
         Verb.DEL: _("remove %(email)s from the list %(list)s"),
@@ -121,7 +123,7 @@ def wanted(asked: Asked) -> str:
         Verb.REMIND: _("write to every member of %(list)s how to leave it"),
         Verb.SET: _("receive every message of %(list)s") if command.word == Reception.MAIL else _("receive no copy of my own messages to %(list)s") if command.word == Reception.NOT_ME else _("receive a copy of my own messages to %(list)s") if command.word == Reception.ME_TOO else _("stay on the list %(list)s and receive no message"),
     }[command.verb]
-    return f"- {words}" % {"list": name, "email": command.email}
+    return f"- {words}" % {"list": name, "email": command.email, "first": _shown(command.first), "last": _shown(command.last)}
 
 
 def delivery(word: str) -> DeliveryMode | None:
@@ -150,8 +152,16 @@ def do(asked: Asked, author: Address, now: datetime) -> Said:
         memberships.set_delivery(list_, emails, mode, now, by=by)
         if mode is DeliveryMode.EACH:
             memberships.pause(list_, emails, now, by=by, paused=False)
+    elif command.first or command.last or command.verb is Verb.RESUME:
+        begins, ends = _morning(command.first, author), _morning(command.last + timedelta(days=1), author) if command.last else None
+        if ends and ends <= now:
+            return lambda: _("%(list)s: the pause is over before it begins.") % {"list": list_.address}
+        for membership in own:
+            personal.choose(membership, replace(personal.choices_of(membership), pause_from=begins, pause_until=ends), now, by=by)
+        if command.verb is Verb.RESUME:
+            memberships.pause(list_, emails, now, by=by, paused=False)
     else:
-        memberships.pause(list_, emails, now, by=by, paused=command.verb is Verb.SUSPEND)
+        memberships.pause(list_, emails, now, by=by)
     return lambda: _("Done: %(what)s") % {"what": wanted(asked).removeprefix("- ")}
 
 
@@ -173,6 +183,23 @@ def subscribe(asked: Asked, author: Address, now: datetime, in_reply_to: str = "
 
 
 # --- how ---
+
+
+def _pausing(command: Command) -> str:
+    if command.first and command.last:
+        return _("receive nothing from %(list)s from %(first)s to %(last)s")
+    if command.first:
+        return _("receive nothing from %(list)s from %(first)s on")
+    return _("receive nothing from %(list)s until %(last)s is over") if command.last else _("receive nothing from %(list)s until further notice")
+
+
+def _shown(day: date | None) -> str:
+    return date_format(day, "DATE_FORMAT") if day else ""
+
+
+def _morning(day: date | None, author: Address) -> datetime | None:
+    """When a day begins where the author lives."""
+    return timezone.make_aware(datetime.combine(day, time()), zone_of(author.person)) if day else None
 
 
 def _no_list() -> str:
@@ -216,9 +243,14 @@ def _info(list_: List) -> Said:
 
 
 def _review(list_: List, author: Address) -> Said:
+    """Members for whom the settings let see them; those who are hidden for owners and moderators only."""
+    found, shown = Membership.objects.filter(list=list_, until__isnull=True), policy(list_).members_shown
+    if shown is MembersShown.NOBODY:
+        return lambda: _("%(list)s shows its members to nobody.") % {"list": list_.address}
     if not holds(list_, author, RoleKind.OWNER, RoleKind.MODERATOR):
-        return lambda: _("%(list)s: only its owners and moderators see the members.") % {"list": list_.address}
-    found = Membership.objects.filter(list=list_, until__isnull=True)
+        if shown is not MembersShown.MEMBERS or not found.filter(address__in=_own(author)).exists():
+            return lambda: _("%(list)s: only its owners and moderators see the members.") % {"list": list_.address}
+        found = found.filter(hidden=False)
     rows, count = list(found.order_by("address__email").values_list("address__email", "address__name")[:SHOWN]), found.count()
 
     def words() -> str:
