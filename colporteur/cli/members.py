@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from colporteur.cli.output import BY, Command, complain, json_option, newest, now, paged, plainly, print_one, print_rows, progress, stamp, tell
 from colporteur.domain import entries
 from colporteur.domain.addresses import normal
+from colporteur.domain.digests import DeliveryMode
 from colporteur.flow import everywhere, lists, memberships, organisations, roster
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
@@ -25,7 +26,7 @@ def _columns(_context: click.Context, _parameter: click.Parameter, text: str | N
         return None
     words = [word.strip() for word in text.split(",") if word.strip()]
     named = dict(word.split("=", 1) for word in words if "=" in word)
-    known = {"email", "name", "first_name", "last_name"}
+    known = {"email", "name", "first_name", "last_name", "delivery"}
     if "email" not in named or set(named) - known or any(word != "nohead" for word in words if "=" not in word) or not all(number.isdigit() and 0 < int(number) < 1000 for number in named.values()):
         raise click.BadParameter("write it like email=3,first_name=2,last_name=1")
     return entries.Columns(**{name: int(number) - 1 for name, number in named.items()}, head="nohead" not in words)
@@ -41,7 +42,7 @@ def member() -> None:
 @click.argument("emails", nargs=-1, metavar="[EMAIL...]")
 @click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="Read members from a file: one per line (`email Name`), or CSV with a header.")
 @click.option("--bring-back", is_flag=True, help="Also add who left the list by themselves.")
-@click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, counted from 1: email, name, first_name, last_name; `nohead` when its first line is a person.")
+@click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, counted from 1: email, name, first_name, last_name, delivery; `nohead` when its first line is a person.")
 @json_option
 @plainly
 def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back: bool, columns: entries.Columns | None, as_json: bool) -> None:
@@ -74,17 +75,25 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
 
 @member.command("set")
 @click.argument("address")
-@click.option("--file", "file", type=click.File("rb"), required=True, metavar="FILE|-", help="All the members: one per line (`email Name`), or CSV with a header.")
+@click.argument("emails", nargs=-1, metavar="[EMAIL...]")
+@click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="All the members: one per line (`email Name`), or CSV with a header.")
+@click.option("--delivery", type=click.Choice([mode.value for mode in DeliveryMode]), help="How the named members receive; nothing else changes.")
 @click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, as in `member add`.")
 @click.option("--bring-back", is_flag=True, help="Also add who left the list by themselves.")
 @click.option("--dry-run", is_flag=True, help="Say who would be added and removed, and change nothing.")
 @json_option
 @plainly
-def set_(address: str, file: BinaryIO, columns: entries.Columns | None, bring_back: bool, dry_run: bool, as_json: bool) -> None:
-    """Make the members exactly those of a file: others are removed, new ones added.
+def set_(address: str, emails: tuple[str, ...], file: BinaryIO | None, delivery: str | None, columns: entries.Columns | None, bring_back: bool, dry_run: bool, as_json: bool) -> None:
+    """Make the members exactly those of a file, or say how some members receive.
 
-    When a line cannot be taken, nothing is changed: the person on a mistyped line would be removed.
+    With --file others are removed, new ones added; when a line cannot be taken, nothing is changed: the person on a mistyped
+    line would be removed.
     """
+    if (file is None) == (delivery is None) or bool(emails) != bool(delivery):
+        raise ValueError("give all the members with --file, or name some with --delivery")
+    if file is None:
+        _deliver(lists.find(address), emails, DeliveryMode(str(delivery)), dry_run=dry_run, as_json=as_json)
+        return
     found, read = lists.find(address), entries.read(entries.decode(file.read()), columns)
     change = roster.compare(found, read, bring_back=bring_back)
     for line in change.refused:
@@ -97,6 +106,23 @@ def set_(address: str, file: BinaryIO, columns: entries.Columns | None, bring_ba
     else:
         tell(f"{len(change.added)} {'would be ' * dry_run}added, {len(change.removed)} {'would be ' * dry_run}removed, {change.staying} unchanged, {len(change.left)} left before")
     if change.refused:
+        raise click.exceptions.Exit(1)
+
+
+def _deliver(list_: List, emails: tuple[str, ...], mode: DeliveryMode, *, dry_run: bool, as_json: bool) -> None:
+    wanted = list(dict.fromkeys(normal(email) for email in emails))
+    here = dict(Membership.objects.filter(list=list_, until__isnull=True, address__email__in=wanted).values_list("address__email", "delivery"))
+    changed = [email for email in wanted if here.get(email, mode) != mode]
+    if not dry_run:
+        memberships.set_delivery(list_, changed, mode, now(), by=BY)
+    unknown = [email for email in wanted if email not in here]
+    if as_json:
+        print_one({"changed": changed, "unchanged": [email for email in wanted if here.get(email) == mode], "unknown": unknown, "delivery": mode.value}, True)
+    else:
+        tell(f"{len(changed)} {'would ' * dry_run}receive now: {mode.value}")
+    for email in unknown:
+        complain(f"{email} is not a member")
+    if unknown:
         raise click.exceptions.Exit(1)
 
 

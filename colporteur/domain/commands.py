@@ -43,6 +43,9 @@ class Reception(StrEnum):
 
     MAIL = "mail"
     DIGEST = "digest"
+    DIGEST_PLAIN = "digestplain"
+    WEEKLY = "weekly"
+    WEEKLY_PLAIN = "weeklyplain"
     SUMMARY = "summary"
     NOMAIL = "nomail"
     NOT_ME = "notme"
@@ -97,8 +100,11 @@ _WORDS = {
 }
 _RECEPTION = {
     Reception.MAIL: "mail each normal messages chaque tout tous",
-    Reception.DIGEST: "digest digestplain résumé résumés condensé",
-    Reception.SUMMARY: "summary notice sommaire sujets",
+    Reception.DIGEST: "digest mime résumé résumés condensé",
+    Reception.DIGEST_PLAIN: "digestplain digest-plain plain résumé-texte",
+    Reception.WEEKLY: "weekly hebdomadaire hebdo",
+    Reception.WEEKLY_PLAIN: "weeklyplain weekly-plain hebdomadaire-texte",
+    Reception.SUMMARY: "summary notice subjects sommaire sujets",
     Reception.NOMAIL: "nomail aucun rien sans",
     Reception.NOT_ME: "notme not_me not-me",
     Reception.ME_TOO: "metoo me_too me-too",

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from colporteur.domain.addresses import normal
-from colporteur.domain.words import Invalid
+from colporteur.domain.digests import DeliveryMode
+from colporteur.domain.words import Invalid, Sentence
 from colporteur.domain.words import gettext_noop as _
 
 NAME_LENGTH = 200
@@ -23,6 +24,7 @@ _FIRST_HEADS = ("first name", "firstname", "first_name", "prénom", "prenom", "g
 _LAST_HEADS = ("last name", "lastname", "last_name", "surname", "nom", "nom de famille", "family name")
 HEADS = {"email": _EMAIL_HEADS, "name": _NAME_HEADS, "first_name": _FIRST_HEADS, "last_name": _LAST_HEADS}
 """What a column that names a member may be called, folded, in the order believed."""
+_DELIVERY_HEADS = ("delivery", "delivery mode", "réception", "reception", "distribution")
 _ANGLES = re.compile(r'^\s*"?([^"<>]*)"?\s*<\s*([^<>\s]+)\s*>\s*$')
 _SPACES = re.compile(r"\s+")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")  # what an editor counts; splitlines() also splits at U+2028 and others
@@ -33,11 +35,13 @@ _RECORD_LINES = 20  # lines a quoted field may span
 
 
 class Entry(NamedTuple):
-    """One line that can be taken: its number (from 1), the address in normal form, and a name or ""."""
+    """One line that can be taken: its number (from 1), the address in normal form, a name or "", and how the person receives, ""
+    where the line does not say."""
 
     line: int
     email: str
     name: str
+    delivery: str = ""
 
 
 class Refused(NamedTuple):
@@ -63,6 +67,7 @@ class Columns(NamedTuple):
     first_name: int | None = None
     last_name: int | None = None
     head: bool = True
+    delivery: int | None = None
 
 
 class Table(NamedTuple):
@@ -106,7 +111,7 @@ def table(text: str) -> Table | None:
         head = [cell.strip().strip('"').strip() for cell in first.split(delimiter)]
         email = _column(head, _EMAIL_HEADS)
         if email is not None:
-            guess = Columns(email, _column(head, _NAME_HEADS), _column(head, _FIRST_HEADS), _column(head, _LAST_HEADS), True)
+            guess = Columns(email, _column(head, _NAME_HEADS), _column(head, _FIRST_HEADS), _column(head, _LAST_HEADS), True, _column(head, _DELIVERY_HEADS))
             return Table(delimiter, _rows(lines, delimiter), guess)
     delimiter = max(_DELIMITERS, key=first.count)
     return Table(delimiter, _rows(lines, delimiter), None) if delimiter in first else None
@@ -157,9 +162,13 @@ def _read_csv(lines: list[str], delimiter: str, columns: Columns) -> Entries:
             head = False
             continue
         email, name, first, last = (row[column].strip() if column is not None and column < len(row) else "" for column in columns[:4])
+        delivery = row[columns.delivery].strip().lower() if columns.delivery is not None and columns.delivery < len(row) else ""
         if found := _ANGLES.match(email):
             name, email = name or found.group(1), found.group(2)
-        _sort(answer, number, email, name or f"{first} {last}".strip(), delimiter.join(row))
+        if delivery and delivery not in list(DeliveryMode):
+            answer.refused.append(Refused(number, Sentence(_("%(entry)s is no way to receive: write one of %(known)s"), entry=delivery[:40], known=", ".join(DeliveryMode)), delimiter.join(row)[:80]))
+        else:
+            _sort(answer, number, email, name or f"{first} {last}".strip(), delimiter.join(row), delivery)
     answer.refused.sort()
     return answer
 
@@ -199,8 +208,8 @@ def _column(head: list[str], names: Iterable[str]) -> int | None:
     return None
 
 
-def _sort(answer: Entries, number: int, email: str, name: str, text: str) -> None:
+def _sort(answer: Entries, number: int, email: str, name: str, text: str, delivery: str = "") -> None:
     try:
-        answer.taken.append(Entry(number, normal(email), display_name(name)))
+        answer.taken.append(Entry(number, normal(email), display_name(name), delivery))
     except Invalid as error:
         answer.refused.append(Refused(number, error.sentences[0] if email.strip() else _("there is no address on this line"), text[:80]))

@@ -35,6 +35,16 @@ SHOWN = 2000
 """Lines of one answer: members, lists."""
 OWN_COPY = {Reception.NOT_ME: False, Reception.ME_TOO: True}
 """Whether members get the messages they write themselves."""
+RECEIVING = {
+    Reception.MAIL: (DeliveryMode.EACH,),
+    Reception.DIGEST: (DeliveryMode.DAILY_MIME, DeliveryMode.WEEKLY_MIME),
+    Reception.DIGEST_PLAIN: (DeliveryMode.DAILY_PLAIN, DeliveryMode.WEEKLY_PLAIN),
+    Reception.WEEKLY: (DeliveryMode.WEEKLY_MIME,),
+    Reception.WEEKLY_PLAIN: (DeliveryMode.WEEKLY_PLAIN,),
+    Reception.SUMMARY: (DeliveryMode.SUBJECTS,),
+    Reception.NOMAIL: (DeliveryMode.NONE,),
+}
+"""What ``set`` asks for, by the ways to receive; the first one that is offered. Sympa's DIGEST is as often as the list says."""
 REMINDED = 1000
 """Members one ``remind`` writes to; longer lists are reached by writing to the list."""
 
@@ -105,8 +115,9 @@ def refused(asked: Asked, author: Address) -> Said | None:
         return lambda: _("%(list)s: your address is not on this list.") % {"list": name}
     if command.verb is Verb.UNSUBSCRIBE and policy(list_).leaving is not Leaving.FREE:
         return lambda: _("%(list)s: only an owner removes members; write to %(owner)s.") % {"list": name, "owner": owner_address(list_)}
-    if command.verb is Verb.SET and delivery(command.word) is None and command.word not in OWN_COPY:
-        return lambda: _("%(list)s: this way of receiving is not offered; there are “set mail” (every message) and “set nomail” (none).") % {"list": name}
+    if command.verb is Verb.SET and delivery(command.word, list_) is None and command.word not in OWN_COPY:
+        words = ", ".join(f"set {word}" for word in RECEIVING if delivery(word, list_))
+        return lambda: _("%(list)s: this way of receiving is not offered; there are: %(words)s.") % {"list": name, "words": words}
     return None
 
 
@@ -121,14 +132,27 @@ def wanted(asked: Asked) -> str:
         Verb.DEL: _("remove %(email)s from the list %(list)s"),
         Verb.INVITE: _("invite %(email)s to the list %(list)s"),
         Verb.REMIND: _("write to every member of %(list)s how to leave it"),
-        Verb.SET: _("receive every message of %(list)s") if command.word == Reception.MAIL else _("receive no copy of my own messages to %(list)s") if command.word == Reception.NOT_ME else _("receive a copy of my own messages to %(list)s") if command.word == Reception.ME_TOO else _("stay on the list %(list)s and receive no message"),
+        Verb.SET: _receiving(asked) if command.verb is Verb.SET else "",
     }[command.verb]
     return f"- {words}" % {"list": name, "email": command.email, "first": _shown(command.first), "last": _shown(command.last)}
 
 
-def delivery(word: str) -> DeliveryMode | None:
-    """How ``set`` has members receive; None where it is not offered."""
-    return {Reception.MAIL: DeliveryMode.EACH, Reception.NOMAIL: DeliveryMode.NONE}.get(Reception(word))
+def _receiving(asked: Asked) -> str:
+    own = {Reception.NOT_ME: _("receive no copy of my own messages to %(list)s"), Reception.ME_TOO: _("receive a copy of my own messages to %(list)s")}
+    if asked.command.word in own:
+        return own[Reception(asked.command.word)]
+    mode = delivery(asked.command.word, asked.list) if asked.list else None
+    return {
+        DeliveryMode.EACH: _("receive every message of %(list)s"), DeliveryMode.SUBJECTS: _("receive only the subjects of the messages of %(list)s"),
+        DeliveryMode.DAILY_MIME: _("receive the messages of %(list)s in a daily digest"), DeliveryMode.DAILY_PLAIN: _("receive the messages of %(list)s in a daily digest in plain text"),
+        DeliveryMode.WEEKLY_MIME: _("receive the messages of %(list)s in a weekly digest"), DeliveryMode.WEEKLY_PLAIN: _("receive the messages of %(list)s in a weekly digest in plain text"),
+    }.get(mode or DeliveryMode.NONE, _("stay on the list %(list)s and receive no message"))  # fmt: skip
+
+
+def delivery(word: str, list_: List) -> DeliveryMode | None:
+    """How ``set`` has members receive, by the first of its ways that the list offers; None where it offers none."""
+    there = offered(policy(list_))
+    return next((mode for mode in RECEIVING.get(Reception(word), ()) if mode in there), None)
 
 
 def do(asked: Asked, author: Address, now: datetime) -> Said:
@@ -147,10 +171,10 @@ def do(asked: Asked, author: Address, now: datetime) -> Said:
         for membership in own:
             personal.choose(membership, replace(personal.choices_of(membership), own_copy=OWN_COPY[Reception(command.word)]), now, by=by)
     elif command.verb is Verb.SET:
-        mode = delivery(command.word)
+        mode = delivery(command.word, list_)
         assert mode is not None  # refused above
         memberships.set_delivery(list_, emails, mode, now, by=by)
-        if mode is DeliveryMode.EACH:
+        if mode is not DeliveryMode.NONE:
             memberships.pause(list_, emails, now, by=by, paused=False)
     elif command.first or command.last or command.verb is Verb.RESUME:
         begins, ends = _morning(command.first, author), _morning(command.last + timedelta(days=1), author) if command.last else None
@@ -219,7 +243,7 @@ def _which(found: QuerySet[Membership]) -> Said:
     rows = list(found[:SHOWN])
 
     def words() -> str:
-        lines = [f"- {row.list.address}{_(' (paused)') if row.paused else _(' (no mail)') if row.delivery == DeliveryMode.NONE else ''}" for row in rows]
+        lines = [f"- {row.list.address}{_(' (paused)') if row.paused else _(' (no mail)') if row.delivery == DeliveryMode.NONE else f' ({_(DELIVERIES[row.delivery])})' if row.delivery != DeliveryMode.EACH else ''}" for row in rows]
         return "\n".join([_("You are on these lists:"), *lines]) if rows else _("Your address is on no list here.")
 
     return words

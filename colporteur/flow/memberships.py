@@ -51,8 +51,8 @@ ON CONFLICT (email) DO UPDATE SET name = excluded.name WHERE address.name = '' A
 # Whoever ended the last membership by themselves stays away unless asked for.
 _ADD_MEMBERSHIPS = """
 INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, since, left_by)
-SELECT %(list)s, address.id, %(source)s, %(consent)s, 'each', false, %(now)s, ''
-FROM unnest(string_to_array(%(emails)s, E'\\n')) AS entry (email) JOIN address USING (email)
+SELECT %(list)s, address.id, %(source)s, %(consent)s, coalesce(nullif(entry.delivery, ''), %(delivery)s), false, %(now)s, ''
+FROM unnest(string_to_array(%(emails)s, E'\\n'), string_to_array(%(deliveries)s, E'\\n')) AS entry (email, delivery) JOIN address USING (email)
 WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id AND m.until IS NULL)
   AND (%(bring_back)s OR coalesce((
     SELECT m.left_by FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id ORDER BY m.until DESC, m.id DESC LIMIT 1), '') NOT IN ('member', 'complaint'))
@@ -135,8 +135,9 @@ def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime
         fit = wanted(list_, read.taken, answer)
         consent = Consent.objects.create(at=now, how=given.how, by=str(by), wording=given.wording, client=given.client, evidence=given.evidence).pk if fit else None
         made: list[int] = []
+        delivery = policy(list_).delivery.value
         for start in range(0, len(fit), CHUNK):
-            made += _add_chunk(list_, fit[start : start + CHUNK], now, source, bring_back, answer, consent)
+            made += _add_chunk(list_, fit[start : start + CHUNK], now, source, bring_back, answer, consent, delivery)
             if progress:
                 progress(min(start + CHUNK, len(fit)))
         quotas.check_members(list_, len(made))
@@ -239,10 +240,11 @@ def wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
     return list(once.values())
 
 
-def _add_chunk(list_: List, chunk: list[Entry], now: datetime, source: Source | None, bring_back: bool, answer: Added, consent: int | None) -> list[int]:
+def _add_chunk(list_: List, chunk: list[Entry], now: datetime, source: Source | None, bring_back: bool, answer: Added, consent: int | None, delivery: str) -> list[int]:
     values = {
         "list": list_.pk, "source": source.pk if source else None, "consent": consent, "now": now, "bring_back": bring_back,
         "emails": "\n".join(entry.email for entry in chunk), "names": "\n".join(entry.name for entry in chunk),
+        "deliveries": "\n".join(entry.delivery for entry in chunk), "delivery": delivery,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(_ADD_ADDRESSES, values)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
 
+from colporteur.domain import policy as policies
+from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Person
+from colporteur.store.policies import policy
 
 NOTE_LENGTH = 2000
 
@@ -59,6 +62,19 @@ def choose(membership: Membership, wanted: Choices, now: datetime, *, by: Person
     row.save(update_fields=[*changed, "paused", *(["delivery_since"] if "delivery" in changed else [])])
     journal.write("membership.changed", now, actor=actor(by), organisation=row.list.organisation_id, list=row.list_id, address=row.address_id, email=row.email, by=str(by), change=", ".join(changed))
     return changed
+
+
+def offered(membership: Membership) -> tuple[DeliveryMode, ...]:
+    """The ways to receive this member can choose: those of the list, and the one there is."""
+    found = policies.offered(policy(membership.list))
+    return tuple(mode for mode in DeliveryMode if mode in found or mode == membership.delivery)
+
+
+def receive(membership: Membership, mode: str, now: datetime, *, by: Person | str) -> bool:
+    """A member chooses how to receive; False when it was so. Raises ``Invalid`` where the list does not offer it."""
+    if mode not in offered(membership):
+        raise Invalid(_("this list does not offer that way to receive"))
+    return bool(choose(membership, replace(choices_of(membership), delivery=mode), now, by=by))
 
 
 def pauses_due(now: datetime) -> int:

@@ -31,6 +31,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address, Person
+from colporteur.store.policies import policy
 from colporteur.store.rights import Right, addresses_of, lists_for
 from colporteur.store.sealed import SealBroken, seal, unseal
 from colporteur.store.sources import Source
@@ -327,7 +328,7 @@ def _staged(source: Source, table: Table | None) -> Contents:
 
 def _apply(source: Source, found: Change, contents: Contents, now: datetime) -> None:
     if source.feeds == Feeds.MEMBER:
-        came, went = sources.apply_members(source, now)
+        came, went = sources.apply_members(source, now, policy(source.list).delivery.value)
         quotas.check_members(source.list, len(came))
     else:
         came, went = sources.apply_roles(source, now)

@@ -135,7 +135,7 @@ UPDATE address SET name = source_stage.name FROM source_stage WHERE address.id =
 
 _JOIN = """
 INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, since, left_by)
-SELECT %(list)s, address_id, %(source)s, %(consent)s, 'each', false, %(now)s, '' FROM source_stage WHERE NOT there AND NOT away ORDER BY address_id
+SELECT %(list)s, address_id, %(source)s, %(consent)s, %(delivery)s, false, %(now)s, '' FROM source_stage WHERE NOT there AND NOT away ORDER BY address_id
 ON CONFLICT DO NOTHING RETURNING address_id
 """
 
@@ -222,9 +222,10 @@ def look(source: Source) -> Change:
     return Change(added, removed, unchanged, away, fed(source), *some)
 
 
-def apply_members(source: Source, now: datetime) -> tuple[list[int], list[int]]:
-    """Make the staged change of members, with one entry in the consent ledger; the ids of the addresses that joined and that left."""
-    values: dict[str, Any] = {"list": source.list_id, "source": source.pk, "now": now}
+def apply_members(source: Source, now: datetime, delivery: str) -> tuple[list[int], list[int]]:
+    """Make the staged change of members, with one entry in the consent ledger; the ids of the addresses that joined and that left.
+    ``delivery``: how those receive who join."""
+    values: dict[str, Any] = {"list": source.list_id, "source": source.pk, "now": now, "delivery": delivery}
     with connection.cursor() as cursor:
         cursor.execute(_ADDRESSES, values)
         consent = Consent.objects.create(at=now, how="source", by=str(source), evidence=f"source {source.pk}, run {source.run}")

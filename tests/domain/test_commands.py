@@ -35,7 +35,7 @@ TOKEN = "abcdefghijklmnopqrstuvwx"
         ("INFO amis@lists.example", (), Command(Verb.INFO, "amis@lists.example")),
         ("rev amis", OWN, Command(Verb.REVIEW)),
         ("set nomail", OWN, Command(Verb.SET, word=Reception.NOMAIL)),
-        ("SET amis DIGESTPLAIN", (), Command(Verb.SET, "amis", word=Reception.DIGEST)),
+        ("SET amis DIGESTPLAIN", (), Command(Verb.SET, "amis", word=Reception.DIGEST_PLAIN)),
         ("set * mail", OWN, Command(Verb.SET, "*", word=Reception.MAIL)),
         ("suspendre", OWN, Command(Verb.SUSPEND)),
         ("resume chess", (), Command(Verb.RESUME, "chess")),

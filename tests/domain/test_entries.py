@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colporteur.domain import entries
-from colporteur.domain.entries import NAME_LENGTH, Entries, decode, display_name, of_lines, of_pairs, read
+from colporteur.domain.entries import NAME_LENGTH, Entries, Entry, decode, display_name, of_lines, of_pairs, read
 
 
 def taken(text: str) -> list[tuple[str, str]]:
@@ -129,7 +129,7 @@ def test_formulas_stay_text_and_addresses_stay_addresses() -> None:
 
 
 def test_pairs_are_numbered_from_one() -> None:
-    assert of_pairs([("bad", ""), ("anna@a.example", "Anna")]) == Entries([(2, "anna@a.example", "Anna")], [(1, "'bad' is not an e-mail address: write name@example.org", "bad")])
+    assert of_pairs([("bad", ""), ("anna@a.example", "Anna")]) == Entries([Entry(2, "anna@a.example", "Anna")], [(1, "'bad' is not an e-mail address: write name@example.org", "bad")])
 
 
 @pytest.mark.parametrize("text", ["email;name\n" + "p@a.example;\"x\n" * 100_000, "\n".join(f"p{n}@a.example Name {n}" for n in range(100_000)), '"' * 200_000, "a" * 500_000])
@@ -151,3 +151,9 @@ def test_columns_one_names_oneself() -> None:
 
 def test_one_column_is_no_table() -> None:
     assert entries.table("anna@a.example Anna\n") is None and entries.table("") is None
+
+
+def test_a_column_says_how_members_receive_and_a_wrong_word_refuses_its_line() -> None:
+    read_ = read("email;name;delivery\nanna@a.example;Anna;daily-plain\nbea@a.example;Bea;\ncarl@a.example;Carl;hourly\n")
+    assert [(entry.email, entry.delivery) for entry in read_.taken] == [("anna@a.example", "daily-plain"), ("bea@a.example", "")]
+    assert [line.line for line in read_.refused] == [4] and "daily-mime" in read_.refused[0].reason

@@ -181,9 +181,19 @@ def test_somebody_elses_address_is_not_theirs_to_change(amis: List) -> None:
     assert not letters("joining") and not JoinRequest.objects.exists()
 
 
-def test_digest_is_said_to_be_missing_and_an_unknown_command_too(amis: List) -> None:
+def test_a_digest_the_list_does_not_offer_is_said_to_be_missing_and_an_unknown_command_too(amis: List) -> None:
+    List.objects.update(policy=amis.policy | {"digests": "none"})
     sends(amis, MEMBER, "set digest", "index")
-    assert "there are “set mail”" in last("answer") and "not offered here" in last("answer") and not letters("commands")
+    assert "there are: set mail, set summary, set nomail." in last("answer") and "not offered here" in last("answer") and not letters("commands")
+
+
+@pytest.mark.parametrize(("word", "mode"), [("DIGEST", "weekly-mime"), ("digestplain", "weekly-plain"), ("SUMMARY", "subjects"), ("notice", "subjects"), ("hebdomadaire", "weekly-mime"), ("nomail", "none"), ("mail", "each")])
+def test_members_set_how_they_receive_in_sympas_words_as_often_as_the_list_offers(amis: List, word: str, mode: str) -> None:
+    List.objects.update(policy=amis.policy | {"digests": "weekly"})
+    Membership.objects.update(delivery="daily-plain")
+    sends(amis, MEMBER, f"set {word}")
+    confirms(amis, "commands", MEMBER)
+    assert on(amis, MEMBER).delivery == mode  # type: ignore[union-attr]
 
 
 def test_programs_lists_and_noise_change_nothing_and_noise_gets_help_once(amis: List) -> None:
