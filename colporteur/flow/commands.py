@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from colporteur.domain.addresses import Service
 from colporteur.domain.commands import CHANGING, EVERY, OWNERS, Command, Reception, Verb
 from colporteur.domain.digests import DeliveryMode
-from colporteur.domain.policy import Joining, Leaving, MembersShown
+from colporteur.domain.policy import DELIVERIES, Joining, Leaving, MembersShown, offered
 from colporteur.flow import joining, letters, memberships, personal
 from colporteur.flow.joining import Outcome
 from colporteur.flow.moderation.telling import owner_address
