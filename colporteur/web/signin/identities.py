@@ -36,12 +36,12 @@ def _back(provider: IdentityProvider) -> str:
 def start(request: HttpRequest, number: int) -> HttpResponse:
     """Sends the browser to the provider. Nothing is done by it: what comes back is bound to this session."""
     provider = get_object_or_404(IdentityProvider, pk=number, enabled=True)
-    kept = {"provider": provider.pk, "state": secrets.token_urlsafe(24), "nonce": secrets.token_urlsafe(24), "verifier": secrets.token_urlsafe(48), "next": onward(request)}
+    state, nonce, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     try:
-        there = oidc.address(oidc.discover(provider.issuer), provider.client_id, _back(provider), kept["state"], kept["nonce"], kept["verifier"])
+        there = oidc.address(oidc.discover(provider.issuer), provider.client_id, _back(provider), state, nonce, verifier)
     except oidc.Refused as error:
         return _failed(request, provider, str(error))
-    request.session[ASKED] = kept
+    request.session[ASKED] = {"provider": provider.pk, "state": state, "nonce": nonce, "verifier": verifier, "next": onward(request)}
     return redirect(there)
 
 
@@ -76,7 +76,7 @@ def _failed(request: HttpRequest, provider: IdentityProvider, why: str) -> HttpR
 def connect(request: HttpRequest) -> HttpResponse:
     """GET asks whether the account over there is to sign in here, POST connects."""
     held = request.session.get(WORD) or {}
-    provider = IdentityProvider.objects.filter(pk=held.get("provider"), enabled=True).first()
+    provider = IdentityProvider.objects.filter(pk=held.get("provider", 0), enabled=True).first()
     if provider is None:
         return redirect("my-security")
     if request.method == "POST":
