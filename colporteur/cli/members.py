@@ -9,11 +9,12 @@ from typing import Any, BinaryIO
 import click
 from django.db.models import QuerySet
 
+from colporteur.cli import personal
 from colporteur.cli.output import BY, Command, complain, json_option, newest, now, paged, plainly, print_one, print_rows, progress, stamp, tell
 from colporteur.domain import entries
 from colporteur.domain.addresses import normal
 from colporteur.domain.digests import DeliveryMode
-from colporteur.flow import everywhere, lists, memberships, organisations, roster
+from colporteur.flow import enrolments, everywhere, lists, memberships, organisations, roster
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.web.saying import said
@@ -43,12 +44,15 @@ def member() -> None:
 @click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="Read members from a file: one per line (`email Name`), or CSV with a header.")
 @click.option("--bring-back", is_flag=True, help="Also add who left the list by themselves.")
 @click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, counted from 1: email, name, first_name, last_name, delivery; `nohead` when its first line is a person.")
+@click.option("--all-or-nothing", is_flag=True, help="Add nobody when a line cannot be taken.")
+@click.option("--dry-run", is_flag=True, help="Say what would come of it, and change nothing.")
 @json_option
 @plainly
-def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back: bool, columns: entries.Columns | None, as_json: bool) -> None:
-    """Add members. Nobody is written to.
+def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back: bool, columns: entries.Columns | None, all_or_nothing: bool, dry_run: bool, as_json: bool) -> None:
+    """Add members. Nobody is written to. Whatever happens on the way, all of them are added or nobody.
 
-    Lines that cannot be taken are told on stderr by number and reason, and the status is 1; all others are added.
+    Lines that cannot be taken are told on stderr by number and reason, and the status is 1; all others are added, unless
+    --all-or-nothing is given.
     """
     found = lists.find(address)
     if not emails and file is None:
@@ -58,8 +62,12 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
         from_file = entries.read(entries.decode(file.read()), columns)
         read = entries.Entries(read.taken + from_file.taken, read.refused + from_file.refused)
     given = memberships.Given("import", evidence=getattr(file, "name", "<stdin>")) if file is not None else memberships.Given()
-    with progress(len(read.taken), "Adding members") as tell_progress:
-        added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress, given=given)
+    if dry_run or (all_or_nothing and enrolments.outlook(found, read, bring_back=bring_back).refused):
+        outlook = enrolments.outlook(found, read, bring_back=bring_back)
+        added = memberships.Added(len(outlook.new) if dry_run else 0, outlook.already, outlook.refused, outlook.left)
+    else:
+        with progress(len(read.taken), "Adding members") as tell_progress:
+            added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress, given=given)
     for line in added.refused:
         complain(f"line {line.line}: {said(line.reason)}")
     if added.left:
@@ -68,7 +76,7 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
         refused = [{"line": line.line, "reason": line.reason, "text": line.text} for line in added.refused]
         print_one({"added": added.added, "already": added.already, "left": added.left, "refused": refused}, True)
     else:
-        tell(f"{added.added} added, {added.already} already members, {len(added.left)} left before, {len(added.refused)} refused")
+        tell(f"{added.added} {'would be ' * dry_run}added, {added.already} already members, {len(added.left)} left before, {len(added.refused)} refused")
     if added.refused:
         raise click.exceptions.Exit(1)
 
@@ -261,7 +269,8 @@ def list_(address: str, limit: int | None, after: str | None, as_json: bool) -> 
 
 
 # Values, not objects: a list may have 100,000 members.
-_VALUES = ("address__email", "address__name", "address__person__name", "paused", "delivery", "source__name", "since", "address_id", "address__person_id")
+_CHOICES = ("pause_from", "pause_until", "posting", "own_copy", "hidden", "note")
+_VALUES = ("address__email", "address__name", "address__person__name", "paused", "delivery", "source__name", "since", "address_id", "address__person_id", *_CHOICES)
 
 
 def _rows(found: List, rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
@@ -273,7 +282,7 @@ def _rows(found: List, rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, An
             by_person.setdefault(role.person_id, role.kind)
         elif role.address_id:
             by_address.setdefault(role.address_id, role.kind)
-    for email, name, person_name, paused, delivery, source, since, address, person in rows:
+    for email, name, person_name, paused, delivery, source, since, address, person, pause_from, pause_until, posting, own_copy, hidden, note in rows:
         yield {
             "address": email,
             "name": person_name or name,
@@ -282,4 +291,14 @@ def _rows(found: List, rows: Iterable[tuple[Any, ...]]) -> Iterator[dict[str, An
             "role": by_address.get(address) or by_person.get(person) or "member",
             "source": source or "manual",
             "since": stamp(since),
+            "pause_from": stamp(pause_from),
+            "pause_until": stamp(pause_until),
+            "posting": posting or "list",
+            "own_copy": own_copy,
+            "hidden": hidden,
+            "note": note,
         }
+
+
+for _command in personal.COMMANDS:
+    member.add_command(_command)

@@ -11,9 +11,9 @@ from django.utils.timezone import make_aware
 
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.addresses import normal
-from colporteur.flow import credentials, merging, people, privacy
+from colporteur.flow import credentials, merging, oppositions, people, privacy
 from colporteur.store.people import Person
-from colporteur.store.privacy import admit, oppose
+from colporteur.store.privacy import opposed
 
 COLUMNS = ("name", "addresses", "admin", "created")
 
@@ -119,15 +119,22 @@ def pause(email: str, until: datetime | None, as_json: bool) -> None:
 @person.command("opposition")
 @click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
 @click.option("--end", is_flag=True, help="They may be added again.")
+@click.option("--check", is_flag=True, help="Only say which of them nobody may add; status 1 when it is none.")
 @json_option
 @plainly
-def opposition(emails: tuple[str, ...], end: bool, as_json: bool) -> None:
+def opposition(emails: tuple[str, ...], end: bool, check: bool, as_json: bool) -> None:
     """Let nobody add these addresses to a list; they can still join by themselves."""
     checked = [normal(email) for email in emails]
+    if check:
+        found = opposed(checked)
+        print_rows(({"address": email, "opposed": email in found} for email in checked), ("address", "opposed"), as_json)
+        if not found:
+            raise click.exceptions.Exit(1)
+        return
     if end:
-        admit(checked)
+        oppositions.end(checked, now(), by=BY)
     else:
-        oppose(checked, "asked", now())
+        oppositions.oppose(checked, now(), by=BY)
     if as_json:
         print_one({"addresses": checked, "opposed": not end}, True)
     else:

@@ -76,7 +76,7 @@ def begin(list_: List, text: str, now: datetime, *, person: Person, file: str = 
     if list_.state == ListState.PENDING:
         raise Invalid(_("this list waits for an administrator: members can be added once it is activated"))
     row = Enrolment.objects.create(
-        list=list_, person=person, file=entries.display_name(file), text=text.replace("\x00", ""), columns=list(columns) if columns else None, bring_back=bring_back, client=client, created=now,
+        list=list_, person=person, file=entries.display_name(file), text=text.replace("\x00", ""), columns=columns._asdict() if columns else None, bring_back=bring_back, client=client, created=now,
     )  # fmt: skip
     _soon(row, now)
     return Enrolment.objects.get(pk=row.pk)
@@ -142,7 +142,7 @@ def _do(number: int, now: datetime) -> int:
 
 
 def _entries(row: Enrolment) -> Entries:
-    return entries.read(row.text, Columns(*row.columns) if row.columns else None)
+    return entries.read(row.text, Columns(**row.columns) if row.columns else None)
 
 
 def _read(row: Enrolment) -> None:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from colporteur.flow.moderation import parts
 from colporteur.mail import parse
 from colporteur.mail.defects import DEFECTS
+from colporteur.store.memberships import Membership
 from colporteur.store.posts import Finding, Post
 from colporteur.web.guard import FOREIGN_POLICY
 
@@ -84,6 +85,11 @@ def reading(post: Post, place: str) -> dict[str, Any]:
         "attachments": list(enumerate(found.attachments)), "place": place, "defects": [_(DEFECTS[code]) if code in DEFECTS else code for code in post.defects],
         "first_name": (post.sender_name or post.sender.partition("@")[0]).split(" ")[0] if post.sender_name or post.sender else "",
     }  # fmt: skip
+
+
+def author_of(post: Post) -> Membership | None:
+    """The author as a member of the list: what is noted about somebody is for those who decide only."""
+    return Membership.objects.filter(list=post.list_id, email=post.sender, until__isnull=True).first() if post.sender else None
 
 
 def html_of(post: Post) -> HttpResponse:

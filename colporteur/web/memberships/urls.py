@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from colporteur.web.memberships import adding, box, everywhere, links, mine, personal, seen, views
+from colporteur.web.memberships import adding, box, everywhere, links, mine, note, personal, seen, views
 
 urlpatterns = [
     path("lists/<int:number>/members", views.members, name="members"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("lists/<int:number>/members/adding/<int:enrolment>/lines", adding.lines, name="members-adding-lines"),
     path("lists/people", everywhere.page, name="members-everywhere"),
     path("lists/<int:number>/members/<int:member>", personal.page, name="member"),
+    path("lists/<int:number>/members/<int:member>/note", note.page, name="member-note"),
     path("lists/<int:number>/seen", seen.page, name="members-seen"),
     path("lists/<int:number>/members/box", box.edit, name="members-box"),
     path("lists/<int:number>/members/change", views.change, name="members-change"),

@@ -15,7 +15,7 @@ from colporteur.flow.moderation import ModerationLink, decide, read_moderation_t
 from colporteur.store.memberships import audience_count
 from colporteur.store.posts import Post
 from colporteur.web.moderation.words import outcome, told
-from colporteur.web.reading import attachment_of, html_of, reading
+from colporteur.web.reading import attachment_of, author_of, html_of, reading
 
 
 def _link(token: str) -> ModerationLink:
@@ -48,7 +48,7 @@ def one(request: HttpRequest, token: str) -> HttpResponse:
     if link.expired:
         return render(request, "moderation/decided.html", {"post": post, "list": post.list, "title": _("This link no longer works"), "sentence": _("It was good until the message expired.")}, status=410)
     audience = audience_count(post.list)
-    about = {"audience": audience, "takes": limits.before_sending(post.list, audience, timezone.now()), "email": link.address.email, "wish": request.GET.get("do", "")}
+    about = {"author": author_of(post), "audience": audience, "takes": limits.before_sending(post.list, audience, timezone.now()), "email": link.address.email, "wish": request.GET.get("do", "")}
     context = reading(post, reverse("moderate", args=[token]) + "/") | about
     return render(request, "moderation/link.html", context)
 

@@ -20,7 +20,7 @@ from colporteur.store.rights import Right, lists_for
 from colporteur.web.frame import page_by, whole
 from colporteur.web.guard import person_of, post_or_404
 from colporteur.web.moderation.words import told
-from colporteur.web.reading import reading, why
+from colporteur.web.reading import author_of, reading, why
 
 
 def _held(request: HttpRequest) -> QuerySet[Post]:
@@ -51,6 +51,7 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
     audience = audience_count(post.list)
     context = reading(post, reverse("post", args=[post.pk])) | {
         "audience": audience,
+        "author": author_of(post),
         "takes": limits.before_sending(post.list, audience, timezone.now()),
         "boost": True,
         "position": held.filter(pk__gt=post.pk).count() + 1,
