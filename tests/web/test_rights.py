@@ -61,6 +61,7 @@ MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN
 MAY |= {"list-limits": (OWNER, ORGANISER, ADMIN), "organisation-limits": (ORGANISER, ADMIN)}
 PUBLIC |= {"join-link", "commands-link", "join-domain", "join-list", "leave-list"}
 MAY["join-mine"] = SIGNED_IN
+MAY["member-note"] = (MODERATOR, OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("consents", "consents-csv"), (ORGANISER, ADMIN)) | {"oppositions": (ADMIN,)}
 MAY |= dict.fromkeys(("members-adding", "members-adding-lines"), (OWNER, ORGANISER, ADMIN))
 MAY |= dict.fromkeys(("list-wordings", "list-wording"), (OWNER, ORGANISER, ADMIN)) | dict.fromkeys(("site-wordings", "site-wording"), (ADMIN,))
@@ -132,7 +133,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     asked = requests.ask(people.add("demandeuse@courriel.example", now=timezone.now()), "chorale@paniersdusaule.example", "discussion", "Secret", timezone.now())
     own = templates.make("À nous", "discussion", timezone.now(), by="test", organisation=world.list.organisation)
     by_noun |= {"template": [own.pk], "template-policy": [own.pk], "organisation": [world.list.organisation_id]}
-    by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy", "members-box"), list_) | {"member": [world.list.pk, anna.pk], "members-seen": list_} | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
+    by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy", "members-box"), list_) | dict.fromkeys(("member", "member-note"), [world.list.pk, anna.pk]) | {"members-seen": list_} | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
     newcomer = Address.objects.create(email="nouvelle@courriel.example")
     joins = JoinRequest.objects.create(list=world.list, address=newcomer, state="waiting", door="mail", asked_at=timezone.now())
     places = {"list": world.list.pk, "organisation": world.list.organisation_id, "domain": world.list.domain_id}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -107,6 +108,13 @@ def _do(request: HttpRequest, list_: List, wish: str, emails: list[str]) -> None
         messages.success(request, text % {"n": n})
 
 
+CHOICES = ("pause_from", "pause_until", "posting", "own_copy", "hidden", "note")
+
+
+def _day(moment: datetime | None) -> str:
+    return timezone.localdate(moment).isoformat() if moment else ""
+
+
 class _Echo:
     """A file that hands back what is written: rows leave as they are made."""
 
@@ -119,13 +127,13 @@ def export(request: HttpRequest, number: int) -> HttpResponseBase:
     """The members that match, as CSV (RFC 4180)."""
     list_ = list_or_404(request, number, Right.MANAGE)
     _need_all(request, list_)
-    rows_of = found(list_, request.GET).order_by("email").values_list("email", "address__person__name", "address__name", "paused", "delivery", "source__name", "since")
+    rows_of = found(list_, request.GET).order_by("email").values_list("email", "address__person__name", "address__name", "paused", "delivery", "source__name", "since", *CHOICES)
     writer = csv.writer(_Echo())
 
     def rows() -> Iterator[str]:
-        yield writer.writerow(["email", "name", "state", "since", "delivery", "source"])
-        for email, person, name, paused, delivery, source, since in rows_of.iterator(2000):
+        yield writer.writerow(["email", "name", "state", "since", "delivery", "source", *CHOICES])
+        for email, person, name, paused, delivery, source, since, pause_from, pause_until, posting, own_copy, hidden, note in rows_of.iterator(2000):
             state = "paused" if paused else "silent" if delivery == DeliveryMode.NONE else "receives"
-            yield writer.writerow([inert(email), inert(person or name), state, since.date().isoformat(), delivery, inert(source or "")])
+            yield writer.writerow([inert(email), inert(person or name), state, since.date().isoformat(), delivery, inert(source or ""), _day(pause_from), _day(pause_until), posting, {None: "", True: "yes", False: "no"}[own_copy], "yes" if hidden else "", inert(note)])
 
     return StreamingHttpResponse(rows(), content_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{list_.name}.csv"'})
