@@ -42,13 +42,14 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--domain", "domains", multiple=True, metavar="DOMAIN", help="A recipient domain of the group; several times, they replace what there is.")
 @click.option("--exchanger", "exchangers", multiple=True, metavar="NAME", help="What names of its mail exchangers end in; several times.")
 @click.option("--connections", type=click.IntRange(0, 1000), help="Copies under way at once in one worker, 0 for any number.")
+@click.option("--messages", type=click.IntRange(0, 10_000), help="Messages one connection carries to it before it is ended, 0 for any number.")
 @click.option("--on/--off", "enabled", default=None, help="Whether the group counts at all.")
 @json_option
 @plainly
-def set_(name: str, domains: tuple[str, ...], exchangers: tuple[str, ...], connections: int | None, enabled: bool | None, as_json: bool) -> None:
+def set_(name: str, domains: tuple[str, ...], exchangers: tuple[str, ...], connections: int | None, messages: int | None, enabled: bool | None, as_json: bool) -> None:
     """Change a group."""
     found = _find(name)
-    given = {"domains": list(domains) or None, "exchangers": list(exchangers) or None, "connections": connections, "enabled": enabled}
+    given = {"domains": list(domains) or None, "exchangers": list(exchangers) or None, "connections": connections, "messages": messages, "enabled": enabled}
     destinations.change(found, {key: value for key, value in given.items() if value is not None}, now(), BY)
     _print(found, as_json)
 
@@ -95,6 +96,7 @@ def _row(found: DestinationGroup) -> dict[str, Any]:
         "state": found.state(now()),
         "percent": found.percent,
         "connections": found.connections,
+        "messages": found.messages,
         "limits": [limit["limit"] for limit in shown(limits.of_group(found))],
         "rests_until": stamp(found.rests_until) if found.rests_until and found.rests_until > now() else None,
         "reason": found.reason,

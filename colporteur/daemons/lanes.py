@@ -47,7 +47,7 @@ class Parcel(Outgoing):
     path: Path
 
     def __init__(self, held: Held, dues: tuple[Due, ...], sender: bytes, recipients: tuple[bytes, ...], wire: bytes, number: int) -> None:
-        self.key, self.sender, self.recipients, self.wire, self.utf8 = (held.claimed.mailing, dues[0].address), sender, recipients, wire, held.message.prepared.needs_utf8
+        self.key, self.sender, self.recipients, self.wire, self.utf8, self.cap = (held.claimed.mailing, dues[0].address), sender, recipients, wire, held.message.prepared.needs_utf8, None
         self.held, self.dues, self.number, self.open = held, dues, number, len(dues)
 
 
@@ -98,6 +98,7 @@ class Lane:
             held.under_way += number
             if self.pace is not None:
                 parcel.path = self.pace.path
+                parcel.cap = self.pace.cap(parcel.path)
             return parcel
         return None
 

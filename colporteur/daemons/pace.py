@@ -87,6 +87,12 @@ class Pace(Ready):
         assert self._chosen
         return self._chosen[0]
 
+    def cap(self, path: Path) -> tuple[int, int] | None:
+        """The destination group of a path and how many messages to it one connection may carry, where it counts them."""
+        group = path.line.group
+        messages = self.groups[group].standing.messages if group else 0
+        return (group, messages) if messages else None
+
     def landed(self, path: Path, number: int) -> None:
         """Copies are no longer under way, whatever became of them: the provider may have counted them until now."""
         path.air -= number

@@ -13,7 +13,7 @@ from colporteur.domain.pacing import PUBLISHED_SHARE, Rate
 
 
 class Receiver(NamedTuple):
-    """A receiving provider. ``connections``: at once and from one sender, 0: not limited."""
+    """A receiving provider. ``connections``: at once and from one sender; ``messages``: of one connection; 0: not limited."""
 
     name: str
     title: str
@@ -22,6 +22,7 @@ class Receiver(NamedTuple):
     connections: int = 0
     rates: tuple[Rate, ...] = ()
     replies: tuple[Pattern, ...] = ()
+    messages: int = 0
 
 
 RECEIVERS = (
@@ -32,7 +33,7 @@ RECEIVERS = (
     Receiver("yahoo", "Yahoo", ("yahoo.com", "yahoo.fr", "ymail.com", "rocketmail.com", "aol.com", "aol.fr"), ("yahoodns.net",), 5, (Rate(300, 60),),
         (Pattern(r"\[TSS?\d\d\]|\[TS\d\d\]", Act.SLOW), Pattern(r"\[(?:PH|CON|BL)\d*\]", Act.PAUSE))),
     Receiver("orange", "Orange, Wanadoo", ("orange.fr", "wanadoo.fr", "voila.fr"), ("orange.fr", "wanadoo.fr"), 2, (Rate(100, 60),),
-        (Pattern(r"OFR_?004_?104|OFR_?104", Act.SLOW), Pattern(r"OFR_?(?:\d{3}_)?(?:108|999)\b", Act.PAUSE, 300))),
+        (Pattern(r"OFR_?004_?104|OFR_?104", Act.SLOW), Pattern(r"OFR_?(?:\d{3}_)?(?:108|999)\b", Act.PAUSE, 300)), 100),
     Receiver("laposte", "La Poste", ("laposte.net",), ("laposte.net",), 2, (Rate(100, 60),), (Pattern(r"LPN00[57]_?\d*", Act.SLOW),)),
     Receiver("free", "Free", ("free.fr", "aliceadsl.fr", "libertysurf.fr", "online.fr"), ("free.fr",), 2, (Rate(60, 60),), (Pattern(r"too many (?:spam|errors) from your IP", Act.PAUSE, 1440),)),
     Receiver("sfr", "SFR", ("sfr.fr", "neuf.fr", "cegetel.net", "club-internet.fr", "numericable.fr", "9online.fr"), ("sfr.fr", "sfr.net"), 2, (Rate(6, 60),)),

@@ -33,11 +33,13 @@ _MOST_LOOKED_UP = 200
 
 
 class Standing(NamedTuple):
-    """How a group stands for a lane. ``connections``: copies under way at once, 0 any number. ``rests_until``: None, it takes mail."""
+    """How a group stands for a lane. ``connections``: copies under way at once, 0 any number. ``rests_until``: None, it takes mail.
+    ``messages``: of one connection, 0 any number."""
 
     connections: int
     rests_until: datetime | None
     patterns: tuple[Pattern, ...]
+    messages: int = 0
 
 
 def ship() -> None:
@@ -49,7 +51,7 @@ def ship() -> None:
         with transaction.atomic():
             made, new = DestinationGroup.objects.get_or_create(name=receiver.name, defaults={
                 "title": receiver.title, "domains": list(receiver.domains), "exchangers": list(receiver.exchangers), "replies": [list(reply) for reply in receiver.replies],
-                "connections": part(receiver.connections, PUBLISHED_SHARE) if receiver.connections else 0})  # fmt: skip
+                "connections": part(receiver.connections, PUBLISHED_SHARE) if receiver.connections else 0, "messages": part(receiver.messages, PUBLISHED_SHARE) if receiver.messages else 0})  # fmt: skip
             for rate in receiver.rates if new else ():
                 buckets.BucketRow.objects.create(kind=buckets.GROUP, key=str(made.pk), **rate.share(PUBLISHED_SHARE)._asdict(), profile=receiver.name)
 
@@ -57,7 +59,7 @@ def ship() -> None:
 def standings() -> dict[int, Standing]:
     """Every group in use."""
     rows = DestinationGroup.objects.filter(enabled=True)
-    return {row.pk: Standing(part(row.connections, row.percent) if row.connections else 0, row.rests_until, row.patterns) for row in rows}
+    return {row.pk: Standing(part(row.connections, row.percent) if row.connections else 0, row.rests_until, row.patterns, row.messages) for row in rows}
 
 
 # --- whose domain is it -----------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ def resume(group: DestinationGroup, now: datetime, by: Person | str) -> bool:
 
 @transaction.atomic
 def change(group: DestinationGroup, values: Mapping[str, object], now: datetime, by: Person | str) -> None:
-    """Set ``title``, ``domains``, ``exchangers`` (names), ``connections`` or ``enabled``. Raises ``ValueError``."""
+    """Set ``title``, ``domains``, ``exchangers`` (names), ``connections``, ``messages`` or ``enabled``. Raises ``ValueError``."""
     clean: dict[str, object] = dict(values)
     for name in ("domains", "exchangers"):
         if name in clean:
@@ -170,6 +172,8 @@ def change(group: DestinationGroup, values: Mapping[str, object], now: datetime,
             if wrong := [word for word in words if "." not in word or "@" in word or "/" in word or len(word) > 253]:
                 raise ValueError(_("%(word)r is not a domain: write one a line, like example.org") % {"word": wrong[0][:80]})
             clean[name] = words
+    if not 0 <= int(str(clean.get("messages", 0))) <= 10_000:
+        raise ValueError(_("messages of one connection are a number from 0 (any number) to 10000"))
     if not 0 <= int(str(clean.get("connections", 0))) <= 1000:
         raise ValueError(_("connections are a number from 0 (any number) to 1000"))
     DestinationGroup.objects.filter(pk=group.pk).update(**clean)

@@ -20,6 +20,7 @@ class DestinationGroup(models.Model):
     domains = ArrayField(models.TextField(), default=list)
     exchangers = ArrayField(models.TextField(), default=list)  # names mail exchangers end in
     connections = models.SmallIntegerField(default=0)  # copies under way at once in one worker; 0: not limited
+    messages = models.SmallIntegerField(default=0)  # carried by one connection; 0: not limited
     replies = models.JSONField(default=list)  # [words, act, minutes] each: domain.destinations.Pattern
     enabled = models.BooleanField(default=True)
     # How it stands.

@@ -318,3 +318,16 @@ def test_a_url_that_cannot_be_used_says_what_to_write(url: str, words: str) -> N
 ])  # fmt: skip
 def test_what_a_url_means_when_it_says_little(url: str, tls: str, port: int) -> None:
     assert (read(url).tls, read(url).port) == (tls, port)
+
+
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ()], ids=["pipelining", "step by step"])
+def test_a_connection_carries_no_more_to_a_destination_than_it_counts(extensions: tuple[str, ...]) -> None:
+    copies = [copy(n) for n in range(1, 41)]
+    for one in copies[::2]:
+        one.cap = (7, 5)
+    with Sink(extensions=extensions) as sink:
+        sent = send(smtp(sink, connections=2), copies)
+        assert sent.results() == ["SENT"] * 40 and sink.repeated() == 0
+        capped = [sum(f"RCPT TO:<m{one.key[1]}@members.example>" in session.commands for one in copies[::2]) for session in sink.sessions]
+        assert max(capped) == 5 and sum(capped) == 20
+        wait_until(lambda: all(session.commands[-1] == "QUIT" for session in sink.sessions))

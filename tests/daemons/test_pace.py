@@ -97,12 +97,14 @@ def grouped(sink: Timed, **values: object) -> DestinationGroup:
 
 def test_a_destination_has_no_more_connections_than_it_wants_while_others_go_on(sink: Timed) -> None:
     sink.pause = 0.005
-    grouped(sink, connections=2)
+    group = grouped(sink, connections=2)
+    DestinationGroup.objects.filter(pk=group.pk).update(messages=7)
     list_ = a_list(members=100)
     join(list_, [f"b{number}@big.example" for number in range(60)])
     mailing = a_mailing(list_)
     deliver_until(is_in(mailing, "done"), 60)
     assert sink.most["big.example"] <= 2 < sink.most["members.example"]
+    assert max(sum("@big.example" in word for word in session.commands) for session in sink.sessions) == 7, "a connection ends after so many"
     assert sink.repeated() == 0
     sound(mailing)
 

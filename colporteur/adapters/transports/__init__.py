@@ -36,13 +36,14 @@ class Outgoing:
 
     ``key``: (mailing, address of the first recipient); messages of one mailing differ in checked values only. ``wire`` is the
     message in CRLF lines, dot-stuffed, ending in CRLF, without the final dot. ``sender``: MAIL FROM, empty for the null
-    sender. ``utf8``: needs SMTPUTF8 (RFC 6531).
+    sender. ``utf8``: needs SMTPUTF8 (RFC 6531). ``cap``: (destination, how many messages to it one connection may carry), None
+    without such a bound.
     """
 
-    __slots__ = ("key", "recipients", "sender", "utf8", "wire")
+    __slots__ = ("cap", "key", "recipients", "sender", "utf8", "wire")
 
-    def __init__(self, key: tuple[int, int], sender: bytes, recipients: tuple[bytes, ...], wire: bytes, utf8: bool = False) -> None:
-        self.key, self.sender, self.recipients, self.wire, self.utf8 = key, sender, recipients, wire, utf8
+    def __init__(self, key: tuple[int, int], sender: bytes, recipients: tuple[bytes, ...], wire: bytes, utf8: bool = False, cap: tuple[int, int] | None = None) -> None:
+        self.key, self.sender, self.recipients, self.wire, self.utf8, self.cap = key, sender, recipients, wire, utf8, cap
 
 
 class Result(IntEnum):

@@ -169,6 +169,7 @@ class OfGroup(forms.Form):
 
     rates = forms.CharField(label=gettext_lazy("Limits"), required=False, widget=forms.Textarea(attrs={"rows": 2}), help_text=_RATES)
     connections = forms.IntegerField(label=gettext_lazy("Copies under way at once"), min_value=0, max_value=1000, help_text=gettext_lazy("In each worker; 0 for any number."))
+    messages = forms.IntegerField(label=gettext_lazy("Messages of one connection"), min_value=0, max_value=10_000, required=False, help_text=gettext_lazy("After so many the connection is ended and another opened; 0 for any number."))
     domains = forms.CharField(label=gettext_lazy("Domains"), required=False, widget=forms.Textarea(attrs={"rows": 5}), help_text=gettext_lazy("One a line."))
     exchangers = forms.CharField(label=gettext_lazy("Mail servers"), required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text=gettext_lazy("What their names end in, one a line: domains whose mail they take belong to the group, too."))
     enabled = forms.BooleanField(label=gettext_lazy("Count these destinations together"), required=False)
@@ -180,13 +181,13 @@ def destination(request: HttpRequest, number: int) -> HttpResponse:
     found = get_object_or_404(DestinationGroup, pk=number)
     thing = limits.of_group(found)
     own = limits.show(thing)
-    initial = {"rates": _lines(own), "connections": found.connections, "domains": "\n".join(found.domains), "exchangers": "\n".join(found.exchangers), "enabled": found.enabled}
+    initial = {"rates": _lines(own), "connections": found.connections, "messages": found.messages, "domains": "\n".join(found.domains), "exchangers": "\n".join(found.exchangers), "enabled": found.enabled}
     form = OfGroup(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         values, now, person = form.cleaned_data, timezone.now(), person_of(request)
         try:
             rates = read_rates(values["rates"])
-            groups.change(found, {"connections": values["connections"], "domains": values["domains"].split(), "exchangers": values["exchangers"].split(), "enabled": values["enabled"]}, now, person)
+            groups.change(found, {"connections": values["connections"], "messages": values["messages"] or 0, "domains": values["domains"].split(), "exchangers": values["exchangers"].split(), "enabled": values["enabled"]}, now, person)
             limits.change(thing, rates, now, person)
         except ValueError as error:
             form.add_error(None, said(error))

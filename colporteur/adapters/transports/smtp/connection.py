@@ -63,6 +63,8 @@ class Connection(Dialogue):
         self.owner = owner
         self.deadline = float("inf")  # loop time by which the server must have answered
         self.fruitful = False  # it took a message
+        self.worn = False  # it carried as many messages to one destination as it may: it ends when they are answered
+        self._carried: dict[int, int] = {}  # messages by destination, of those that count them
         self._awaited: deque[_Awaited] = deque()
         self._copy: Outgoing | None = None  # in the envelope
         self._refusal: tuple[int, str, bool] | None = None  # of the copy in the envelope as a whole; True: of its sender
@@ -90,6 +92,8 @@ class Connection(Dialogue):
                 self.owner.settle(copy, index, Result.FAILED, *refusal)
             copy = self.owner.next_copy()
         self._copy, self._refusal = copy, None
+        if copy is not None and copy.cap is not None:
+            self._carries(*copy.cap)
         if before or envelope:
             assert self.wire
             self.wire.write(before + envelope)
@@ -98,6 +102,11 @@ class Connection(Dialogue):
         elif copy is None and not self._awaited:
             self.deadline = float("inf")
             self.owner.idle(self)
+
+    def _carries(self, destination: int, most: int) -> None:
+        """One message more to a destination that counts what a connection brings."""
+        carried = self._carried[destination] = self._carried.get(destination, 0) + 1
+        self.worn |= carried >= most
 
     def _impossible(self, copy: Outgoing) -> tuple[int, str] | None:
         """Why this server can never take the copy, as a reply; None when it may."""
@@ -178,7 +187,7 @@ class Connection(Dialogue):
         elif awaited is _Awaited.EMPTY:
             self._refuse()
         elif self._copy is None and not self._awaited:  # RSET
-            self._next(b"", self.owner.next_copy())
+            self._next(b"", None if self.worn else self.owner.next_copy())
 
     def _named(self, awaited: _Awaited, code: int, lines: list[bytes]) -> None:
         """The answer to MAIL or to a RCPT."""
@@ -250,7 +259,7 @@ class Connection(Dialogue):
         self._awaited.append(_BODY)
         times = self.timeouts
         self.deadline = self.loop.time() + times.accept + len(copy.wire) / times.slowest
-        self._next(copy.wire + b".\r\n", self.owner.next_copy() if self.pipelining else None)
+        self._next(copy.wire + b".\r\n", self.owner.next_copy() if self.pipelining and not self.worn else None)
 
     def _body_answered(self, code: int, lines: list[bytes]) -> None:
         assert self._sent
@@ -261,7 +270,7 @@ class Connection(Dialogue):
         if code == 421:
             self._hang_up(code, text_of(lines))
         elif self._copy is None:
-            self._next(b"", self.owner.next_copy())
+            self._next(b"", None if self.worn else self.owner.next_copy())
         else:
             self.deadline = self.loop.time() + self.timeouts.command
 
@@ -288,7 +297,7 @@ class Connection(Dialogue):
             self._settle_refused(copy)
         if reset:
             self._awaited.append(_Awaited.RSET)
-        self._next(b"RSET\r\n" if reset else b"", self.owner.next_copy() if self.pipelining or not reset else None)
+        self._next(b"RSET\r\n" if reset else b"", self.owner.next_copy() if (self.pipelining or not reset) and not self.worn else None)
 
     def _settle_refused(self, copy: Outgoing) -> None:
         """Refusals to RCPT. 552 counts as 452; and 452 after others were welcome says that there were too many (RFC 5321

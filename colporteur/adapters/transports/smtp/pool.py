@@ -219,7 +219,11 @@ class SmtpTransport:
 
     def idle(self, connection: Connection) -> None:
         """A connection has nothing to do."""
-        if connection in self._all and connection not in self._idle_since:
+        if connection.worn:
+            self._forget(connection)
+            connection.quit()
+            self._stir()
+        elif connection in self._all and connection not in self._idle_since:
             self._free.append(connection)
             self._idle_since[connection] = asyncio.get_running_loop().time()
             self._stir()
