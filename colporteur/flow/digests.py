@@ -10,16 +10,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
-from colporteur.domain import digests
+from colporteur.domain import digests, tokens
 from colporteur.domain.digests import Cadence, DeliveryMode, Number, Timetable, Waiting
 from colporteur.domain.mailings import MailingKind, Priority
 from colporteur.domain.policy import Policy, Urgency
-from colporteur.flow import letters, mailings, nesting
+from colporteur.domain.posts import PostState
+from colporteur.flow import letters, mailings, memberships, nesting
 from colporteur.flow.editions import Edition, about, of_message, reading_words, written
 from colporteur.mail import digests as writing
 from colporteur.mail.render import Rewriting
@@ -28,8 +30,9 @@ from colporteur.store.arrivals import keep
 from colporteur.store.copies import Window
 from colporteur.store.digests import DigestEntry, DigestSeries, DigestWaiting, Group, groups, read_by
 from colporteur.store.lists import List, ListState
-from colporteur.store.mailings import Mailing
+from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.memberships import FormerDelivery
+from colporteur.store.people import Address
 from colporteur.store.policies import policy
 from colporteur.store.posts import Post
 
@@ -69,7 +72,7 @@ def with_page(mailing: Mailing, rewriting: Rewriting) -> Rewriting:
     if mailing.delivery == DeliveryMode.EACH or not rewriting.personal or not letters.public(mailing.list):
         return rewriting
     line = reading_words(mailing.language, one=mailing.post_id is not None)
-    return replace(rewriting, read_url=f"{settings.BASE_URL}/r/{{token}}", footer=f"{line} {{read}}\n\n{rewriting.footer}".rstrip("\n"))
+    return replace(rewriting, read_url=f"{settings.BASE_URL}/d/{{token}}", footer=f"{line} {{read}}\n\n{rewriting.footer}".rstrip("\n"))
 
 
 def _send_subject(mailing: Mailing, now: datetime) -> None:
@@ -91,6 +94,34 @@ def _wait(mailing: Mailing, cadence: Cadence, values: Policy, *, text_only: bool
     held = DigestWaiting.objects.filter(list=list_, cadence=cadence).aggregate(n=Count("id"), size=Sum("size"))
     if held["n"] >= values.digest_messages or held["size"] >= values.digest_size:
         DigestSeries.objects.filter(pk=series.pk).update(looked_at=None)
+
+
+# --- read on the web --------------------------------------------------------------------------------------------
+
+
+class Opened(NamedTuple):
+    """What the link of a copy opens: its messages, each with its place in it, from 1."""
+
+    mailing: Mailing
+    list: List
+    address: Address
+    posts: Sequence[tuple[int, Post]]
+
+
+def opened(token: str) -> Opened | None:
+    """The messages of a copy, for a member who still is one; None for anybody else, and when nothing of them is left."""
+    token = token.strip().lower()
+    numbers = tokens.read(settings.TOKEN_KEY, tokens.Purpose.COPY, token)
+    named = memberships.named_by_token(token)
+    if numbers is None or named is None or not named.member:
+        return None
+    mailing = Mailing.objects.select_related("list__organisation").get(pk=numbers[0])
+    if mailing.list is None or not Copy.objects.filter(mailing=mailing, address=named.address).exists():
+        return None
+    of_it = {mailing.post_id: 1} if mailing.post_id else dict(DigestEntry.objects.filter(mailing=mailing).values_list("post", "position"))
+    posts = Post.objects.select_related("list__organisation", "arrival__blob").prefetch_related("findings").filter(pk__in=of_it, state=PostState.ACCEPTED)
+    found = sorted(((of_it[post.pk], post) for post in posts), key=lambda one: one[0])
+    return Opened(mailing, mailing.list, named.address, found) if found else None
 
 
 # --- the clock --------------------------------------------------------------------------------------------------

@@ -73,7 +73,8 @@ def plain(digest: Digest, messages: Sequence[Message]) -> bytes:
         lines = [words.numbered.format(n=number), *_shown(parse.skim(message.raw))]
         pieces += ["\n".join(lines), _RULE.sub(" ", _text(message.raw, words)), _BETWEEN]
     pieces.append(f"{words.end}\n{'*' * len(words.end)}")
-    return _fields(digest) + leaf("text/plain", "\n\n".join(pieces) + "\n") + b"\r\n"
+    whole = _fields(digest) + leaf("text/plain", "\n\n".join(pieces) + "\n")
+    return whole if whole.endswith(b"\r\n") else whole + b"\r\n"
 
 
 def subject_only(raw: bytes, to: str, body: str, message_id: str, date: datetime, language: str) -> bytes:
@@ -140,7 +141,7 @@ def _part(message: Message, words: Words) -> bytes:
     else:
         inner = b"".join(rewrite.kept(data, item) for item in kept if item.name in _KEPT or item.name.startswith(b"content-")) + b"\r\n" + content
     way = field("Content-Transfer-Encoding", "7bit" if inner.isascii() else "8bit")
-    return field("Content-Type", "message/rfc822") + way + b"\r\n" + inner.removesuffix(b"\r\n")
+    return field("Content-Type", "message/rfc822") + way + b"\r\n" + inner
 
 
 def _text(raw: bytes, words: Words) -> str:

@@ -191,7 +191,7 @@ def test_subjects_come_at_once_with_author_and_a_link_and_hang_in_the_thread(ami
     assert written["From"] == "dora@members.example" and written["Subject"] == "Picnic" and str(written["In-Reply-To"]) in message("dora@members.example", amis.address, "Picnic", "Words of Picnic.\r\n").decode()
     assert "Words of Picnic" not in written.get_content()
     sent = prepare(bytes(mailing.blob.raw), Rewriting.from_json(mailing.rewriting)).copy_for(ANNA, "", "t" * 24)
-    assert b"Read the message: http://testserver/r/" + b"t" * 24 in sent.replace(b"=\r\n", b"") and b"List-Unsubscribe:" in sent
+    assert b"Read the message: http://testserver/d/" + b"t" * 24 in sent.replace(b"=\r\n", b"") and b"List-Unsubscribe:" in sent
 
 
 def test_the_digest_carries_the_lists_header_and_goes_back_to_the_list(amis: List) -> None:
@@ -205,7 +205,7 @@ def test_the_digest_carries_the_lists_header_and_goes_back_to_the_list(amis: Lis
         assert sent["List-Id"] and sent["List-Unsubscribe"] and sent["Reply-To"] == amis.address and str(sent["From"]) == "Amis <amis@lists.example>"
         assert sent["Subject"] == "Amis, digest, vol. 1, no. 1: 1 message"
         body = sent.get_body(("plain",))
-        assert body is not None and "Leave: " in body.get_content() and f"/r/{'t' * 24}" in body.get_content()
+        assert body is not None and "Leave: " in body.get_content() and f"/d/{'t' * 24}" in body.get_content()
 
 
 def test_a_list_inside_another_brings_its_digest_readers_and_nobody_twice(amis: List) -> None:

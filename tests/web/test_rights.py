@@ -52,6 +52,7 @@ MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes l
 MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy", "organisation"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
 PUBLIC |= {"mine", "mine-link"}
+PUBLIC |= {"digest-read", "digest-message", "digest-html", "digest-attachment"}  # the token is the authority: tests/web/test_digests.py
 PUBLIC |= {"look-style", "look-logo"}
 MAY["member"] = (OWNER, ORGANISER, ADMIN)
 MAY["members-box"] = (OWNER, ORGANISER, ADMIN)

@@ -18,13 +18,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.policy import Leaving
-from colporteur.flow import attempts, memberships, mine, people
+from colporteur.flow import attempts, memberships, mine, people, personal
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy, site_policy
 from colporteur.store.rights import roles_of
 from colporteur.web.guard import client_of, person_of
+from colporteur.web.memberships.words import delivery_words, ways
 from colporteur.web.saying import said
 from colporteur.web.signin.forms import Ask
 
@@ -32,10 +33,11 @@ MOST = 500
 
 
 class Received(NamedTuple):
-    """A membership as the page shows it. ``free``: can be ended by the member."""
+    """A membership as the page shows it. ``free``: can be ended by the member. ``ways``: how it can be received, with words."""
 
     membership: Membership
     free: bool
+    ways: list[tuple[str, str]]
 
 
 @login_required
@@ -96,7 +98,7 @@ def _of(addresses: Collection[Address] | QuerySet[Address]) -> QuerySet[Membersh
 def _received(addresses: Collection[Address]) -> dict[str, object]:
     now = timezone.now()
     site = site_policy()
-    rows = [Received(row, policy(row.list, site).leaving == Leaving.FREE) for row in _of(addresses).order_by("list__address", "address__email")[:MOST]]
+    rows = [Received(row, (found := policy(row.list, site)).leaving == Leaving.FREE, ways(row.delivery, found)) for row in _of(addresses).order_by("list__address", "address__email")[:MOST]]
     ends = [address.paused_until for address in addresses if address.paused_until and address.paused_until > now]
     return {"rows": rows, "paused_until": max(ends, default=None), "today": timezone.localdate(now).isoformat()}
 
@@ -110,6 +112,13 @@ def _change(request: HttpRequest, own: QuerySet[Membership], number: int, by: Pe
     if wish == "leave" and policy(list_).leaving == Leaving.FREE:
         memberships.leave(list_, membership.address, now, by=by)
         messages.success(request, _("You left the list %(name)s.") % {"name": name})
+    elif wish == "delivery":
+        try:
+            personal.receive(membership, request.POST.get("delivery", ""), now, by=by)
+        except ValueError as error:
+            messages.error(request, said(error)[:1].upper() + said(error)[1:] + ".")
+            return
+        messages.success(request, _("%(name)s: from now on you receive: %(way)s.") % {"name": name, "way": delivery_words(request.POST["delivery"])})
     elif wish in ("pause", "resume"):
         memberships.pause(list_, [membership.address.email], now, by=by, paused=wish == "pause")
         messages.success(request, (_("%(name)s: paused. You stay on the list.") if wish == "pause" else _("%(name)s: you receive again.")) % {"name": name})

@@ -14,13 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from colporteur.domain.digests import DeliveryMode
 from colporteur.flow import personal
 from colporteur.store.memberships import Membership
+from colporteur.store.policies import policy
 from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.memberships.words import delivery_words, how_words
+from colporteur.web.memberships.words import how_words, ways
 from colporteur.web.saying import said
 
 _OWN = {"": None, "yes": True, "no": False}
@@ -37,10 +37,10 @@ class One(forms.Form):
     hidden = forms.BooleanField(label=gettext_lazy("Hidden from the other members"), required=False)
     note = forms.CharField(label=gettext_lazy("Note"), required=False, max_length=personal.NOTE_LENGTH, widget=forms.Textarea(attrs={"rows": 3}), help_text=gettext_lazy("Only those who look after the list read it."))
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, membership: Membership, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         choices = {
-            "delivery": [(mode, delivery_words(mode)) for mode in DeliveryMode],
+            "delivery": ways(membership.delivery, policy(membership.list)),
             "posting": [("", _("As the list says")), ("free", _("Go out without waiting")), ("moderated", _("Wait for a moderator")), ("never", _("Are refused"))],
             "own_copy": [("", _("As the list says")), ("yes", _("Yes")), ("no", _("No"))],
         }
@@ -55,7 +55,7 @@ def page(request: HttpRequest, number: int, member: int) -> HttpResponse:
     row = Membership.objects.filter(pk=member, list=list_, until__isnull=True).select_related("address__person", "source").first()
     if row is None:
         raise Http404
-    form = One(request.POST or None, initial=_shown(row))
+    form = One(row, request.POST or None, initial=_shown(row))
     if request.method == "POST" and form.is_valid():
         try:
             changed = personal.choose(row, _wanted(form.cleaned_data), timezone.now(), by=person_of(request))

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from colporteur.domain.digests import DeliveryMode
+from colporteur.domain.policy import DELIVERIES, Policy, offered
+
 
 def delivery_words(mode: str) -> str:
     """A delivery mode in words."""
-    return {"each": _("Each message"), "none": _("Reads elsewhere")}.get(mode, mode)
+    return _(DELIVERIES[mode]) if mode in DELIVERIES else mode
+
+
+def ways(current: str, found: Policy) -> list[tuple[str, str]]:
+    """The ways to receive somebody can choose on a list, with words: those it offers, and the one there is."""
+    there = offered(found)
+    return [(mode.value, delivery_words(mode)) for mode in DeliveryMode if mode in there or mode == current]
 
 
 def how_words(how: str) -> str:

@@ -19,6 +19,7 @@ from django.utils.translation import get_language, gettext, gettext_noop, ngette
 
 from colporteur.domain.mailings import CopyState, MailingState
 from colporteur.domain.pacing import Rate
+from colporteur.domain.policy import DELIVERIES
 from colporteur.domain.posts import PostState
 from colporteur.flow.mailings import Totals
 
@@ -194,6 +195,12 @@ def said(moment: datetime, now: datetime) -> str:
     if timedelta(0) <= ago < timedelta(days=6):
         return date_format(there, pgettext("day of this week, Django date format", "l j F"))
     return _day(there, here)
+
+
+@register.filter
+def delivery(mode: str) -> str:
+    """How a member receives, in words."""
+    return gettext(DELIVERIES[mode]) if mode in DELIVERIES else mode
 
 
 @register.filter
