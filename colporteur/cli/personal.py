@@ -1,4 +1,4 @@
-"""``colporteur member show | change | consents``: what is decided for single members, and how people came to lists."""
+"""``colporteur member show | change | invite | consents``: what is decided for single members, and how people came to lists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.timezone import make_aware
 from colporteur.cli.output import BY, complain, json_option, now, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.addresses import normal
 from colporteur.domain.digests import DeliveryMode
-from colporteur.flow import lists, personal
+from colporteur.flow import joining, lists, personal
 from colporteur.store.consents import ledger, told
 from colporteur.store.memberships import Membership, Posting
 
@@ -59,6 +59,18 @@ def change(address: str, emails: tuple[str, ...], as_json: bool, no_pause: bool,
 
 
 @click.command()
+@click.argument("address")
+@click.argument("emails", nargs=-1, required=True, metavar="EMAIL...")
+@json_option
+@plainly
+def invite(address: str, emails: tuple[str, ...], as_json: bool) -> None:
+    """Invite addresses: who says yes to the letter is a member. One letter a day at most."""
+    list_ = lists.find(address)
+    outcomes = {email: joining.invite(list_, email, now(), by=BY).value for email in dict.fromkeys(normal(email) for email in emails)}
+    print_rows(({"address": email, "outcome": outcome} for email, outcome in outcomes.items()), ("address", "outcome"), as_json)
+
+
+@click.command()
 @click.option("--list", "list_address", metavar="ADDRESS", default="", help="Of this list.")
 @click.option("--email", default="", help="Of addresses that begin so.")
 @paged("id")
@@ -99,4 +111,4 @@ def row_of(row: Membership) -> dict[str, Any]:
     }  # fmt: skip
 
 
-COMMANDS = (show, change, consents)
+COMMANDS = (show, change, invite, consents)

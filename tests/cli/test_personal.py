@@ -53,6 +53,11 @@ def test_adding_is_tried_first_or_done_whole(amis: List) -> None:
     assert json.loads(run("member", "consents", "--after", str(first["id"]), "--json").stdout)[0]["id"] == second["id"]
 
 
+def test_invited_by_command(amis: List) -> None:
+    outcomes = json.loads(run("member", "invite", LIST, "zoe@members.example", ANNA, "--json").stdout)
+    assert [row["outcome"] for row in outcomes] == ["asked", "member"]
+
+
 def test_the_opposition_list_is_asked(amis: List) -> None:
     assert run("person", "opposition", "zoe@members.example", "--check").exit_code == 1
     run("person", "opposition", "zoe@members.example")

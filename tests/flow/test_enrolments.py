@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from colporteur.domain.words import Invalid
-from colporteur.flow import enrolments, memberships
+from colporteur.flow import enrolments, memberships, privacy
 from colporteur.store.enrolments import Enrolment, EnrolmentState
 from colporteur.store.lists import List
 from colporteur.store.memberships import Membership
@@ -92,3 +92,10 @@ def test_what_nobody_wants_any_more_is_forgotten(amis: List, olga: Person) -> No
     assert enrolments.drop(row.pk, NOW) and not enrolments.accept(row.pk, NOW)
     assert Enrolment.objects.get().text == "" and members(amis) == {"anna@members.example"}
     assert enrolments.forget(NOW + timedelta(days=6)) == 0 and enrolments.forget(NOW + timedelta(days=8)) == 1
+
+
+def test_who_is_erased_is_in_nothing_that_was_handed_over(amis: List, olga: Person) -> None:
+    enrolments.begin(amis, "zoe@members.example\nanna@members.example Anna", NOW, person=olga)
+    kept = enrolments.begin(amis, "zoe@members.example", NOW, person=olga)
+    privacy.erase(privacy.subject("anna@members.example"), NOW, by="test")
+    assert list(Enrolment.objects.values_list("pk", flat=True)) == [kept.pk]

@@ -80,6 +80,17 @@ def test_the_queue_of_the_owners(world: World) -> None:
     assert signed_in(world.stranger).post(reverse("joining-decide", args=[world.other.pk, row.pk]), {"decision": "accept"}).status_code == 404
 
 
+def test_owners_invite_by_lines_and_again(world: World) -> None:
+    owner, where = signed_in(world.owner), reverse("joining-invite", args=[world.list.pk])
+    assert "mend line 2" in owner.post(where, {"lines": "zoe@courriel.example\nrubbish"}, follow=True).content.decode() and not letters("invited")
+    said = owner.post(where, {"lines": f"zoe@courriel.example Zoé\n{world.member.primary_email}"}, follow=True).content.decode()
+    assert "1 person is invited. 1 was there already." in said and "Write again" in said
+    owner.post(where, {"lines": "zoe@courriel.example"})
+    assert [to for _name, to, _letter in letters("invited")] == ["zoe@courriel.example"], "one letter a day"
+    signed_in(None).post(link("invited"))
+    assert member(world, "zoe@courriel.example")
+
+
 def test_commands_are_confirmed_by_their_page(world: World) -> None:
     asked(world.list, "request", message(world.member.primary_email, subject="", body="set nomail\r\n"), now=timezone.now())
     errands.do_due(timezone.now())

@@ -9,6 +9,7 @@ from colporteur.web.joining import links, public, views
 urlpatterns = [
     path("lists/<int:number>/joining", views.waiting, name="joining"),
     path("lists/<int:number>/joining/<int:request_number>", views.decide, name="joining-decide"),
+    path("lists/<int:number>/joining/invite", views.invite, name="joining-invite"),
     path("join", public.mine, name="join-mine"),
     path("join/<str:host>", public.directory, name="join-domain"),
     path("join/<str:host>/<str:name>", public.join, name="join-list"),

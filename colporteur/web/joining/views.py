@@ -9,8 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from colporteur.domain import entries
 from colporteur.flow import joining
 from colporteur.flow.joining import Outcome
 from colporteur.flow.strangers import may_know
@@ -20,8 +23,11 @@ from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
 from colporteur.web.joining.words import admitted
+from colporteur.web.saying import said
 
 SHOWN = 200
+INVITED = 200
+"""So many are invited by one press of the button."""
 
 
 @login_required
@@ -33,6 +39,25 @@ def waiting(request: HttpRequest, number: int) -> HttpResponse:
     public = f"{settings.BASE_URL}{reverse('join-list', args=[list_.host, list_.name])}" if may_know(list_) else ""
     context = {"public": public, "question": rules.join_question, "asking": found.filter(state=JoinState.WAITING)[:SHOWN], "invited": found.filter(state=JoinState.INVITED)[:SHOWN]}
     return list_page(request, list_, "members", "joining/waiting.html", context)
+
+
+@require_POST
+@login_required
+def invite(request: HttpRequest, number: int) -> HttpResponse:
+    """Invites addresses, or writes again to who was invited. Nobody gets more than one letter a day."""
+    list_ = list_or_404(request, number, Right.MANAGE)
+    read = entries.of_lines(entries.lines_of(request.POST.get("lines", "")))
+    if read.refused or len(read.taken) > INVITED:
+        messages.error(request, _("Nobody was invited: mend line %(line)s (%(why)s).") % {"line": read.refused[0].line, "why": said(read.refused[0].reason)} if read.refused else _("Nobody was invited: at most %(most)s at a time.") % {"most": INVITED})
+        return redirect("joining", list_.pk)
+    try:
+        outcomes = [joining.invite(list_, entry.email, timezone.now(), by=person_of(request), name=entry.name) for entry in read.taken]
+    except ValueError as error:
+        messages.error(request, said(error))
+        return redirect("joining", list_.pk)
+    asked, there = sum(outcome is Outcome.ASKED for outcome in outcomes), sum(outcome is Outcome.MEMBER for outcome in outcomes)
+    messages.success(request, ngettext("%(n)s person is invited.", "%(n)s people are invited.", asked) % {"n": asked} + (" " + ngettext("%(n)s was there already.", "%(n)s were there already.", there) % {"n": there} if there else ""))
+    return redirect("joining", list_.pk)
 
 
 @require_POST
