@@ -20,6 +20,7 @@ from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import CopyState, MailingKind
 from colporteur.flow import credentials, mailings, memberships
 from colporteur.store import privacy
+from colporteur.store.enrolments import Enrolment
 from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState, Role, RoleKind
@@ -81,7 +82,7 @@ def export(who: Subject) -> dict[str, Any]:
         "memberships": [_membership(row) for row in Membership.objects.filter(address__in=who.ids).select_related("list", "address", "source", "consent").order_by("id")],
         "roles": [{"list": role.list.address, "role": role.kind, "since": role.created} for role in held],
         "administers": list(Administrator.objects.filter(person=person).values_list("organisation__name", flat=True)) if person else [],
-        "requests_to_join": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "confirmed": row.confirmed_at} for row in JoinRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
+        "requests_to_join": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "confirmed": row.confirmed_at, "name": row.name, "words": row.words, "client": row.client, "decided": row.decided_at, "reason": row.reason} for row in JoinRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
         "lists_asked_for": list(ListRequest.objects.filter(person=person).order_by("id").values("address", "purpose", "state")) if person else [],
         "left_out_of": list(Exclusion.objects.filter(address__in=who.ids).values_list("list__address", flat=True)),
         "from_sources": [{"list": row.source.list.address, "source": str(row.source), "attributes": row.attributes} for row in SourceEntry.objects.filter(address__in=who.ids).select_related("source__list").order_by("id")],
@@ -196,6 +197,8 @@ def _blank_journal(who: Subject) -> None:
 def _blank_rows(who: Subject) -> None:
     """What stays for the sake of others, without the name."""
     JoinRequest.objects.filter(address__in=who.ids).delete()
+    for email in who.emails:  # what was handed over in bulk within a week may name them
+        Enrolment.objects.filter(Q(text__icontains=email) | Q(left__contains=[email]) | Q(refused__icontains=email)).delete()
     SourceEntry.objects.filter(address__in=who.ids).delete()
     Exclusion.objects.filter(address__in=who.ids).delete()
     Membership.objects.filter(address__in=who.ids).exclude(note="").update(note="")

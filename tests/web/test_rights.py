@@ -81,6 +81,7 @@ MAY |= dict.fromkeys(("my-export", "my-erase"), SIGNED_IN)
 MAY["my-address"] = (MEMBER,)  # the link works for who asked for it
 MAY_POST |= {"source-try": (OWNER, ORGANISER, ADMIN), "source-do": (OWNER, ORGANISER, ADMIN)}
 MAY_POST["joining-decide"] = (OWNER, ORGANISER, ADMIN)
+MAY_POST["joining-invite"] = (OWNER, ORGANISER, ADMIN)
 PUBLIC |= {"signup", "signin-second", "signin-passkey", "signin-passkey-options", "signin-with", "signin-back", "signin-connect"}
 MAY |= dict.fromkeys(("identities", "identity-add", "identity", "person-merge"), (ADMIN,))
 MAY |= dict.fromkeys(("my-security", "my-app"), SIGNED_IN)
@@ -139,7 +140,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     joins = JoinRequest.objects.create(list=world.list, address=newcomer, state="waiting", door="mail", asked_at=timezone.now())
     places = {"list": world.list.pk, "organisation": world.list.organisation_id, "domain": world.list.domain_id}
     by_noun |= {f"{place}-wordings": [number] for place, number in places.items()} | {f"{place}-wording": [number, "waiting", "fr"] for place, number in places.items()}
-    by_noun |= {"site-wording": ["signin", "en"], "joining": list_, "joining-decide": [world.list.pk, joins.pk]}
+    by_noun |= {"site-wording": ["signin", "en"], "joining": list_, "joining-invite": list_, "joining-decide": [world.list.pk, joins.pk]}
     lists.create("ancienne-des-amis@paniersdusaule.example", "discussion", "paul.kerneis@paniersdusaule.example", timezone.now(), by="test")
     follows = sources.add(world.list, Setting(Kind.LIST, "ancienne-des-amis@paniersdusaule.example"), timezone.now(), by="test")
     by_noun |= {"sources": list_, "source-add": [world.list.pk, "csv"]} | dict.fromkeys(("source", "source-try", "source-do"), [follows.pk])
