@@ -28,9 +28,10 @@ def mailbox() -> None:
 @click.argument("address")
 @click.argument("url")
 @click.option("--no-test", is_flag=True, help="Do not try the account first.")
+@click.option("--only-reports", is_flag=True, help="Collect only what comes back about the list's messages: its copies name the account's user as envelope sender, the list is run from its own address as before.")
 @json_option
 @plainly
-def add(address: str, url: str, no_test: bool, as_json: bool) -> None:
+def add(address: str, url: str, no_test: bool, only_reports: bool, as_json: bool) -> None:
     list_ = lists.find(address)
     account = read_url(url)
     if not no_test:
@@ -39,7 +40,7 @@ def add(address: str, url: str, no_test: bool, as_json: bool) -> None:
             raise click.ClickException(f"{checked.text()} Nothing was changed; --no-test sets the mailbox all the same.")
         if not as_json:
             tell(checked.text())
-    made = mailboxes.set_mailbox(list_, account, now(), by=BY)
+    made = mailboxes.set_mailbox(list_, account, now(), by=BY, only_reports=only_reports)
     print_one(mailboxes.as_json(made), as_json)
 
 

@@ -81,7 +81,7 @@ def _ways(list_: List) -> list[str]:
         said.append(_("The list has no transport that is switched on: nothing can leave."))
     elif not transport.enabled:
         said.append(_("The transport %(name)s is switched off: nothing can leave.") % {"name": transport.name})
-    if list_.domain is None and not Mailbox.objects.filter(list=list_, enabled=True).exists():
+    if list_.domain is None and not Mailbox.objects.filter(list=list_, enabled=True, only_reports=False).exists():
         said.append(_("The list lives at an address of another host but has no mailbox to collect from: nothing arrives."))
     if list_.domain and not list_.domain.enabled:
         said.append(_("The service of %(domain)s is switched off: the list takes and sends nothing.") % {"domain": list_.domain.name})

@@ -15,11 +15,12 @@ from django.db.models import F
 from colporteur.domain.mailings import MailingKind, MailingState, Pace, next_attempt
 from colporteur.domain.posts import PostState
 from colporteur.domain.transports import account_of
-from colporteur.flow import failures, mailings, moderation, routes, signing, trouble
+from colporteur.flow import bounces, failures, mailings, moderation, routes, signing, trouble
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.mail.signing import Signer
 from colporteur.store import buckets, copies, journal
 from colporteur.store.copies import Claimed, Due, Room, Standing
+from colporteur.store.destinations import Stream
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
 from colporteur.store.sealed import SealBroken, unseal
@@ -101,6 +102,7 @@ def ways_due(now: datetime) -> list[Way]:
 def _way(transport: int, url: str, connections: int, by_destination: bool | None) -> Way:
     limited = buckets.limited(transport, account_of(url))
     grouped = limited if by_destination is None else by_destination
+    grouped |= Stream.objects.filter(transport=transport, until__isnull=False).exists()  # one that is stopped must be told from the others
     return Way(transport, url, connections, limited or grouped, grouped)
 
 
@@ -176,22 +178,27 @@ def refused(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitter:
     """Fail or put off copies of a slice this worker owns, keeping the replies. False: another worker owns it now, nothing
     was changed."""
 
+    failed: list[Refused] = []
+
     def record() -> bool:
         with transaction.atomic():
             copies.lock_mailing(slice_.mailing)
             if not copies.owned(slice_):
                 return False
-            _sort_out(slice_, refusals, now, jitter)
+            failed[:] = _sort_out(slice_, refusals, now, jitter)
             return True
 
     owned = copies.unlocked(record)
+    if failed:  # apart: what follows locks addresses and lists, and a copy's outcome waits for neither
+        list_ = Mailing.objects.values_list("list_id", flat=True).get(id=slice_.mailing)
+        copies.unlocked(lambda: bounces.refused(slice_.mailing, list_, [(one.address, one.code, one.text) for one in failed], now))
     if owned:
         finish(slice_.mailing, now)
     return owned
 
 
-def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitter: Callable[[], float]) -> None:
-    """Failed, or due again: by reply, attempts and age. An unknown outcome is repeated once, never twice."""
+def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitter: Callable[[], float]) -> list[Refused]:
+    """Failed (these are returned), or due again: by reply, attempts and age. An unknown outcome is repeated once, never twice."""
     tried = copies.tried(slice_, [one.address for one in refusals])
     began = Mailing.objects.values_list("started", flat=True).get(id=slice_.mailing) or now
     age = (now - began).total_seconds()
@@ -218,6 +225,7 @@ def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitte
         if one.address in tried:
             state = "failed" if one.address in failed else "deferred"
             log.info("%s mailing=%d to=%s code=%d reply=%r", state, slice_.mailing, emails.get(one.address, ""), one.code, one.text[:200])
+    return [one for one in refusals if one.address in failed]
 
 
 def put_off(transport: int, parts: Sequence[tuple[Claimed, Sequence[int], datetime]], mailings_until: Mapping[int, datetime]) -> None:

@@ -148,7 +148,7 @@ def _receive(incoming: Sequence[Incoming], now: datetime) -> list[tuple[Reply, .
 def _route(one: Incoming, ways: Ways, fresh: set[mailboxes.Key]) -> _Taken:
     if one.mailbox is None:
         places = [ways.find(recipient) for recipient in one.recipients]
-        found = [place for place in places if place and not place.off]
+        found = [place if one.mail_from else ways.returned(place, one.raw) for place in places if place and not place.off]
         replies = tuple(_reply(place) for place in places) or (UNKNOWN,)
     elif _key(one) not in fresh:
         return _Taken(one, (TAKEN,) * max(1, len(one.recipients)), {}, [])  # an earlier look took it

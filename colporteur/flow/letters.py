@@ -97,7 +97,7 @@ def sender_of(list_: List | None) -> str:
 
 def service_address(list_: List, service: Service, token: str = "") -> tuple[str, str]:
     """Address of a list's service, and the tag the subject must carry when the address cannot hold the token."""
-    mailbox = Mailbox.objects.filter(list=list_).values_list("traits", flat=True).first()
+    mailbox = Mailbox.objects.filter(list=list_, only_reports=False).values_list("traits", flat=True).first()
     if mailbox is not None:
         if token and mailbox.get("plus_part"):
             return f"{list_.name}+{token}@{list_.host}", ""
@@ -117,7 +117,7 @@ def mailto(address: str, tag: str, subject: str, body: str) -> str:
 
 def public(list_: List) -> bool:
     """Whether web links are of use: not when the list lives in a mailbox and nobody outside reaches our web server."""
-    if not Mailbox.objects.filter(list=list_).exists():
+    if not Mailbox.objects.filter(list=list_, only_reports=False).exists():
         return True
     host = urlsplit(settings.BASE_URL).hostname or "localhost"
     try:

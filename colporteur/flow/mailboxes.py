@@ -43,8 +43,8 @@ class MailboxGone(Exception):
 
 
 @transaction.atomic
-def set_mailbox(list_: List, account: Account | str, now: datetime, *, by: Person | str, traits: dict[str, bool] | None = None) -> Mailbox:
-    """Run the list from this account (or the URL of one); an empty password keeps the one of the same server and user.
+def set_mailbox(list_: List, account: Account | str, now: datetime, *, by: Person | str, traits: dict[str, bool] | None = None, only_reports: bool | None = None) -> Mailbox:
+    """Run the list from this account (or the URL of one), or have ``only_reports`` about its copies collected there (None: as it was); an empty password keeps the one of the same server and user.
 
     Another account begins with fresh health and unknown traits, another account or folder with a fresh ledger. Raises ``ValueError`` with a sentence.
     """
@@ -62,6 +62,10 @@ def set_mailbox(list_: List, account: Account | str, now: datetime, *, by: Perso
     for name in ("kind", "host", "port", "user", "tls", "self_signed", "folder", "move_to", "every"):
         setattr(row, name, getattr(account, name))
     row.password_sealed = seal(account.password)
+    if only_reports is not None:
+        if only_reports and "@" not in account.user:
+            raise ValueError(gettext("Reports are sent to the user of the account: it must be an address."))
+        row.only_reports = only_reports
     row.enabled, row.failures, row.next_try, row.last_error, row.told_at = True, 0, None, "", None
     if not same:
         row.traits, row.last_success = {}, None
@@ -200,7 +204,7 @@ def as_json(mailbox: Mailbox) -> dict[str, Any]:
     """What ``mailbox list --json`` prints; never the password."""
     shown = {name: value for name, value in asdict(replace(without_password(mailbox), password="")).items() if name != "password"}
     moments = {name: at.isoformat() if (at := getattr(mailbox, name)) else None for name in ("last_success", "next_try")}
-    return {"address": mailbox.list.address, **shown, "enabled": mailbox.enabled, "health": health(mailbox), "failures": mailbox.failures, "error": mailbox.last_error, "traits": mailbox.traits, **moments}
+    return {"address": mailbox.list.address, **shown, "only_reports": mailbox.only_reports, "enabled": mailbox.enabled, "health": health(mailbox), "failures": mailbox.failures, "error": mailbox.last_error, "traits": mailbox.traits, **moments}
 
 
 def probe_mark(now: datetime) -> str:

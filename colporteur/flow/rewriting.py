@@ -63,6 +63,8 @@ def _footer(list_: List, values: Policy, language: str) -> str:
 def bounces_address(list_: List, transport: Transport | None, *, together: bool = False) -> str:
     """Envelope sender: where reports about copies go, ``{token}`` naming the copy (VERP); the bare address where nothing
     else is taken, and without a token where all copies are one (``together``)."""
+    if reports := _reports_to(list_, together):
+        return reports
     if only := only_sender(list_, transport):
         return only
     if mailbox := _mailbox(list_):
@@ -72,6 +74,15 @@ def bounces_address(list_: List, transport: Transport | None, *, together: bool 
     if together:
         return f"{list_.name}-bounces@{list_.host}" if _fits(f"{list_.name}-bounces+") else f"b@{list_.host}"
     return f"{list_.name}-bounces+{{token}}@{list_.host}" if _fits(f"{list_.name}-bounces+") else f"b+{{token}}@{list_.host}"
+
+
+def _reports_to(list_: List, together: bool) -> str:
+    """Envelope sender where a mailbox is there for reports only; "" elsewhere."""
+    mailbox = Mailbox.objects.filter(list=list_, only_reports=True, enabled=True).first()
+    if mailbox is None or "@" not in mailbox.user:
+        return ""
+    local, _at, host = mailbox.user.rpartition("@")
+    return f"{local}+{{token}}@{host}" if not together and mailbox.traits.get("plus_part", False) and _fits(f"{local}+") else mailbox.user
 
 
 def only_sender(list_: List, transport: Transport | None) -> str:
@@ -122,4 +133,4 @@ def _fits(before: str) -> bool:
 
 def _mailbox(list_: List) -> Mailbox | None:
     """The mailbox the list is run from: it then has one address, whatever its domain is."""
-    return Mailbox.objects.filter(list=list_).first()
+    return Mailbox.objects.filter(list=list_, only_reports=False).first()

@@ -13,7 +13,7 @@ from colporteur.domain import addresses, tokens
 from colporteur.domain.addresses import Reading, Service
 from colporteur.domain.policy import Layer, ServiceOff, policy_of
 from colporteur.domain.tokens import Purpose
-from colporteur.mail import parse, reports
+from colporteur.mail import headers, parse, reports
 from colporteur.store.lists import Alias, List, ListState
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.organisations import Domain, Site
@@ -47,7 +47,7 @@ class Place:
 class Ways:
     """Lists, domains and mailboxes a batch may be about, loaded once."""
 
-    def __init__(self, lists: dict[str, List], domains: dict[str, Domain], of_mailboxes: dict[int, List]) -> None:
+    def __init__(self, lists: dict[str, List], domains: dict[str, Domain], of_mailboxes: dict[int, Mailbox]) -> None:
         self._lists, self._domains, self._of_mailboxes = lists, domains, of_mailboxes
         self._defer: dict[str, bool] = {}
 
@@ -63,10 +63,11 @@ class Ways:
 
     def of_mailbox(self, mailbox: int, recipients: Iterable[str], raw: bytes, mail_from: str) -> Place | None:
         """Where collected mail leads: the mailbox's list; a token in a plus-part or the subject, or a report, makes it
-        an errand. None when the mailbox is gone."""
-        list_ = self._of_mailboxes.get(mailbox)
-        if list_ is None:
+        an errand. In a mailbox for reports everything else is one, too. None when the mailbox is gone."""
+        box = self._of_mailboxes.get(mailbox)
+        if box is None:
             return None
+        list_ = box.list
         parts = [recipient.rpartition("@")[0].partition("+")[2].lower() for recipient in recipients]
         try:
             skim = parse.skim(raw)
@@ -78,7 +79,14 @@ class Ways:
         report = kind in (reports.Automatic.REPORT, reports.Automatic.COMPLAINT)
         if service := next((found for token in (*parts, *_TOKEN_IN_SUBJECT.findall(subject)) if (found := _asked(token.lower(), subject, report))), None):
             return self._on(list_, list_.address, Reading(list_.address, *service))
-        return self._on(list_, list_.address, Reading(list_.address, Service.BOUNCES if report else Service.POST))
+        return self._on(list_, list_.address, Reading(list_.address, Service.BOUNCES if report or box.only_reports else Service.POST))
+
+    def returned(self, place: Place, raw: bytes) -> Place:
+        """Where mail from the null sender to a list's own address leads: a report that returns one of our copies is no post
+        (a transport that takes one envelope sender only has the list's address there)."""
+        if place.is_post and any(tokens.read(settings.TOKEN_KEY, Purpose.COPY, token) for token in headers.returned_tokens(raw)):
+            return replace(place, service=Service.BOUNCES)
+        return place
 
     def _on(self, list_: List, recipient: str, reading: Reading) -> Place:
         of_domain = list_.domain.name if list_.domain and not list_.domain.enabled else ""
@@ -119,7 +127,7 @@ def ways(recipients: Iterable[str], of_mailboxes: Iterable[int] = ()) -> Ways:
     fed = {}
     if keys:
         found = Mailbox.objects.filter(id__in=keys).exclude(list__state=ListState.DELETED).select_related("list__organisation", "list__domain")
-        fed = {mailbox.id: mailbox.list for mailbox in found}
+        fed = {mailbox.id: mailbox for mailbox in found}
     return Ways(lists, domains, fed)
 
 

@@ -20,6 +20,12 @@ from colporteur.store.people import Address
 _TAG = re.compile(r"\[#([a-z2-7]{24})\]", re.IGNORECASE)
 
 
+def tag(subject: str) -> str:
+    """The token in a subject, "" when there is none."""
+    found = _TAG.search(subject)
+    return found[1].lower() if found else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """An errand, its bytes, and what they say. ``list`` is None for addresses of a whole domain."""
@@ -36,8 +42,7 @@ class Message:
     @property
     def token(self) -> str:
         """The token of the recipient, else of the subject, where an address was too long for it."""
-        found = _TAG.search(self.skim.subject)
-        return self.errand.token or self.said or (found[1].lower() if found else "")
+        return self.errand.token or self.said or tag(self.skim.subject)
 
     @property
     def by_a_person(self) -> bool:

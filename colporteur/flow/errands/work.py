@@ -17,7 +17,7 @@ from colporteur.flow.errands.leaving import unsubscribe
 from colporteur.flow.errands.message import Message, message_of
 from colporteur.flow.errands.moderate import moderate
 from colporteur.flow.errands.owner import owner
-from colporteur.flow.errands.report import report
+from colporteur.flow.errands.report import report, report_all
 from colporteur.store.arrivals import Errand, ErrandState
 
 log = logging.getLogger("colporteur.errands")
@@ -32,6 +32,8 @@ ERRANDS: dict[Service, Callable[[Message], None]] = {
     Service.SUBSCRIBE: subscribe,
 }
 BATCH, ATTEMPTS = 50, 5
+REPORTS, REPORT_BYTES = 200, 32 * 1024 * 1024
+"""Reports taken in together, and their bytes in all."""
 LEASE = timedelta(seconds=20)
 WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 
@@ -40,6 +42,10 @@ def do_due(now: datetime, limit: int = 200) -> int:
     """Do what was asked, at most about ``limit`` errands; how many were looked at."""
     done = 0
     while done < limit:
+        if reports := _claim_reports(now):
+            done += len(reports)
+            _do_reports(reports, now)
+            continue
         batch = _claim(now, fresh=True) or _claim(now, fresh=False)
         if not batch:
             break
@@ -57,6 +63,38 @@ def _claim(now: datetime, fresh: bool) -> list[int]:
     ids = list(due.order_by("id").select_for_update(skip_locked=True).values_list("id", flat=True)[: BATCH if fresh else 1])
     Errand.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, next_try=now + LEASE)
     return ids
+
+
+@transaction.atomic
+def _claim_reports(now: datetime) -> list[int]:
+    """Book an attempt for new reports: a provider in trouble sends thousands at once."""
+    due = Errand.objects.filter(state=ErrandState.RECEIVED, service=Service.BOUNCES.value, attempts=0, next_try__isnull=True).order_by("id")
+    rows = due.select_for_update(skip_locked=True, of=("self",)).values_list("id", "arrival__blob__size")[:REPORTS]
+    ids: list[int] = []
+    bytes_ = 0
+    for id_, size in rows:
+        bytes_ += size
+        if ids and bytes_ > REPORT_BYTES:
+            break
+        ids.append(id_)
+    Errand.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, next_try=now + LEASE)
+    return ids
+
+
+def _do_reports(ids: list[int], now: datetime) -> None:
+    """All in one transaction; one by one when any of them cannot be taken in."""
+    try:
+        with transaction.atomic():
+            found = Errand.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=ids, state=ErrandState.RECEIVED)
+            errands = list(found.select_related("arrival__blob", "list").order_by("id"))
+            report_all(errands, now)
+            Errand.objects.filter(pk__in=[errand.pk for errand in errands]).update(state=ErrandState.DONE, next_try=None, error="")
+    except (OperationalError, InterfaceError):
+        raise  # the database's trouble, not the reports'
+    except Exception:
+        log.warning("reports failed together, one by one now: %d", len(ids), exc_info=True)
+        for id_ in ids:
+            _do(id_, now)
 
 
 def _do(id_: int, now: datetime) -> None:

@@ -62,6 +62,7 @@ class Report:
     automatic: Automatic
     told: tuple[Told, ...]
     reader: str
+    subject: str = ""
     tokens: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()
 
@@ -80,7 +81,7 @@ def read(raw: bytes, mail_from: str | None = None) -> Report:
     skim = parse.skim_structure(found, len(raw))
     kind, _evidence = automatic(skim, mail_from)
     tells, reader = _told(raw, found, skim, kind)
-    return Report(kind, tuple(tells), reader, headers.returned_tokens(found.data), _returned_ids(found, skim))
+    return Report(kind, tuple(tells), reader, skim.subject, headers.returned_tokens(found.data), _returned_ids(found, skim))
 
 
 def _told(raw: bytes, found: Structure, skim: Skim, kind: Automatic) -> tuple[list[Told], str]:

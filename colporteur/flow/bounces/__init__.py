@@ -1,0 +1,9 @@
+"""What comes back about copies: reports are matched with the copies they are about, and end in events like refusals in the dialogue."""
+
+from __future__ import annotations
+
+from colporteur.flow.bounces.dialogue import refused
+from colporteur.flow.bounces.matching import WHY, Arrived
+from colporteur.flow.bounces.taking import take
+
+__all__ = ["WHY", "Arrived", "refused", "take"]
