@@ -21,6 +21,7 @@ from colporteur.domain.mailings import CopyState
 from colporteur.domain.signing import Algorithm
 from colporteur.domain.sources import Kind, Setting, table_of
 from colporteur.flow import destinations, joining, life, limits, lists, mailboxes, mine, nesting, organisations, people, requests, signing, sources, templates
+from colporteur.flow.enrolments import begin as hand_over
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -98,6 +99,10 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     row = JoinRequest.objects.create(list=world.list, address=newcomer, name="Une nouvelle personne", state="waiting", door="mail", asked_at=now)
     invited = JoinRequest.objects.get(state="invited")
     found["joining"] = reverse("joining", args=[world.list.pk])
+    place = [world.list.host, world.list.name]
+    found |= {"join-list": reverse("join-list", args=place), "leave-list": reverse("leave-list", args=place), "join-domain": reverse("join-domain", args=place[:1]), "join-mine": "/join", "consents": reverse("consents"), "oppositions": reverse("oppositions")}
+    handed = hand_over(world.list, "nouvelle@courriel.example Nouvelle Venue\nune ligne que personne ne peut lire\n", now, person=world.owner, file="membres.csv")
+    found |= {"members-adding": reverse("members-adding", args=[world.list.pk, handed.pk]), "member-note": reverse("member-note", args=names["member"])}
     found["join-link"] = reverse("join-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.JOIN, invited.pk, invited.address_id)])
     found["admit-link"] = reverse("join-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.ADMIT, row.pk, Address.objects.get(email=world.owner.primary_email).pk)])
     errand = Errand.objects.create(arrival=Arrival.objects.create(blob_id=keep(message("odile.perrin@courriel.example", subject="suspend amapiens")), door="lmtp", received_at=now), list=None, service="request", recipient="lists@paniersdusaule.example", state="done", received_at=now)
@@ -150,7 +155,7 @@ def close(request: pytest.FixtureRequest) -> Iterator[None]:
     connections.close_all()
 
 
-PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "mine", "mine-link")
+PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "join-list", "leave-list", "join-domain", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "mine", "mine-link")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light")])
