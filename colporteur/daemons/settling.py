@@ -144,7 +144,7 @@ class Settling:
             self.soon()
 
     def stop_mailing(self, mailing: int, code: int, text: str) -> None:
-        """The trouble is this mailing's: it pauses, its copies stay queued, nothing is counted."""
+        """The trouble is this mailing's: another transport takes it or it pauses, its copies stay queued, nothing is counted."""
         for held in self.ready.of(mailing):
             self.ready.drop(held)
             held.stopped = True
@@ -225,7 +225,7 @@ class Settling:
             held.refused = []
         stops, self._stops = self._stops, []
         if refusals or stops:
-            await self._insist(_refuse, [(held.claimed, refused) for held, refused in refusals], stops)
+            await self._insist(_refuse, [(held.claimed, refused) for held, refused in refusals], stops, self.transport_id)
         if quiet := [held for held in self.ready.held.values() if held.quiet]:
             await self._let_go(quiet)
 
@@ -305,11 +305,11 @@ def _accept(batch: list[tuple[Claimed, list[int]]]) -> list[Standing]:
     return [copies.accepted(claimed, accepted, settings.LEASE, now) for claimed, accepted in batch]
 
 
-def _refuse(batch: list[tuple[Claimed, list[Refused]]], stops: list[tuple[int, int, str]]) -> None:
+def _refuse(batch: list[tuple[Claimed, list[Refused]]], stops: list[tuple[int, int, str]], transport: int) -> None:
     """On a thread: each slice's refusals in a transaction of their own, and mailings to pause."""
     now = timezone.now()
     for claimed, refused in batch:
         if not copies.refused(claimed, refused, now, random.random):
             log.warning("too late to settle mailing=%d slice=%d copies=%d", claimed.mailing, claimed.number, len(refused))
     for mailing, code, text in stops:
-        trouble.stop_mailing(mailing, code, text, now)
+        trouble.stop_mailing(mailing, transport, code, text, now)

@@ -2,7 +2,8 @@
 
 A refusal at the greeting, TLS or AUTH, or no connection at all, is the transport's: everything waits and is tried again by
 itself, after growing pauses. A refusal of MAIL FROM, or many alike in a row, is about this mailing (its sender, its content,
-its rate): it pauses, the owners are told, and it is tried again after a rest. Copies are not at fault either way.
+its rate): another transport of the route takes what is left; without one it pauses, the owners are told, and it is tried again
+after a rest. Copies are not at fault either way.
 """
 
 from __future__ import annotations

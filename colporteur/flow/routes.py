@@ -8,7 +8,7 @@ comes back. A slice under lease moves when it is given back, so nothing is sent 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,15 +67,16 @@ class Route:
         order = [self.transports[step.transport] for step in self.steps]
         return next(filter(usable, order), None) or next((one for one in order if one.enabled), order[0] if order else None)
 
-    def turns(self, prepared_for: Transport | None, pace: str = Pace.USUAL) -> tuple[int, ...]:
-        """Whose turn it is, for slices of a message prepared for a transport; () when nothing can take it now.
+    def turns(self, prepared_for: Transport | None, pace: str = Pace.USUAL, without: Collection[int] = ()) -> tuple[int, ...]:
+        """Whose turn it is, for slices of a message prepared for a transport; () when nothing can take it now. ``without``:
+        transports that refused this very message.
 
         ``Pace.FAST``: every rank takes its part, by the connections each transport may have.
         """
 
         def can(id_: int) -> bool:
             one = self.transports[id_]
-            return usable(one) and (prepared_for is None or one.pk == prepared_for.pk or routes.carries(_means(one), _means(prepared_for)))
+            return id_ not in without and usable(one) and (prepared_for is None or one.pk == prepared_for.pk or routes.carries(_means(one), _means(prepared_for)))
 
         if pace != Pace.FAST:
             return routes.turns(routes.sharing(self.steps, can))
@@ -237,7 +238,7 @@ def _below(place: Place) -> list[Mailing]:
 
 def turns_for(mailing: Mailing) -> tuple[int, ...]:
     """By which transports the slices of a mailing leave, in turn; what it was prepared for when nothing can take it now."""
-    return route_of(mailing.list).turns(mailing.transport, mailing.pace) or ((mailing.transport_id,) if mailing.transport_id else ())
+    return route_of(mailing.list).turns(mailing.transport, mailing.pace, mailing.shunned) or ((mailing.transport_id,) if mailing.transport_id else ())
 
 
 def leave_stranded() -> int:
@@ -258,7 +259,7 @@ def turn_of(mailing: Mailing) -> int | None:
 def without_stand_in(mailings: QuerySet[Mailing]) -> list[Mailing]:
     """Those of the mailings whose copies no transport can take now."""
     found = list(mailings.select_related("list", "transport"))
-    return [mailing for mailing, route in zip(found, routes_of([one.list for one in found]), strict=True) if not route.turns(mailing.transport)]
+    return [mailing for mailing, route in zip(found, routes_of([one.list for one in found]), strict=True) if not route.turns(mailing.transport, without=mailing.shunned)]
 
 
 def waits_for(mailing: Mailing) -> list[Transport]:
@@ -272,6 +273,23 @@ def waits_for(mailing: Mailing) -> list[Transport]:
 def share_out(mailing_id: int) -> None:
     """The open slices of a mailing are shared out anew. In the caller's transaction."""
     _share_out(Mailing.objects.filter(pk=mailing_id).select_related("list", "transport"), kept=False)
+
+
+def shun(mailing_id: int, transport_id: int) -> bool:
+    """A transport refuses this very message: its open slices leave by the others of the route. In the caller's transaction.
+
+    False: no other can take them, or the mailing is not running; then every one may be tried again later.
+    """
+    mailing = Mailing.objects.select_for_update(of=("self",)).select_related("list", "transport").get(pk=mailing_id)
+    without = sorted({*mailing.shunned, transport_id})
+    if mailing.state != MailingState.RUNNING or not route_of(mailing.list).turns(mailing.transport, mailing.pace, without):
+        Mailing.objects.filter(pk=mailing_id).update(shunned=[])
+        return False
+    if without != mailing.shunned:
+        Mailing.objects.filter(pk=mailing_id).update(shunned=without)
+        log.warning("moved mailing=%d refused_by=%d", mailing_id, transport_id)
+    _share_out(Mailing.objects.filter(pk=mailing_id).select_related("list", "transport"), kept=True)
+    return True
 
 
 def came_back(transport: Transport) -> int:
@@ -291,7 +309,7 @@ def _share_out(mailings: Iterable[Mailing], *, kept: bool) -> int:
     by_turns: dict[tuple[int, ...], list[int]] = {}
     ways = dict(zip((one.list_id for one in found), routes_of([one.list for one in found]), strict=True))
     for mailing in found:
-        if turns := ways[mailing.list_id].turns(mailing.transport, mailing.pace):
+        if turns := ways[mailing.list_id].turns(mailing.transport, mailing.pace, mailing.shunned):
             by_turns.setdefault(turns, []).append(mailing.pk)
     moved: set[int] = set()
     for turns, ids in by_turns.items():

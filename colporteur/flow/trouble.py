@@ -41,11 +41,14 @@ def stop_transport(transport_id: int, reply: str, now: datetime, *, lasting: boo
 
 
 @transaction.atomic
-def stop_mailing(mailing_id: int, code: int, reply: str, now: datetime) -> bool:
-    """MAIL FROM refused, or many copies alike in a row: this mailing rests, its owners are told once. A letter is put off.
+def stop_mailing(mailing_id: int, transport_id: int, code: int, reply: str, now: datetime) -> bool:
+    """MAIL FROM refused, or many copies alike in a row: what is left of this mailing goes to another transport of its route;
+    without one it rests, and its owners are told once. A letter is put off.
 
     False: it is not running any more.
     """
+    if routes.shun(mailing_id, transport_id):
+        return True
     mailing = Mailing.objects.select_related("list").get(id=mailing_id)
     wait = trouble.rest(code, (now - (mailing.started or now)).total_seconds())
     first = not JournalEntry.objects.filter(mailing_id=mailing_id, event="mailing.stopped").exists()

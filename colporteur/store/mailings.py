@@ -45,6 +45,7 @@ class Mailing(models.Model):
     planned_to = models.BigIntegerField(default=0)  # copies exist for addresses up to this id
     planned = models.BooleanField(default=False)  # every copy is written
     spared = models.IntegerField(default=0, db_default=0)  # members left out when it was planned, because mail does not reach them
+    shunned = ArrayField(models.BigIntegerField(), default=builtins.list)  # transports that refused this very message, while others take it
     pause_reason = models.TextField(default="", blank=True)  # "" when a person paused it
     resume_at = models.DateTimeField(null=True)  # paused by a temporary trouble: goes on by itself then
     restored_from = models.DateTimeField(null=True)  # held back: it came back, open, from a backup of that moment, and copies may have left since

@@ -35,13 +35,14 @@ class RouteStep(models.Model):
 
 
 _STRANDED = """
--- Mailings with open slices nobody holds on a transport that is in trouble, switched off, or none at all. The slices are read
--- only when there may be some: the two questions that do not name s are answered first.
+-- Mailings with open slices nobody holds on a transport that is in trouble, switched off, refused this mailing, or none at all.
+-- The slices are read only when there may be some: the questions that do not name s are answered first.
 WITH bad AS MATERIALIZED (SELECT id FROM transport WHERE NOT enabled OR failures > 0)
 SELECT DISTINCT s.mailing_id FROM slice s JOIN mailing m ON m.id = s.mailing_id
- WHERE (EXISTS (SELECT 1 FROM bad) OR EXISTS (SELECT 1 FROM slice n WHERE NOT n.done AND n.due_at IS NULL AND n.transport_id IS NULL))
+ WHERE (EXISTS (SELECT 1 FROM bad) OR EXISTS (SELECT 1 FROM slice n WHERE NOT n.done AND n.due_at IS NULL AND n.transport_id IS NULL)
+        OR EXISTS (SELECT 1 FROM mailing x WHERE x.state IN ('planned', 'running', 'paused') AND x.shunned <> '{}'))
    AND NOT s.done AND m.state IN ('running', 'paused') AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())
-   AND (s.transport_id IS NULL OR s.transport_id IN (SELECT id FROM bad))
+   AND (s.transport_id IS NULL OR s.transport_id IN (SELECT id FROM bad) OR s.transport_id = ANY (m.shunned))
 """
 
 

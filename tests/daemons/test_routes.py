@@ -13,6 +13,7 @@ from colporteur.daemons.settling import MOST_UNSETTLED
 from colporteur.daemons.threads import close_connections
 from colporteur.domain.routes import read
 from colporteur.flow import routes, transports
+from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List
 from colporteur.store.mailings import Slice
 from colporteur.store.transports import Transport
@@ -148,3 +149,34 @@ def test_fast_uses_every_service_of_the_route_at_the_same_time(two: tuple[Sink, 
     deliver_until(is_in(mailing, "done"), 120)
     assert (len(main.taken), len(second.taken)) == (3_000, 3_000) and len(main.received() + second.received()) == MEMBERS
     assert any(together)
+
+
+def refusing(event: str, answer: str) -> Script:
+    """A server that refuses every message for one reason."""
+    return lambda happened, argument, session: answer if happened == event else None
+
+
+@pytest.mark.parametrize(("event", "answer"), [("MAIL", "550 5.7.1 This sender is not welcome"), ("RCPT", "550 5.7.1 Content rejected by policy")])
+def test_a_message_one_refuses_leaves_by_the_other_and_nobody_pauses(two: tuple[Sink, Sink], event: str, answer: str) -> None:
+    main, second = two
+    main.script = refusing(event, answer)
+    list_ = a_list(members=700)
+    routes.set_route(list_, read(["main", "/", "second"]), timezone.now(), by="test")
+    mailing = a_mailing(list_)
+    deliver_until(is_in(mailing, "done"), 60)
+    assert not main.taken and len(second.taken) == 700 and second.repeated() == 0
+    assert not JournalEntry.objects.filter(mailing_id=mailing.pk, event="mailing.stopped").exists()
+    assert Transport.objects.get(name="main").failures == 0
+    sound(mailing)
+
+
+def test_a_message_every_way_refuses_pauses_and_may_try_them_all_again(two: tuple[Sink, Sink]) -> None:
+    for sink in two:
+        sink.script = refusing("MAIL", "550 5.7.1 This sender is not welcome")
+    list_ = a_list(members=30)
+    routes.set_route(list_, read(["main", "/", "second"]), timezone.now(), by="test")
+    mailing = a_mailing(list_)
+    deliver_until(is_in(mailing, "paused"))
+    mailing.refresh_from_db()
+    assert "not welcome" in mailing.pause_reason and mailing.shunned == []
+    sound(mailing)
