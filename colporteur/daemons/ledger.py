@@ -2,7 +2,7 @@
 
 A thread that settles waits for the interpreter lock at every turn while the loop is busy sending, and all that time
 accepted copies are unsettled and the gate is shut. So a worker has one connection of its own here, in libpq's pipeline
-mode: the slices of one batch are one round trip and one commit. Whatever is not plain (a copy that is no longer open
+mode: the slices of one batch are one round trip and one commit, and of each slice one row changes. Whatever is not plain (a copy that is no longer open
 where it was, a lock held by somebody, a database that went away) is left to ``flow.copies`` on a thread; writing an
 acceptance twice changes nothing.
 """
@@ -13,27 +13,36 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from django.db import Error, connections
 from psycopg import pq
 
 from colporteur.daemons.threads import in_thread
-from colporteur.store.copies import ACCEPTED_BY_NUMBER, Claimed, Standing, array
+from colporteur.store.copies import ACCEPTED_PLACES, ACCEPTED_ROWS, Claimed, Due, Standing, array, bits
 
-_NAME = b"accepted"
+_PLACES, _ROWS = b"accepted_places", b"accepted_rows"
 # Not by the startup parameter "options": poolers refuse it.
 _SET = """
 SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 SET jit = off; SET lock_timeout = 300; SET synchronous_commit = on
 """
 ANSWER_SECONDS = 10.0  # a database host that vanished says nothing at all
+_NOT_SIMPLE = Standing(0, done=False, generation=0, state="")  # not all places were open: nothing was changed
 _AGAIN_SECONDS = 2.0  # between two attempts to connect
 
 
 class LedgerError(Exception):
     """Nothing of the batch was written, or nobody knows: write it on a thread."""
+
+
+class Batch(NamedTuple):
+    """Acceptances of one slice. ``placed``: each of its copies has a place."""
+
+    slice: Claimed
+    copies: Sequence[Due]
+    placed: bool
 
 
 class Ledger:
@@ -48,18 +57,21 @@ class Ledger:
         self._opening = asyncio.Lock()
         self._not_before = 0.0
 
-    async def write(self, batch: Sequence[tuple[Claimed, Sequence[int]]], lease: float) -> list[Standing]:
+    async def write(self, batches: Sequence[Batch], lease: float) -> list[Standing]:
         """Commit the acceptances of some slices together; how each slice stands. Raises ``LedgerError``."""
         if self._connection is None:
             await self._open()
         assert self._connection
         wire = self._connection.pgconn
+        order = sorted(range(len(batches)), key=lambda number: batches[number].slice)  # locked in one order
         future: asyncio.Future[list[Standing]] = asyncio.get_running_loop().create_future()
-        self._under_way.append((len(batch), future))  # before anything can fail: ``_close`` answers what is under way
+        self._under_way.append((len(batches), future))  # before anything can fail: ``_close`` answers what is under way
         try:
-            for slice_, addresses in sorted(batch):  # locked in one order
-                values = (slice_.mailing, slice_.number, slice_.generation, array(addresses), float(lease))
-                wire.send_query_prepared(_NAME, [str(value).encode() for value in values])
+            for number in order:
+                slice_, copies, placed = batches[number]
+                settled = bits([copy.place for copy in copies]) if placed else array([copy.address for copy in copies])
+                values = (slice_.mailing, slice_.number, slice_.generation, settled, float(lease))
+                wire.send_query_prepared(_PLACES if placed else _ROWS, [str(value).encode() for value in values])
             wire.pipeline_sync()
             self._flush()
         except psycopg.Error as error:
@@ -70,7 +82,6 @@ class Ledger:
         except TimeoutError:
             self._close("no answer")
             raise LedgerError("no answer") from None
-        order = sorted(range(len(batch)), key=batch.__getitem__)
         return [standing for _, standing in sorted(zip(order, standings, strict=True))]
 
     def close(self) -> None:
@@ -125,6 +136,8 @@ class Ledger:
         if result.status == pq.ExecStatus.TUPLES_OK and result.ntuples == 1:
             changed, done, generation, state = (result.get_value(0, column) or b"" for column in range(4))
             self._found.append(Standing(int(changed), done == b"t", int(generation), bytes(state).decode()))
+        elif result.status == pq.ExecStatus.TUPLES_OK:
+            self._found.append(_NOT_SIMPLE)
         elif result.status == pq.ExecStatus.PIPELINE_SYNC:
             number, future = self._under_way.popleft()
             found, self._found = self._found, []
@@ -159,10 +172,11 @@ def _connect() -> psycopg.Connection[Any]:
         values.pop(name, None)
     opened = psycopg.Connection.connect(**values, autocommit=True)
     opened.execute(_SET)
-    prepared = opened.pgconn.prepare(_NAME, ACCEPTED_BY_NUMBER.encode())
-    if prepared.status != pq.ExecStatus.COMMAND_OK:
-        opened.close()
-        raise psycopg.OperationalError(prepared.error_message.decode("utf-8", "replace"))
+    for name, statement in ((_PLACES, ACCEPTED_PLACES), (_ROWS, ACCEPTED_ROWS)):
+        prepared = opened.pgconn.prepare(name, statement.encode())
+        if prepared.status != pq.ExecStatus.COMMAND_OK:
+            opened.close()
+            raise psycopg.OperationalError(prepared.error_message.decode("utf-8", "replace"))
     opened.pgconn.enter_pipeline_mode()
     opened.pgconn.nonblocking = 1
     return opened

@@ -23,7 +23,7 @@ class Held:
     """A slice this worker owns until ``deadline`` (monotonic seconds). ``left``: copies that may leave now; ``aside``: how
     many wait for a limit (``daemons.pace``); ``unsigned``: those that wait for a signature (``daemons.signing``)."""
 
-    __slots__ = ("_sender", "accepted", "aside", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "message", "priority", "refused", "signatures", "signing", "stopped", "together", "tokens", "under_way", "unsigned")
+    __slots__ = ("_sender", "accepted", "aside", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "message", "placed", "priority", "refused", "signatures", "signing", "stopped", "together", "tokens", "under_way", "unsigned")
 
     def __init__(self, claimed: Claimed, left: Sequence[Due], message: Message, deadline: float, priority: int = Priority.POST, list_: int = 0) -> None:
         self.priority, self.list, self.aside = priority, list_, 0
@@ -37,7 +37,8 @@ class Held:
         self._sender = [part.encode() for part in message.envelope_sender.split("{token}")]
         self.together = not message.prepared.individual and len(self._sender) == 1  # every copy is the same
         self.under_way = 0  # taken, no outcome yet, or a refusal that waits for its row to end
-        self.accepted: list[int] = []  # addresses, to be settled
+        self.placed = all(due.place >= 0 for due in left)
+        self.accepted: list[Due] = []  # to be settled
         self.committing = 0  # batches with acceptances of it that are not written yet
         self.refused: list[Refused] = []
         self.dropped = False  # given back or lost: outcomes are still recorded, nothing more is taken

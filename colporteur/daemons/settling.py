@@ -18,7 +18,7 @@ from django.db import Error
 from django.utils import timezone
 
 from colporteur.adapters.transports import Outcome, Result
-from colporteur.daemons.ledger import Ledger, LedgerError
+from colporteur.daemons.ledger import Batch, Ledger, LedgerError
 from colporteur.daemons.ready import Held, Ready
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.mailings import MailingState
@@ -35,10 +35,10 @@ R = TypeVar("R")
 MOST_UNSETTLED = 64
 """Accepted copies of a worker whose acceptance is not committed when the last message is handed over: with those in the
 data of a connection, the published bound."""
-BATCH = 24
+BATCH = 32
 """Acceptances that are worth a transaction of their own; fewer wait a moment for company."""
 COMPANY_SECONDS = 0.01
-MOST_COMMITS = 3
+MOST_COMMITS = 2
 """Batches on their way to the database at once: while one is being written to disk the next is gathered and sent."""
 _INSIST_SECONDS = 30.0  # how long outcomes wait for a database that went away
 
@@ -103,9 +103,9 @@ class Settling:
         length = len(dues)
         held.under_way -= length
         if length == 1:
-            held.accepted.append(dues[0].address)
+            held.accepted.append(dues[0])
         else:
-            held.accepted += [due.address for due in dues]
+            held.accepted += dues
         self.gate.accepted(length)
         self._waiting += length
         if self._row.length and number >= self._row_began:  # what was under way when the refusals began says nothing
@@ -229,7 +229,7 @@ class Settling:
         if quiet := [held for held in self.ready.held.values() if held.quiet]:
             await self._let_go(quiet)
 
-    async def _commit(self, batch: list[tuple[Held, list[int]]]) -> None:
+    async def _commit(self, batch: list[tuple[Held, list[Due]]]) -> None:
         began = time.monotonic()
         standings = await self._record(batch)
         self.gate.settled(sum(len(accepted) for _, accepted in batch))
@@ -255,18 +255,18 @@ class Settling:
         tasks.add(task)
         task.add_done_callback(ended)
 
-    async def _record(self, batch: list[tuple[Held, list[int]]]) -> list[Standing]:
+    async def _record(self, batch: list[tuple[Held, list[Due]]]) -> list[Standing]:
         """Commit acceptances: through the ledger, and on a thread what was not so simple."""
-        given = [(held.claimed, accepted) for held, accepted in batch]
+        given = [Batch(held.claimed, accepted, held.placed) for held, accepted in batch]
         try:
             standings = await self.ledger.write(given, settings.LEASE)
         except LedgerError as error:
             log.info("acceptances on a thread transport=%d reason=%r", self.transport_id, str(error))
             return await self._insist(_accept, given)
-        if late := [number for number, (standing, (_, accepted)) in enumerate(zip(standings, given, strict=True)) if standing.changed < len(accepted)]:
+        if late := [number for number, (standing, one) in enumerate(zip(standings, given, strict=True)) if standing.changed < len(one.copies)]:
             for number, standing in zip(late, await self._insist(_accept, [given[number] for number in late]), strict=True):
                 standings[number] = standing
-        for mailing in {claimed.mailing for (claimed, _), standing in zip(given, standings, strict=True) if standing.done}:
+        for mailing in {one.slice.mailing for one, standing in zip(given, standings, strict=True) if standing.done}:
             self._watch(self._finishing, self._insist(copies.finish, mailing, timezone.now()))
         return standings
 
@@ -299,10 +299,10 @@ class Settling:
             await in_thread(copies.release, [held.claimed for held in still_open if held.due == due], due)
 
 
-def _accept(batch: list[tuple[Claimed, list[int]]]) -> list[Standing]:
+def _accept(batches: list[Batch]) -> list[Standing]:
     """On a thread: acceptances, each slice's in a transaction of its own."""
     now = timezone.now()
-    return [copies.accepted(claimed, accepted, settings.LEASE, now) for claimed, accepted in batch]
+    return [copies.accepted(one.slice, [copy.address for copy in one.copies], settings.LEASE, now) for one in batches]
 
 
 def _refuse(batch: list[tuple[Claimed, list[Refused]]], stops: list[tuple[int, int, str]], transport: int) -> None:

@@ -40,7 +40,7 @@ _PURGE_SECONDS = 600.0
 _RECORDS_SECONDS = 30.0
 _STANDING_SECONDS = 60.0
 _SILENT_MILLISECONDS = 15_000  # longer than any work between two statements of a transaction
-_COLLECT = (20_000, 20, 20)  # copies come and go by the thousand and make no cycles
+_COLLECT = (100_000, 20, 20)  # copies come and go by the thousand and make no cycles
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
 
 

@@ -78,6 +78,14 @@ def to_cancel() -> QuerySet[Mailing]:
     return Mailing.objects.filter(state=MailingState.CANCELLED, finished__isnull=True).order_by("id")[:100]
 
 
+class Bits(models.Field):  # type: ignore[type-arg]
+    """500 bits, as many as a slice has places (``store.copies.SLICE``)."""
+
+    def db_type(self, connection: object) -> str:
+        """PostgreSQL's fixed length, so that two of them can be combined."""
+        return "bit(500)"
+
+
 class Slice(models.Model):
     """About 500 copies that are claimed, sent and settled together. The lease is here, not on the copies."""
 
@@ -95,6 +103,7 @@ class Slice(models.Model):
     failed = models.IntegerField(default=0)
     deferred = models.IntegerField(default=0)  # open copies that have been tried
     cancelled = models.IntegerField(default=0)
+    open = Bits(null=True)  # which of its copies with a place nobody has settled, by place; null: none has a place
 
     class Meta:
         db_table = "slice"
@@ -106,8 +115,27 @@ class Slice(models.Model):
         ]
 
 
+class CopyRow(models.Model):
+    """What is stored of a copy; ``Copy`` says how it stands. A copy that is queued or was accepted at once has a ``place`` in its slice:
+    the bits of the slice tell which. Without a place, or in another state, the row says so itself."""
+
+    pk = models.CompositePrimaryKey("mailing_id", "address_id")
+    mailing = models.ForeignKey(Mailing, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
+    address = models.ForeignKey(Address, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False)
+    slice = models.IntegerField()
+    state = models.SmallIntegerField(default=0)  # domain.mailings.CopyState
+    attempts = models.SmallIntegerField(default=0)
+    code = models.SmallIntegerField(default=0)  # last SMTP reply code, 0: none
+
+    place = models.SmallIntegerField(null=True)  # from 0
+
+    class Meta:
+        db_table = "copy_row"
+        indexes = [models.Index(fields=["mailing", "slice"], name="copy_of_slice")]
+
+
 class Copy(models.Model):
-    """One mailing for one recipient. ``slice`` is the number of its slice within the mailing."""
+    """One mailing for one recipient, as it stands: a view of rows and slices. ``slice`` is the number of its slice within the mailing."""
 
     pk = models.CompositePrimaryKey("mailing_id", "address_id")
     mailing = models.ForeignKey(Mailing, models.CASCADE, db_index=False, db_constraint=False)
@@ -119,7 +147,7 @@ class Copy(models.Model):
 
     class Meta:
         db_table = "copy"
-        indexes = [models.Index(fields=["mailing", "slice"], name="copy_of_slice")]
+        managed = False
 
 
 class Refusal(models.Model):

@@ -15,7 +15,7 @@ from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, Role
 from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
-from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
+from colporteur.store.mailings import Copy, CopyRow, Mailing, Refusal, Slice
 from colporteur.store.memberships import FormerDelivery, Membership, Tally
 from colporteur.store.nesting import Exclusion, Nesting, Passage
 from colporteur.store.organisations import Administrator, Domain, Logo, Organisation, Site
@@ -33,6 +33,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "Credential", "DeliveryEvent", "DestinationGroup", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
+    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
     "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Tally", "Transport", "UnmatchedReport", "Weight", "Wording",
 ]

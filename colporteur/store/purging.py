@@ -15,8 +15,8 @@ _CHUNK, _FEW = 20_000, 500
 
 # Each takes at most so many rows away: a transaction of its own, until it finds nothing more.
 _COPIES = """
-DELETE FROM copy WHERE (mailing_id, address_id) IN (
-  SELECT c.mailing_id, c.address_id FROM mailing m JOIN copy c ON c.mailing_id = m.id WHERE m.list_id = %(list)s LIMIT %(chunk)s)
+DELETE FROM copy_row WHERE (mailing_id, address_id) IN (
+  SELECT c.mailing_id, c.address_id FROM mailing m JOIN copy_row c ON c.mailing_id = m.id WHERE m.list_id = %(list)s LIMIT %(chunk)s)
 """
 _REFUSALS = "DELETE FROM refusal WHERE id IN (SELECT r.id FROM mailing m JOIN refusal r ON r.mailing_id = m.id WHERE m.list_id = %(list)s LIMIT %(chunk)s)"
 _FORMER = "DELETE FROM former_delivery WHERE id IN (SELECT id FROM former_delivery WHERE list_id = %(list)s LIMIT %(chunk)s)"

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from colporteur.daemons import ledger
-from colporteur.daemons.ledger import Ledger, LedgerError
-from colporteur.store.copies import Claimed
+from colporteur.daemons.ledger import Batch, Ledger, LedgerError
+from colporteur.store.copies import Claimed, Due
 
-BATCH = [(Claimed(1, 0, 1), [1])]
+BATCH = [Batch(Claimed(1, 0, 1), [Due(1, 0, 1, "a@members.example", "", True, 0)], placed=True)]
 
 
 class Wire:

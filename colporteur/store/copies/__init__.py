@@ -6,6 +6,10 @@ Invariants the statements keep, and rely on:
   due together;
 * a slice that is due has no ``due_at``: the index that is claimed from holds only such slices, so a claim costs the same
   however many wait for a retry; ``ripen`` takes the time away when it has come;
+* a copy that was not tried before has a place in its slice, and the slice's ``open`` bits say whether it is queued or was
+  accepted: a batch of acceptances is one row changed. A row whose state is not "queued" speaks for itself, and what is moved
+  to another slice has no place there. Everybody reads this through the view ``copy``; the statements here know the rows;
+* whoever changes a row with a place holds the slice's row and clears the bit in the same transaction;
 * a slice's totals always equal the states of its copies, changed in the same statement or transaction; ``done`` is
   nothing but ``sent + failed + cancelled >= size``;
 * rows are locked in the order mailing, slice, copy where more than one kind is locked for long; a deadlock between an
@@ -14,9 +18,10 @@ Invariants the statements keep, and rely on:
 
 from colporteur.store.copies.claiming import Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, recount, release, renew, ripen
 from colporteur.store.copies.planning import Nested, Window, next_number, plan_range, whom, write_few
-from colporteur.store.copies.running import SLICE, array, unlocked
+from colporteur.store.copies.running import SLICE, array, bits, unlocked
 from colporteur.store.copies.settling import (
-    ACCEPTED_BY_NUMBER,
+    ACCEPTED_PLACES,
+    ACCEPTED_ROWS,
     Standing,
     accepted,
     accepted_late,
@@ -31,7 +36,8 @@ from colporteur.store.copies.settling import (
 from colporteur.store.copies.whole import Counts, cancel_open, counts, has_open_slices, sent_out, transports_due
 
 __all__ = [
-    "ACCEPTED_BY_NUMBER",
+    "ACCEPTED_PLACES",
+    "ACCEPTED_ROWS",
     "SLICE",
     "Claimed",
     "Counts",
@@ -44,6 +50,7 @@ __all__ = [
     "accepted",
     "accepted_late",
     "array",
+    "bits",
     "cancel_absent",
     "cancel_open",
     "claim",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from colporteur.store.copies.running import SLICE, array, run
+from colporteur.store.copies.running import SLICE, array, is_open, places, run
 
 
 class Claimed(NamedTuple):
@@ -113,7 +113,7 @@ def claim(transport: int, now: datetime, lease: float, room: Room) -> list[Offer
 
 
 class Due(NamedTuple):
-    """An open copy of a claimed slice. ``here``: still a receiving member (always true for letters)."""
+    """An open copy of a claimed slice. ``here``: still a receiving member (always true for letters). ``place``: in its slice, -1 for none."""
 
     mailing: int
     slice: int
@@ -121,20 +121,22 @@ class Due(NamedTuple):
     email: str
     name: str
     here: bool
+    place: int = -1
 
 
-_COPIES_OF = """
+_COPIES_OF = f"""
 -- Open copies of claimed slices with what rendering needs, and whether the member still receives. Whoever paused everything
 -- until a date is told by the row of the address, which is read anyway; whom mail does not reach is left out. A copy that comes by an inner list needs a member of that one.
 SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, ''), a.name),
        l.list_id IS NULL OR (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM membership m WHERE m.list_id = CASE WHEN l.nested THEN coalesce((SELECT g.through FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id), l.list_id) ELSE l.list_id END AND m.address_id = c.address_id
                                        AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused OFFSET 0)
-       OR l.nested AND (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id AND g.through IS NULL)
+       OR l.nested AND (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id AND g.through IS NULL), coalesce(c.place, -1)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS s (mailing_id, number)
-  CROSS JOIN LATERAL (SELECT * FROM copy WHERE mailing_id = s.mailing_id AND slice = s.number AND state IN (0, 1) OFFSET 0) c
+  CROSS JOIN LATERAL (SELECT open FROM slice WHERE mailing_id = s.mailing_id AND number = s.number OFFSET 0) o
+  CROSS JOIN LATERAL (SELECT * FROM copy_row r WHERE mailing_id = s.mailing_id AND slice = s.number AND {is_open('r', 'o.open')} OFFSET 0) c
   CROSS JOIN LATERAL (SELECT * FROM address WHERE id = c.address_id OFFSET 0) a
   LEFT JOIN LATERAL (SELECT * FROM person WHERE id = a.person_id OFFSET 0) p ON true
-  CROSS JOIN LATERAL (SELECT CASE WHEN kind <> 'letter' THEN list_id END AS list_id, nested <> '{}'::jsonb AS nested FROM mailing WHERE id = s.mailing_id) l
+  CROSS JOIN LATERAL (SELECT CASE WHEN kind <> 'letter' THEN list_id END AS list_id, nested <> '{{}}'::jsonb AS nested FROM mailing WHERE id = s.mailing_id) l
  ORDER BY c.mailing_id, c.slice, c.address_id
 """
 
@@ -144,13 +146,14 @@ def copies_of(slices: Sequence[Claimed], now: datetime) -> list[Due]:
     return [Due._make(row) for row in run(_COPIES_OF, {"mailings": array([s.mailing for s in slices]), "numbers": array([s.number for s in slices]), "now": now})]
 
 
-_CANCEL_ABSENT = """
+_CANCEL_ABSENT = f"""
 -- Copies whose member left or paused since the audience was frozen.
 WITH gone AS (
-    UPDATE copy SET state = 4 WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s) AND state IN (0, 1)
-    RETURNING attempts
-), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 0))::int AS tried FROM gone)
-UPDATE slice SET cancelled = cancelled + n.n, deferred = deferred - n.tried, done = (sent + failed + cancelled + n.n >= size)
+    UPDATE copy_row c SET state = 4 FROM (SELECT open FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s FOR UPDATE) s
+     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = ANY (%(addresses)s) AND {is_open('c', 's.open')}
+    RETURNING c.attempts, c.place
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 0))::int AS tried, {places()} AS places FROM gone)
+UPDATE slice SET cancelled = cancelled + n.n, deferred = deferred - n.tried, open = open & ~n.places, done = (sent + failed + cancelled + n.n >= size)
   FROM n WHERE mailing_id = %(mailing)s AND number = %(number)s
 """
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from colporteur.domain.digests import DeliveryMode
-from colporteur.store.copies.running import SLICE, array, run
+from colporteur.store.copies.running import SLICE, array, filled, run
 
 _MEMBERS = """
       FROM membership m
@@ -41,22 +41,23 @@ _CHOSEN = {"": "", "failed": _FAILED + _KNOWN + _NOT_ON_ITS_WAY, "unknown": _FAI
 """Whom a mailing is for: everybody, or of those without an accepted copy of the post: those whose copies failed (a copy whose
 outcome nobody knows may have arrived, and counts only when asked for), or those who joined since."""
 
-_PLAN_RANGE = """
+_PLAN_RANGE = f"""
 -- The next addresses of the audience as it was at the moment of acceptance, in the order of their id, each once;
 -- their copies and the slices these make, in one statement.
 WITH audience AS (
-    SELECT DISTINCT m.address_id {members}
+    SELECT DISTINCT m.address_id {{members}}
      ORDER BY m.address_id
      LIMIT %(limit)s
 ), numbered AS (
-    SELECT address_id, %(first)s::int + ((row_number() OVER (ORDER BY address_id) - 1) / %(slice)s)::int AS slice FROM audience
+    SELECT address_id, %(first)s::int + (nth / %(slice)s)::int AS slice, nth %% %(slice)s AS place
+      FROM (SELECT address_id, row_number() OVER (ORDER BY address_id) - 1 AS nth FROM audience) a
 ), copies AS (
-    INSERT INTO copy (mailing_id, address_id, slice, state, attempts, code)
-    SELECT %(mailing)s, address_id, slice, 0, 0, 0 FROM numbered
+    INSERT INTO copy_row (mailing_id, address_id, slice, state, attempts, code, place)
+    SELECT %(mailing)s, address_id, slice, 0, 0, 0, place FROM numbered
 ), slices AS (
-    INSERT INTO slice (mailing_id, number, transport_id, done, priority, generation, size, sent, failed, deferred, cancelled)
+    INSERT INTO slice (mailing_id, number, transport_id, done, priority, generation, size, sent, failed, deferred, cancelled, open)
     SELECT %(mailing)s, slice, (%(turns)s::bigint[])[1 + ((hashint8(%(mailing)s::bigint) & 65535) + slice) %% cardinality(%(turns)s::bigint[])],
-           false, %(priority)s, 0, count(*), 0, 0, 0, 0
+           false, %(priority)s, 0, count(*), 0, 0, 0, 0, {filled('count(*)')}
       FROM numbered GROUP BY slice
 )
 SELECT count(*), coalesce(max(address_id), 0) FROM numbered
@@ -162,14 +163,14 @@ def next_number(mailing: int) -> int:
     return number
 
 
-_WRITE_FEW = """
+_WRITE_FEW = f"""
 -- A slice of a few given addresses: letters and messages passed on.
 WITH copies AS (
-    INSERT INTO copy (mailing_id, address_id, slice, state, attempts, code)
-    SELECT %(mailing)s, a, 0, 0, 0, 0 FROM unnest(%(addresses)s::bigint[]) AS a
+    INSERT INTO copy_row (mailing_id, address_id, slice, state, attempts, code, place)
+    SELECT %(mailing)s, a, 0, 0, 0, 0, CASE WHEN nth <= {SLICE} THEN nth - 1 END FROM unnest(%(addresses)s::bigint[]) WITH ORDINALITY AS a (a, nth)
 )
-INSERT INTO slice (mailing_id, number, transport_id, done, priority, generation, size, sent, failed, deferred, cancelled)
-VALUES (%(mailing)s, 0, %(transport)s, false, %(priority)s, 0, cardinality(%(addresses)s::bigint[]), 0, 0, 0, 0)
+INSERT INTO slice (mailing_id, number, transport_id, done, priority, generation, size, sent, failed, deferred, cancelled, open)
+VALUES (%(mailing)s, 0, %(transport)s, false, %(priority)s, 0, cardinality(%(addresses)s::bigint[]), 0, 0, 0, 0, {filled('cardinality(%(addresses)s::bigint[])')})
 """
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from colporteur.store.copies.claiming import Claimed
 from colporteur.store.copies.planning import next_number
-from colporteur.store.copies.running import SLICE, array, run
+from colporteur.store.copies.running import SLICE, array, is_open, places, run
 
 
 class Standing(NamedTuple):
@@ -20,25 +20,53 @@ class Standing(NamedTuple):
     state: str
 
 
-_ACCEPTED = """
--- Acceptances of one slice: recorded whoever owns the slice now. The owner's lease is renewed on the way. "slice + 0" keeps
--- the planner from reading the whole slice and searching the array for each of its rows.
-WITH accepted AS (
-    UPDATE copy SET state = 2, attempts = attempts + 1, code = 250
-     WHERE mailing_id = %(mailing)s AND address_id = ANY (%(addresses)s::bigint[]) AND slice + 0 = %(number)s AND state IN (0, 1)
-    RETURNING attempts
-), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again FROM accepted)
-UPDATE slice SET sent = sent + n.n, deferred = deferred - n.again, done = (sent + failed + cancelled + n.n >= size),
+_THEN = """
+UPDATE slice SET sent = sent + n.n, deferred = deferred - n.again, done = (sent + failed + cancelled + n.n >= size), {open}
        lease_until = CASE WHEN generation = %(generation)s THEN clock_timestamp() + make_interval(secs => %(lease)s) ELSE lease_until END
   FROM n WHERE mailing_id = %(mailing)s AND number = %(number)s
 RETURNING n.n, done, generation, (SELECT state FROM mailing WHERE id = %(mailing)s)
 """
+"""Totals follow; the owner's lease is renewed on the way."""
+
+_ACCEPTED = f"""
+-- Acceptances of one slice: recorded whoever owns the slice now. The slice is locked first, because its bits say which copies are open.
+WITH s AS MATERIALIZED (
+    SELECT open FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s FOR UPDATE
+), accepted AS (
+    UPDATE copy_row c SET state = 2, attempts = c.attempts + 1, code = 250 FROM s
+     WHERE c.mailing_id = %(mailing)s AND c.address_id = ANY (%(addresses)s::bigint[]) AND c.slice + 0 = %(number)s AND {is_open("c", "s.open")}
+    RETURNING c.attempts, c.place
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again, {places()} AS places FROM accepted)
+{_THEN.format(open="open = open & ~n.places,")}"""
+
+_ACCEPTED_ROWS = f"""
+-- The same for copies without a place. "slice + 0" keeps the planner from reading the whole slice and searching the array for
+-- each of its rows.
+WITH accepted AS (
+    UPDATE copy_row SET state = 2, attempts = attempts + 1, code = 250
+     WHERE mailing_id = %(mailing)s AND address_id = ANY (%(settled)s::bigint[]) AND slice + 0 = %(number)s AND place IS NULL AND state IN (0, 1)
+    RETURNING attempts
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again FROM accepted)
+{_THEN.format(open="")}"""
+
+_ACCEPTED_PLACES = """
+-- The same for copies with a place: all of them or none, one row changed however many they are.
+UPDATE slice SET open = open & ~%(settled)s, sent = sent + bit_count(%(settled)s)::int, done = (sent + failed + cancelled + bit_count(%(settled)s)::int >= size),
+       lease_until = CASE WHEN generation = %(generation)s THEN clock_timestamp() + make_interval(secs => %(lease)s) ELSE lease_until END
+ WHERE mailing_id = %(mailing)s AND number = %(number)s AND open & %(settled)s = %(settled)s
+RETURNING bit_count(%(settled)s)::int, done, generation, (SELECT state FROM mailing WHERE id = %(mailing)s)
+"""
 
 
-ACCEPTED_BY_NUMBER = (
-    _ACCEPTED.replace("%(mailing)s", "$1::bigint").replace("%(number)s", "$2::int").replace("%(generation)s", "$3::int").replace("%(addresses)s", "$4").replace("%(lease)s", "$5::float8")
-)
-"""The same with parameters by number, for the ledger of a worker: mailing, slice, generation, addresses as an array, lease in seconds."""
+def _by_number(sql: str, settled: str) -> str:
+    for name, number in {"mailing": "$1::bigint", "number": "$2::int", "generation": "$3::int", "settled": settled, "lease": "$5::float8"}.items():
+        sql = sql.replace(f"%({name})s", number)
+    return sql
+
+
+ACCEPTED_ROWS, ACCEPTED_PLACES = _by_number(_ACCEPTED_ROWS, "$4"), _by_number(_ACCEPTED_PLACES, f"$4::bit({SLICE})")
+"""With parameters by number, for the ledger of a worker: mailing, slice, generation, addresses as an array or places as bits,
+lease in seconds. What is answered is a ``Standing``; nothing when not all places were open."""
 
 
 def accepted(slice_: Claimed, addresses: Sequence[int], lease: float) -> Standing:
@@ -50,10 +78,10 @@ def accepted(slice_: Claimed, addresses: Sequence[int], lease: float) -> Standin
 _ACCEPTED_LATE = """
 -- Acceptances that came after the copy was cancelled, given up or moved to another slice: what is true is recorded.
 WITH old AS (
-    SELECT address_id, slice, state FROM copy
-     WHERE mailing_id = %(mailing)s AND address_id = ANY (%(addresses)s::bigint[]) AND state <> 2 FOR UPDATE
+    SELECT address_id, slice, state FROM copy_row
+     WHERE mailing_id = %(mailing)s AND address_id = ANY (%(addresses)s::bigint[]) AND state <> 2 AND NOT (state = 0 AND place IS NOT NULL) FOR UPDATE
 ), changed AS (
-    UPDATE copy c SET state = 2, attempts = c.attempts + 1, code = 250 FROM old
+    UPDATE copy_row c SET state = 2, attempts = c.attempts + 1, code = 250 FROM old
      WHERE c.mailing_id = %(mailing)s AND c.address_id = old.address_id RETURNING old.slice, old.state
 ), n AS (
     SELECT slice, count(*)::int AS n, (count(*) FILTER (WHERE state = 3))::int AS failed, (count(*) FILTER (WHERE state = 4))::int AS cancelled,
@@ -80,9 +108,12 @@ def owned(slice_: Claimed) -> bool:
     return bool(rows and rows[0][0])
 
 
-_TRIED = """
-SELECT address_id, attempts, code FROM copy
- WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s::bigint[]) AND state IN (0, 1)
+_SLICE_BITS = "(SELECT open FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s)"  # of a slice whose row is locked: they stay as they are
+_OPEN_NOW = is_open("c", _SLICE_BITS)
+
+_TRIED = f"""
+SELECT address_id, attempts, code FROM copy_row c
+ WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s::bigint[]) AND {_OPEN_NOW}
 """
 
 
@@ -91,14 +122,14 @@ def tried(slice_: Claimed, addresses: Sequence[int]) -> dict[int, tuple[int, int
     return {address: (attempts, code) for address, attempts, code in run(_TRIED, {"mailing": slice_.mailing, "number": slice_.number, "addresses": list(addresses)})}
 
 
-_FAILED = """
+_FAILED = f"""
 WITH failed AS (
-    UPDATE copy c SET state = 3, attempts = c.attempts + 1, code = f.code
+    UPDATE copy_row c SET state = 3, attempts = c.attempts + 1, code = f.code
       FROM unnest(%(addresses)s::bigint[], %(codes)s::smallint[]) AS f (address_id, code)
-     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = f.address_id AND c.state IN (0, 1)
-    RETURNING c.attempts
-), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again FROM failed)
-UPDATE slice SET failed = failed + n.n, deferred = deferred - n.again, done = (sent + failed + cancelled + n.n >= size)
+     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = f.address_id AND {_OPEN_NOW}
+    RETURNING c.attempts, c.place
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again, {places()} AS places FROM failed)
+UPDATE slice SET failed = failed + n.n, open = open & ~n.places, deferred = deferred - n.again, done = (sent + failed + cancelled + n.n >= size)
   FROM n WHERE mailing_id = %(mailing)s AND number = %(number)s
 """
 
@@ -121,16 +152,19 @@ INSERT INTO slice (mailing_id, number, transport_id, done, due_at, priority, gen
 SELECT %(mailing)s, %(new)s, transport_id, false, %(due)s, priority, 0, 0, 0, 0, 0, 0 FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s
 """
 _LOCK_MAILING = "SELECT state, planned FROM mailing WHERE id = %(mailing)s FOR UPDATE"
-_DEFER = """
--- Move tried copies to the slice where they are due again; both slices' totals follow.
-WITH moved AS (
-    UPDATE copy c SET state = 1, attempts = c.attempts + 1, code = d.code, slice = %(new)s
-      FROM unnest(%(addresses)s::bigint[], %(codes)s::smallint[]) AS d (address_id, code)
-     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = d.address_id AND c.state IN (0, 1)
-    RETURNING c.attempts
-), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again FROM moved)
+_DEFER = f"""
+-- Move tried copies to the slice where they are due again, where they have no place; both slices' totals follow.
+WITH old AS (
+    SELECT c.address_id, c.place, d.code FROM copy_row c JOIN unnest(%(addresses)s::bigint[], %(codes)s::smallint[]) AS d (address_id, code) USING (address_id)
+     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND {_OPEN_NOW} FOR UPDATE OF c
+), moved AS (
+    UPDATE copy_row c SET state = 1, attempts = c.attempts + 1, code = old.code, slice = %(new)s, place = NULL FROM old
+     WHERE c.mailing_id = %(mailing)s AND c.address_id = old.address_id
+    RETURNING c.attempts, old.place
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again, {places()} AS places FROM moved)
 UPDATE slice SET size = size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END,
        deferred = deferred + CASE WHEN number = %(new)s THEN n.n ELSE -n.again END,
+       open = CASE WHEN number = %(new)s THEN open ELSE open & ~n.places END,
        done = CASE WHEN number = %(new)s THEN false ELSE sent + failed + cancelled >= size - n.n END
   FROM n WHERE mailing_id = %(mailing)s AND number IN (%(new)s, %(number)s)
 """
@@ -153,15 +187,18 @@ SELECT s.number FROM slice s JOIN slice old ON old.mailing_id = s.mailing_id AND
  WHERE s.mailing_id = %(mailing)s AND NOT s.done AND s.lease_until IS NULL AND s.due_at = %(due)s AND s.number <> %(number)s AND s.size - s.cancelled < %(slice)s
  ORDER BY s.number DESC LIMIT 1 FOR UPDATE OF s SKIP LOCKED
 """
-_OFF = """
+_OFF = f"""
 -- Move open copies that may not leave yet to the slice where they are due; nothing about them changes, both slices' totals follow.
-WITH moved AS (
-    UPDATE copy SET slice = %(new)s
-     WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s::bigint[]) AND state IN (0, 1)
-    RETURNING state
-), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE state = 1))::int AS tried FROM moved)
+WITH old AS (
+    SELECT address_id, place FROM copy_row c
+     WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s::bigint[]) AND {_OPEN_NOW} FOR UPDATE
+), moved AS (
+    UPDATE copy_row c SET slice = %(new)s, place = NULL FROM old WHERE c.mailing_id = %(mailing)s AND c.address_id = old.address_id
+    RETURNING c.state, old.place
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE state = 1))::int AS tried, {places()} AS places FROM moved)
 UPDATE slice SET size = size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END,
        deferred = deferred + CASE WHEN number = %(new)s THEN n.tried ELSE -n.tried END,
+       open = CASE WHEN number = %(new)s THEN open ELSE open & ~n.places END,
        done = CASE WHEN number = %(new)s THEN false ELSE sent + failed + cancelled >= size - n.n END
   FROM n WHERE mailing_id = %(mailing)s AND number IN (%(new)s, %(number)s)
 """

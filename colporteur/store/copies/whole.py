@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import NamedTuple
 
 from colporteur.store.copies.claiming import FREE, OPEN_MAILINGS, RUNNING
-from colporteur.store.copies.running import run
+from colporteur.store.copies.running import NONE, is_open, run
 
-_CANCEL_OPEN = """
+_CANCEL_OPEN = f"""
 -- Open copies of the next open slices; many ranges, each a short transaction, instead of a million rows locked at once.
 WITH range AS (
-    SELECT number FROM slice WHERE mailing_id = %(mailing)s AND NOT done ORDER BY number LIMIT %(slices)s FOR UPDATE
+    SELECT number, open FROM slice WHERE mailing_id = %(mailing)s AND NOT done ORDER BY number LIMIT %(slices)s FOR UPDATE
 ), open AS (
-    UPDATE copy SET state = 4 WHERE mailing_id = %(mailing)s AND slice IN (SELECT number FROM range) AND state IN (0, 1) RETURNING slice
+    UPDATE copy_row c SET state = 4 FROM range r WHERE c.mailing_id = %(mailing)s AND c.slice = r.number AND {is_open('c', 'r.open')} RETURNING c.slice
 ), n AS (SELECT r.number, count(o.slice)::int AS n FROM range r LEFT JOIN open o ON o.slice = r.number GROUP BY r.number)
-UPDATE slice s SET cancelled = s.cancelled + n.n, deferred = 0, done = true, lease_until = NULL
+UPDATE slice s SET cancelled = s.cancelled + n.n, deferred = 0, done = true, lease_until = NULL, open = CASE WHEN s.open IS NOT NULL THEN {NONE} END
   FROM n WHERE s.mailing_id = %(mailing)s AND s.number = n.number
 RETURNING 1
 """
