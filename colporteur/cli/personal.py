@@ -1,4 +1,4 @@
-"""``colporteur member show | change | invite | consents``: what is decided for single members, and how people came to lists."""
+"""``colporteur member show | change | invite | asking | admit | refuse | consents``: what is decided for single members, and how people come to lists."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from colporteur.domain.addresses import normal
 from colporteur.domain.digests import DeliveryMode
 from colporteur.flow import joining, lists, personal
 from colporteur.store.consents import ledger, told
+from colporteur.store.joining import OPEN, JoinRequest, JoinState
 from colporteur.store.memberships import Membership, Posting
 
 _OWN = {"list": None, "yes": True, "no": False}
@@ -71,6 +72,47 @@ def invite(address: str, emails: tuple[str, ...], as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("address")
+@paged("id")
+@plainly
+def asking(address: str, limit: int | None, after: str | None, as_json: bool) -> None:
+    """Who asks to join, or is invited, and waits for an answer; the newest first."""
+    if after and not after.isdigit():
+        raise ValueError("--after takes the id of a row")
+    rows = JoinRequest.objects.filter(list=lists.find(address), state__in=OPEN, **({"pk__lt": int(after)} if after else {})).select_related("address").order_by("-id")
+    shown = ({"id": row.pk, "address": row.address.email, "name": row.name, "state": row.state, "by": row.door, "asked": stamp(row.asked_at), "confirmed": stamp(row.confirmed_at), "words": row.words} for row in rows[:limit])
+    print_rows(shown, ("id", "address", "name", "state", "by", "asked"), as_json)
+
+
+@click.command()
+@click.argument("address")
+@click.argument("email")
+@json_option
+@plainly
+def admit(address: str, email: str, as_json: bool) -> None:
+    """Admit somebody who asks to join and waits for an owner."""
+    _decide(address, email, True, "", as_json)
+
+
+@click.command()
+@click.argument("address")
+@click.argument("email")
+@click.option("--reason", default="", help="Words to who asked.")
+@json_option
+@plainly
+def refuse(address: str, email: str, reason: str, as_json: bool) -> None:
+    """Refuse somebody who asks to join; he or she is told."""
+    _decide(address, email, False, reason, as_json)
+
+
+def _decide(address: str, email: str, accept: bool, reason: str, as_json: bool) -> None:
+    row = JoinRequest.objects.filter(list=lists.find(address), address__email=normal(email), state=JoinState.WAITING).first()
+    if row is None:
+        raise ValueError(f"{email} does not wait for an owner of {address}")
+    print_one({"address": normal(email), "outcome": joining.decide(row.pk, accept, now(), by=BY, reason=reason).value}, as_json)
+
+
+@click.command()
 @click.option("--list", "list_address", metavar="ADDRESS", default="", help="Of this list.")
 @click.option("--email", default="", help="Of addresses that begin so.")
 @paged("id")
@@ -111,4 +153,4 @@ def row_of(row: Membership) -> dict[str, Any]:
     }  # fmt: skip
 
 
-COMMANDS = (show, change, invite, consents)
+COMMANDS = (show, change, invite, asking, admit, refuse, consents)

@@ -53,9 +53,10 @@ class Shown(NamedTuple):
 
 
 def named(host: str, name: str) -> List | None:
-    """A list by the parts of its address."""
-    found = List.objects.exclude(state__in=(ListState.DELETED, ListState.PENDING)).select_related("organisation", "domain")
-    return found.filter(address=f"{name}@{host}".lower()).first()
+    """A list that works, by the parts of its address, or of one it had before."""
+    address = f"{name}@{host}".lower()
+    found = List.objects.filter(state=ListState.ACTIVE).exclude(domain__enabled=False).select_related("organisation", "domain")
+    return found.filter(address=address).first() or found.filter(aliases__address=address).first()
 
 
 def may_know(list_: List) -> bool:
@@ -121,10 +122,13 @@ def leave(list_: List, email: str, now: datetime, client: str = "", language: st
     email = normal(email)
     if not _room(list_, client, now):
         return Taken.LATER
-    member = Membership.objects.filter(list=list_, address__email=email, until__isnull=True).select_related("address__person").first()
-    if member and policy(list_).leaving is Leaving.FREE and _bearable(member.address, now) and not letters.today("leaving", member.address, list_, now):
-        with transaction.atomic():
-            ask_to_leave(list_, member.address, now, language)
+    with transaction.atomic():
+        address, _made = Address.objects.select_related("person").get_or_create(email=email)
+        wanted = Membership.objects.filter(list=list_, address=address, until__isnull=True).exists() and policy(list_).leaving is Leaving.FREE
+        wanted = wanted and _bearable(address, now) and not letters.today("leaving", address, list_, now)
+        ask_to_leave(list_, address, now, language)
+        if not wanted:
+            transaction.set_rollback(True)  # written all the same: who measures how long it takes learns nothing
     return Taken.TAKEN
 
 

@@ -9,8 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from colporteur.cli import colporteur, installation
+from colporteur.flow import joining
 from colporteur.store.lists import List
 from colporteur.store.memberships import Membership
+from colporteur.store.people import Address
+from tests.flow.posts import NOW
 from tests.story.scenes import a_list
 
 LIST, ANNA = "amis@lists.example", "anna@members.example"
@@ -56,6 +59,19 @@ def test_adding_is_tried_first_or_done_whole(amis: List) -> None:
 def test_invited_by_command(amis: List) -> None:
     outcomes = json.loads(run("member", "invite", LIST, "zoe@members.example", ANNA, "--json").stdout)
     assert [row["outcome"] for row in outcomes] == ["asked", "member"]
+
+
+def test_owners_requests_are_decided_by_command(amis: List) -> None:
+    amis.policy |= {"joining": "owner"}
+    amis.save()
+    for name in ("lea", "marc"):
+        joining.ask(amis, Address.objects.create(email=f"{name}@courriel.example"), NOW, joining.Asking(name.title()))
+    first, second = json.loads(run("member", "asking", LIST, "--json").stdout)
+    assert (first["name"], first["state"], second["address"]) == ("Marc", "waiting", "lea@courriel.example")
+    assert json.loads(run("member", "asking", LIST, "--after", str(first["id"]), "--json").stdout) == [second]
+    assert json.loads(run("member", "admit", LIST, "lea@courriel.example", "--json").stdout)["outcome"] == "joined"
+    assert json.loads(run("member", "refuse", LIST, "marc@courriel.example", "--reason", "full", "--json").stdout)["outcome"] == "refused"
+    assert run("member", "admit", LIST, "marc@courriel.example").exit_code == 1 and Membership.objects.filter(list=amis, until__isnull=True).count() == 2
 
 
 def test_the_opposition_list_is_asked(amis: List) -> None:

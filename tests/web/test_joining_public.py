@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from colporteur.flow import attempts, errands, joining, strangers
 from colporteur.store.joining import JoinRequest
-from colporteur.store.lists import List, RoleKind
+from colporteur.store.lists import Alias, List, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from tests.flow.posts import asked, letters, text
@@ -71,7 +71,8 @@ def said(path: str, email: str) -> str:
 def test_the_answer_does_not_say_who_is_a_member(amis: List) -> None:
     assert said(JOIN, ANNA) == said(JOIN, MARC) and [to for _name, to, _letter in letters("joining")] == [MARC]
     assert [to for _name, to, _letter in letters("mine")] == [ANNA], "a member gets the link to the own page"
-    assert said(LEAVE, ANNA) == said(LEAVE, MARC) and [to for _name, to, _letter in letters("leaving")] == [ANNA]
+    assert said(LEAVE, ANNA) == said(LEAVE, MARC) == said(LEAVE, "nobody@courriel.example") and [to for _name, to, _letter in letters("leaving")] == [ANNA]
+    assert not Address.objects.filter(email="nobody@courriel.example").exists()
 
 
 def test_leaving_by_the_letters_link_or_by_an_answer(amis: List) -> None:
@@ -129,6 +130,14 @@ def test_which_pages_are_there(amis: List, policy: dict[str, object], joins: int
     if policy["joining"] in ("closed", "invited"):
         Client().post(JOIN, {"email": MARC})
         assert not JoinRequest.objects.exists()
+
+
+def test_a_list_that_is_off_has_no_page_and_one_that_moved_keeps_its_old_one(amis: List) -> None:
+    Alias.objects.create(list=amis, address="copains@lists.example")
+    assert "Amis" in Client().get("/join/LISTS.example/copains").content.decode()
+    amis.domain.enabled = False  # type: ignore[union-attr]
+    amis.domain.save()  # type: ignore[union-attr]
+    assert [Client().get(where).status_code for where in (JOIN, LEAVE, "/join/lists.example")] == [404, 404, 404]
 
 
 def test_the_lists_of_a_domain_without_the_hidden_and_the_closed(amis: List) -> None:
