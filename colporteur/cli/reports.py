@@ -14,7 +14,7 @@ from colporteur.mail import reports
 from colporteur.mail.reports import Report, Told
 from colporteur.store.bounces import UnmatchedReport
 
-TABLE_COLUMNS = ("kind", "class", "fault", "reason", "status", "code", "words", "who")
+TABLE_COLUMNS = ("kind", "class", "fault", "reason", "status", "code", "who", "words")
 UNMATCHED_COLUMNS = ("id", "at", "list", "to", "kind", "reason", "recipients", "why")
 _KINDS = {Kind.COMPLAINT: "complaint", Kind.AUTOMATIC: "auto_reply", Kind.SUCCESS: "delivered"}
 
