@@ -172,8 +172,8 @@ def _connect() -> psycopg.Connection[Any]:
         values.pop(name, None)
     opened = psycopg.Connection.connect(**values, autocommit=True)
     opened.execute(_SET)
-    for name, statement in ((_PLACES, ACCEPTED_PLACES), (_ROWS, ACCEPTED_ROWS)):
-        prepared = opened.pgconn.prepare(name, statement.encode())
+    for prepared_as, statement in ((_PLACES, ACCEPTED_PLACES), (_ROWS, ACCEPTED_ROWS)):
+        prepared = opened.pgconn.prepare(prepared_as, statement.encode())
         if prepared.status != pq.ExecStatus.COMMAND_OK:
             opened.close()
             raise psycopg.OperationalError(prepared.error_message.decode("utf-8", "replace"))
