@@ -6,14 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from colporteur.flow import letters, people
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.organisations import Creation, Domain
 from colporteur.store.people import Person
-from colporteur.store.rights import addresses_of, administers
+from colporteur.store.rights import addresses_of, administers, organisations_for
 
 LINK_DAYS = 3
 """How long the sign-in link in the letter about a new list is good."""
@@ -40,15 +40,21 @@ def way(person: Person, domain: Domain) -> Way:
 
 def domains(person: Person, wanted: Way) -> list[Domain]:
     """Domains on which the person may do that, by name; MAKE where both are possible."""
+    return list(_domains(person, wanted).select_related("organisation").order_by("name")[:SHOWN])
+
+
+def possible(person: Person, wanted: Way) -> bool:
+    """Whether there is such a domain."""
+    return _domains(person, wanted).exists()
+
+
+def _domains(person: Person, wanted: Way) -> QuerySet[Domain]:
+    found = Domain.objects.all()
     if not person.is_active:
-        return []
-    found = Domain.objects.select_related("organisation").order_by("name")
-    here = Q() if person.is_admin else Q(organisation__administrators__person=person)
+        return found.none()
+    here = Q() if person.is_admin else Q(organisation__in=organisations_for(person))
     made = (here & ~Q(creation=Creation.NOBODY)) | Q(creation=Creation.ANYBODY)
-    if wanted is Way.MAKE:
-        return list(found.filter(made).distinct()[:SHOWN])
-    mine = found.filter(made).values("pk")
-    return list(found.filter(creation=Creation.REQUEST).exclude(pk__in=mine)[:SHOWN])
+    return found.filter(made) if wanted is Way.MAKE else found.filter(creation=Creation.REQUEST).exclude(made)
 
 
 def check(domain: Domain | None, by: Person | str, asked: bool) -> None:

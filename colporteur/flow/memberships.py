@@ -25,7 +25,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
-from colporteur.store.people import Address, Person
+from colporteur.store.people import NAMED, Address, Person
 from colporteur.store.policies import policy
 from colporteur.store.privacy import Consent
 from colporteur.store.sources import Source
@@ -49,10 +49,10 @@ ON CONFLICT (email) DO UPDATE SET name = excluded.name WHERE address.name = '' A
 """
 
 # Whoever ended the last membership by themselves stays away unless asked for.
-_ADD_MEMBERSHIPS = """
-INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, since, left_by)
-SELECT %(list)s, address.id, %(source)s, %(consent)s, coalesce(nullif(entry.delivery, ''), %(delivery)s), false, %(now)s, ''
-FROM unnest(string_to_array(%(emails)s, E'\\n'), string_to_array(%(deliveries)s, E'\\n')) AS entry (email, delivery) JOIN address USING (email)
+_ADD_MEMBERSHIPS = f"""
+INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, since, left_by, email, called)
+SELECT %(list)s, address.id, %(source)s, %(consent)s, coalesce(nullif(entry.delivery, ''), %(delivery)s), false, %(now)s, '', address.email, address.called
+FROM unnest(string_to_array(%(emails)s, E'\\n'), string_to_array(%(deliveries)s, E'\\n')) AS entry (email, delivery) JOIN ({NAMED}) address USING (email)
 WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id AND m.until IS NULL)
   AND (%(bring_back)s OR coalesce((
     SELECT m.left_by FROM membership m WHERE m.list_id = %(list)s AND m.address_id = address.id ORDER BY m.until DESC, m.id DESC LIMIT 1), '') NOT IN ('member', 'complaint'))

@@ -15,7 +15,7 @@ from colporteur.domain.words import gettext_noop as _
 from colporteur.flow import memberships
 from colporteur.flow.memberships import Added, Removed
 from colporteur.store.lists import List, ListState
-from colporteur.store.memberships import Membership
+from colporteur.store.memberships import Membership, totals
 from colporteur.store.people import Person
 
 _LEFT = """
@@ -46,10 +46,9 @@ class Edit:
 
 def lines(list_: List, most: int) -> str | None:
     """The members as a box has them, ``email Name`` a line; None when they are more than ``most``."""
-    current = Membership.objects.filter(list=list_, until__isnull=True).order_by("address__email")
-    found = list(current.values_list("address__email", "address__person__name", "address__name")[: most + 1])
-    if len(found) > most:
+    if totals([list_.pk]).get(list_.pk, 0) > most:
         return None
+    found = Membership.objects.filter(list=list_, until__isnull=True).order_by("email").values_list("email", "address__person__name", "address__name")
     # Angle brackets in a name would make the line name another address.
     return "".join(f"{email} {(person or name).replace('<', '').replace('>', '')}".strip() + "\n" for email, person, name in found)
 

@@ -33,8 +33,8 @@ class Membership(models.Model):
     """An address on a list, from ``since`` until ``until`` (null: still)."""
 
     list = models.ForeignKey(List, models.CASCADE, related_name="memberships", db_index=False)  # an index in no order would be preferred to that of the audience
-    address = models.ForeignKey(Address, models.PROTECT, related_name="memberships")
-    source = models.ForeignKey(Source, models.SET_NULL, null=True)  # null: by hand
+    address = models.ForeignKey(Address, models.PROTECT, related_name="memberships", db_index=False)
+    source = models.ForeignKey(Source, models.SET_NULL, null=True, db_index=False)  # null: by hand
     delivery = models.TextField(choices=[(mode.value, mode.value) for mode in DeliveryMode], default=DeliveryMode.EACH.value)
     delivery_since = models.DateTimeField(null=True)  # null: from the beginning; the ways before are kept as ``FormerDelivery``
     paused = models.BooleanField(default=False)
@@ -48,7 +48,8 @@ class Membership(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
     left_by = models.TextField(default="", blank=True)  # "member", "owner", "source", "bounce": a member's own leaving survives imports
-    # Written by the database (migration members_sql): a page of a million members is read in order from one index.
+    # A page of a million members is read in order from one index. Kept true by the database (migrations members_sql, scale_sql); a statement
+    # that adds many writes both itself (``store.people.NAMED``), as asking for each row anew takes longer than all the rest.
     email = models.TextField(db_default="", default="", editable=False, db_collation="C")
     called = models.TextField(db_default="", default="", editable=False, db_collation="C")  # folded name of person or address, else the address
 
@@ -62,9 +63,11 @@ class Membership(models.Model):
             models.Index(fields=["list", "called", "email"], name="membership_by_name", condition=Q(until__isnull=True)),
             models.Index(models.F("list"), HOST, models.F("email"), name="membership_by_host", condition=Q(until__isnull=True)),
             models.Index(fields=["list", "email"], name="membership_unusual", condition=Q(until__isnull=True) & (Q(paused=True) | ~Q(delivery="each"))),
+            models.Index(fields=["list", "called", "email"], name="membership_unusual_by_name", condition=Q(until__isnull=True) & (Q(paused=True) | ~Q(delivery="each"))),
             models.Index(fields=["list", "delivery", "address"], name="membership_of_digest", condition=Q(until__isnull=True) & ~Q(delivery__in=["each", "none"])),
             models.Index(fields=["pause_from"], name="membership_pause_begins", condition=Q(pause_from__isnull=False)),
             models.Index(fields=["pause_until"], name="membership_pause_ends", condition=Q(pause_until__isnull=False)),
+            models.Index(fields=["source"], name="membership_of_source", condition=Q(source__isnull=False)),
             models.Index(fields=["source", "email"], name="membership_by_source", condition=Q(until__isnull=True, source__isnull=False)),
         ]
 

@@ -70,6 +70,11 @@ class Address(models.Model):
         return self.email
 
 
+NAMED = """SELECT a.id, a.email, colporteur_folded(coalesce(nullif(p.name, ''), nullif(a.name, ''), a.email)) AS called
+  FROM address a LEFT JOIN person p ON p.id = a.person_id"""
+"""Addresses with what their memberships are found by, for statements that add many members."""
+
+
 def zone_of(person: object) -> ZoneInfo | None:
     """The time zone a person chose; None for nobody and where none was chosen, or it is no longer known."""
     try:

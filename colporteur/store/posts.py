@@ -22,7 +22,7 @@ STATES = [(state.value, state.value) for state in PostState]
 class Post(models.Model):
     """An arrival addressed to a list, with its state."""
 
-    list = models.ForeignKey(List, models.CASCADE, related_name="posts")
+    list = models.ForeignKey(List, models.CASCADE, related_name="posts", db_index=False)  # indexes below begin with it
     arrival = models.ForeignKey(Arrival, models.PROTECT)
     through = models.ForeignKey("self", models.SET_NULL, null=True, related_name="passed_on")  # the outermost list's post that brought it to this inner list
     state = models.TextField(choices=STATES, default=PostState.RECEIVED.value)
@@ -52,6 +52,7 @@ class Post(models.Model):
         db_table = "post"
         indexes = [
             models.Index(fields=["list", "-id"], name="post_of_list"),
+            models.Index(fields=["list", "-id"], name="post_accepted", condition=models.Q(state="accepted")),
             models.Index(fields=["list", "content_key"], name="post_duplicate"),
             models.Index(fields=["id"], name="post_to_judge", condition=models.Q(state="received")),
             models.Index(fields=["list", "expires_at"], name="post_held", condition=models.Q(state="held")),

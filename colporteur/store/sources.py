@@ -16,7 +16,7 @@ from django.db import connection, models
 
 from colporteur.domain.sources import Change, Entry, Feeds
 from colporteur.store.lists import List
-from colporteur.store.people import Address
+from colporteur.store.people import NAMED, Address
 from colporteur.store.privacy import Consent
 
 
@@ -60,7 +60,7 @@ class Source(models.Model):
 class SourceEntry(models.Model):
     """Somebody a source named when it was last well, with what it tells of them."""
 
-    source = models.ForeignKey(Source, models.CASCADE, related_name="entries")
+    source = models.ForeignKey(Source, models.CASCADE, related_name="entries", db_index=False)
     address = models.ForeignKey(Address, models.CASCADE, related_name="+")
     attributes = models.JSONField(default=dict)
 
@@ -133,9 +133,9 @@ UPDATE source_stage SET address_id = address.id FROM address WHERE source_stage.
 UPDATE address SET name = source_stage.name FROM source_stage WHERE address.id = source_stage.address_id AND address.name = '' AND source_stage.name <> ''
 """
 
-_JOIN = """
-INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, since, left_by)
-SELECT %(list)s, address_id, %(source)s, %(consent)s, %(delivery)s, false, %(now)s, '' FROM source_stage WHERE NOT there AND NOT away ORDER BY address_id
+_JOIN = f"""
+INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, since, left_by, email, called)
+SELECT %(list)s, address_id, %(source)s, %(consent)s, %(delivery)s, false, %(now)s, '', a.email, a.called FROM source_stage JOIN ({NAMED}) a ON a.id = address_id WHERE NOT there AND NOT away ORDER BY address_id
 ON CONFLICT DO NOTHING RETURNING address_id
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -84,7 +84,8 @@ def rows_of_lists(lists: Iterable[List], moderated: set[int]) -> list[ListRow]:
     found = list(lists)
     ids = [list_.pk for list_ in found]
     members = totals(ids)
-    last = dict(Post.objects.filter(list__in=ids, state=PostState.ACCEPTED).values_list("list").annotate(at=Max("received_at")))
+    newest = Post.objects.filter(list=OuterRef("pk"), state=PostState.ACCEPTED).order_by("-pk").values("received_at")[:1]
+    last = dict(List.objects.filter(pk__in=ids).values_list("pk", Subquery(newest)))
     waiting = dict(Post.objects.filter(list__in=[i for i in ids if i in moderated], state=PostState.HELD).values_list("list").annotate(n=Count("id")))
     broken = set(Mailbox.objects.filter(list__in=ids, enabled=True, failures__gt=0).values_list("list_id", flat=True))
     open_states = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]

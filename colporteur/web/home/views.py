@@ -52,8 +52,8 @@ def home(request: HttpRequest) -> HttpResponse:
     troubles = _troubles(person)
     leaving = _leaving(person)
     counted = totals_of([mailing.pk for mailing in leaving], timezone.now())
-    moderated = set(lists_for(person, Right.MODERATE).values_list("pk", flat=True))
-    lists = lists_for(person, Right.SEE).select_related("domain").order_by("address")
+    lists = list(lists_for(person, Right.SEE).select_related("domain").order_by("address")[: LISTS + 1])
+    moderated = set(lists_for(person, Right.MODERATE).filter(pk__in=[list_.pk for list_ in lists]).values_list("pk", flat=True))
     context = {
         "greeting": person.name.split(" ")[0] if person.name else "",
         "sentence": _sentence(waiting, len(troubles), leaving),
@@ -62,7 +62,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "troubles": troubles,
         "leaving": [(mailing, counted[mailing.pk]) for mailing in leaving],
         "rows": rows_of_lists(lists[:LISTS], moderated),
-        "more_lists": len(moderated) > LISTS,
+        "more_lists": len(lists) > LISTS,
     }
     return render(request, "home/home.html", context)
 

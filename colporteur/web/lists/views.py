@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -32,14 +33,14 @@ def index(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     found = lists_for(person, Right.SEE).select_related("domain").order_by("address")
     if wanted := request.GET.get("q", "").strip().lower()[:320]:
-        found = found.filter(address__startswith=wanted) | found.filter(title__istartswith=wanted)
+        found = found.filter(Q(address__startswith=wanted) | Q(title__istartswith=wanted))
     if after := request.GET.get("after", ""):
         found = found.filter(address__gt=after)
     page = page_by(found, "address")
     moderated = set(lists_for(person, Right.MODERATE).filter(pk__in=[list_.pk for list_ in page.rows]).values_list("pk", flat=True))
     context = {
         "rows": rows_of_lists(page.rows, moderated), "next": page.next, "q": wanted, "ticks": lists_for(person, Right.MANAGE).exists(), "organises": organisations_for(person).exists(),
-        "may_make": person.is_admin or bool(creating.domains(person, Way.MAKE)), "may_ask": bool(creating.domains(person, Way.ASK)),
+        "may_make": person.is_admin or creating.possible(person, Way.MAKE), "may_ask": creating.possible(person, Way.ASK),
     }  # fmt: skip
     return render(request, "lists/index.html", context)
 

@@ -56,7 +56,7 @@ def index(request: HttpRequest) -> HttpResponse:
     if before := whole(request.GET.get("before")):
         found = found.filter(pk__lt=before)
     page = page_by(found, "pk", 30)
-    context = {"waiting": waiting, "rows": [(one, *state_words(one)) for one in page.rows], "next": page.next, "may_ask": bool(creating.domains(person, Way.ASK))}
+    context = {"waiting": waiting, "rows": [(one, *state_words(one)) for one in page.rows], "next": page.next, "may_ask": creating.possible(person, Way.ASK)}
     return render(request, "requests/index.html", context)
 
 
