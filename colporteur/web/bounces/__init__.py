@@ -1,0 +1,1 @@
+"""Reports that name none of our copies, of one list."""
