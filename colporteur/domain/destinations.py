@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -19,6 +20,13 @@ class Act(StrEnum):
     SLOW = "slow"  # half the pace, and a moment's rest
     WAIT = "wait"  # nothing for a while, the same pace afterwards
     PAUSE = "pause"  # they do not want our mail: nothing for hours, and somebody should read why
+
+
+class Stop(StrEnum):
+    """Why a stream is stopped."""
+
+    REPORTED = "reported"  # reports name our policy, authentication or reputation
+    RETURNED = "returned"  # most copies of a message came back
 
 
 class Answer(NamedTuple):
@@ -35,6 +43,12 @@ PATIENCE = 3
 LEAST, WIDEN_BY, WIDEN_SECONDS, HALVE_SECONDS = 5, 5, 60.0, 30.0
 """Percent of the limits that are left at least; percent points given back each so many seconds with acceptances; refusals of
 the same half minute (they were under way together) halve once."""
+
+REPORTS = 10
+"""Addresses whose reports name our policy, authentication or reputation within an hour, that stop a stream."""
+RETURNED_LEAST, RETURNED_PART = 20, 0.5
+"""Copies of one message to one provider that came back, and the part of them, that stop a stream."""
+LONGEST = timedelta(hours=24)
 
 _GREY = re.compile(r"gr[ea]y[ -]?list", re.IGNORECASE)  # about one sender and one recipient, over in minutes by itself
 _WAITING = {454}  # RFC 3463 leaves it open; relays answer it while a quota or a connection to somebody else is exhausted
@@ -63,6 +77,18 @@ def asked(code: int, text: str, patterns: Sequence[Pattern] = ()) -> Answer:
 
 
 _REST = {Act.NONE: 0.0, Act.SLOW: SLOW_SECONDS, Act.WAIT: WAIT_SECONDS, Act.PAUSE: PAUSE_SECONDS}
+
+
+def too_many(ours: int, failed: int, copies: int) -> Stop | None:
+    """Whether what came back stops a stream. ``ours``: addresses that refused us lately; ``failed`` of ``copies`` of a message."""
+    if ours >= REPORTS:
+        return Stop.REPORTED
+    return Stop.RETURNED if failed >= RETURNED_LEAST and failed > RETURNED_PART * copies else None
+
+
+def next_rest(stops: int) -> timedelta:
+    """How long a stream rests that was stopped so many times in a row: doubled each time, a day at most."""
+    return min(timedelta(seconds=PAUSE_SECONDS * 2.0 ** min(stops, 10)), LONGEST)
 
 
 def halved(percent: int) -> int:

@@ -10,6 +10,7 @@ from django.db import models
 
 from colporteur.domain.destinations import Act, Members, Pattern
 from colporteur.store.copies.running import run
+from colporteur.store.transports import Transport
 
 
 class DestinationGroup(models.Model):
@@ -55,6 +56,23 @@ class DestinationGroup(models.Model):
     def members(self) -> Members:
         """Who belongs to it."""
         return Members(self.pk, frozenset(self.domains), tuple(self.exchangers))
+
+
+class Stream(models.Model):
+    """What leaves by one transport for one group, where it was or is stopped; without a row it flows."""
+
+    transport = models.ForeignKey(Transport, models.CASCADE, related_name="streams", db_index=False)
+    group = models.ForeignKey(DestinationGroup, models.CASCADE, related_name="streams")
+    until = models.DateTimeField(null=True)  # stopped until then; past: a sample leaves; null: it flows
+    stopped_at = models.DateTimeField(null=True)
+    why = models.TextField(default="", blank=True)  # domain.destinations.Stop
+    reason = models.TextField(default="", blank=True)  # what was said
+    stops = models.SmallIntegerField(default=0)  # in a row
+    judged_to = models.BigIntegerField(null=True)  # the last mailing that stopped it by what came back
+
+    class Meta:
+        db_table = "stream"
+        constraints = [models.UniqueConstraint(fields=["transport", "group"], name="stream_once")]
 
 
 class MailDomain(models.Model):

@@ -6,7 +6,7 @@ from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.buckets import BucketRow, SlotsOut
 from colporteur.store.clock import Clock
 from colporteur.store.credentials import Credential, RecoveryCode
-from colporteur.store.destinations import DestinationGroup, MailDomain
+from colporteur.store.destinations import DestinationGroup, MailDomain, Stream
 from colporteur.store.digests import DigestEntry, DigestSeries, DigestWaiting
 from colporteur.store.enrolments import Enrolment
 from colporteur.store.health import Heartbeat
@@ -34,5 +34,5 @@ from colporteur.store.wordings import Wording
 
 __all__ = [
     "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "AuthorPolicy", "Blob", "BucketRow", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Tally", "Transport", "UnmatchedReport", "Weight", "Wording",
+    "Membership", "Nesting", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "Transport", "UnmatchedReport", "Weight", "Wording",
 ]
