@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 
@@ -52,10 +53,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_WEB_THREADS", "int", 8, "threads", "Requests the web server works on at once."),
     Option("COLPORTEUR_SIGNUP", "bool", True, "", "Anybody may make an account by a mailed link; an account gives no right by itself."),
     Option("COLPORTEUR_ADMIN_TWO_STEPS", "bool", False, "", "Administrators, of the site and of organisations, must sign in with a passkey or with a code of an authenticator app."),
+    Option("COLPORTEUR_NETWORKS", "networks", "", "networks", "Networks of your own, separated by commas (10.0.5.0/24), that mailboxes and sources may lie in whoever sets them; elsewhere inside only the site's administrators may reach."),
     Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-Proto and X-Forwarded-For itself; leave off when clients reach it directly."),
 )
 
-_SHAPES = {"int": "a whole number of 1 or more", "bool": "0 or 1", "address": "host:port"}
+_SHAPES = {"int": "a whole number of 1 or more", "bool": "0 or 1", "address": "host:port", "networks": "networks like 10.0.5.0/24, separated by commas"}
 _BY_NAME = {option.variable: option for option in OPTIONS}
 
 
@@ -74,6 +76,8 @@ def read(variable: str, environ: dict[str, str] | None = None) -> Any:
             return _positive(text)
         if option.kind == "bool":
             return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}[text.lower()]
+        if option.kind == "networks":
+            return tuple(str(ip_network(word.strip())) for word in text.split(",") if word.strip())
         if option.kind == "address" and text:
             host, port = split_address(text)
             return f"{host}:{port}"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from django.conf import settings
 from django.db.models import QuerySet
 
 from colporteur.adapters.directories import Trouble
@@ -77,7 +78,7 @@ def dry_run(number: int, as_json: bool) -> None:
     """Ask it and say what would be added, removed and left unchanged; nothing is changed."""
     row = _find(number)
     try:
-        found = sources.preview(row, None if row.kind == Kind.LIST else fetch(sources.opened(row)))
+        found = sources.preview(row, None if row.kind == Kind.LIST else fetch(sources.opened(row), networks=settings.NETWORKS))
     except Trouble as trouble:
         raise click.ClickException(Failure(*trouble.parts).shown()) from trouble
     except SealBroken as error:

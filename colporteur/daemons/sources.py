@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 
+from django.conf import settings
 from django.utils import timezone
 
 from colporteur.adapters.directories import Trouble
@@ -57,7 +59,7 @@ async def ask(claimed: Claimed) -> None:
         await in_thread(sources.failed, claimed, sources.BROKEN_SEAL, timezone.now())
         return
     try:
-        table = None if claimed.kind == Kind.LIST else await in_own_thread(fetch, claimed.setting)
+        table = None if claimed.kind == Kind.LIST else await in_own_thread(partial(fetch, networks=settings.NETWORKS), claimed.setting)
     except Trouble as trouble:
         await in_thread(sources.failed, claimed, Failure(*trouble.parts), timezone.now())
     except Exception as error:  # a library stumbled over what came: as good as no answer

@@ -26,7 +26,8 @@ SERVER_KEEPS_TRYING = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What is needed to collect from an account. ``every`` in seconds; empty ``move_to``: what was taken is deleted."""
+    """What is needed to collect from an account. ``every`` in seconds; empty ``move_to``: what was taken is deleted. ``reach``:
+    networks of our own it may lie in beside the Internet; None, anywhere, because an administrator of the site named it."""
 
     kind: str
     host: str
@@ -38,6 +39,7 @@ class Account:
     folder: str = "INBOX"
     move_to: str = ""
     every: int = 60
+    reach: tuple[str, ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.user} on {self.host}:{self.port} ({self.kind})"

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_noop as _
 from colporteur.domain import mailboxes as decisions
 from colporteur.domain.mailboxes import Account
 from colporteur.flow import letters
-from colporteur.flow.organisations import actor
+from colporteur.flow.organisations import actor, may_reach_inside
 from colporteur.store import journal
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.mailboxes import Collected, LeftBehind, Mailbox
@@ -59,6 +59,8 @@ def set_mailbox(list_: List, account: Account | str, now: datetime, *, by: Perso
     row = row or Mailbox(list=list_)
     same = (row.kind, row.host, row.port, row.user) == (account.kind, account.host, account.port, account.user)
     same_place = same and row.folder == account.folder
+    if may_reach_inside(by) or (row.host, row.port) != (account.host, account.port):
+        row.internal = may_reach_inside(by)
     for name in ("kind", "host", "port", "user", "tls", "self_signed", "folder", "move_to", "every"):
         setattr(row, name, getattr(account, name))
     row.password_sealed = seal(account.password)
@@ -223,4 +225,5 @@ def without_password(mailbox: Mailbox) -> Account:
     return Account(
         kind=mailbox.kind, host=mailbox.host, port=mailbox.port, user=mailbox.user, password="", tls=mailbox.tls,
         self_signed=mailbox.self_signed, folder=mailbox.folder, move_to=mailbox.move_to, every=mailbox.every,
+        reach=None if mailbox.internal else settings.NETWORKS,
     )  # fmt: skip

@@ -166,3 +166,8 @@ def _set(row: Domain | Organisation, held: Domain | Organisation, checked: Mappi
 def actor(by: Person | str) -> int | None:
     """Person's number for the journal; None for a door or an address named in words."""
     return by.pk if isinstance(by, Person) else None
+
+
+def may_reach_inside(by: Person | str) -> bool:
+    """Whether they may have us connect to hosts of our own network: administrators of the site, and commands on the server."""
+    return by.is_admin and by.is_active if isinstance(by, Person) else True

@@ -25,7 +25,7 @@ from colporteur.domain.sources import Change, Contents, Feeds, Kind, Setting, Ta
 from colporteur.domain.words import Invalid, Sentence
 from colporteur.flow import letters, people, quotas
 from colporteur.flow.mailboxes import Failure
-from colporteur.flow.organisations import actor
+from colporteur.flow.organisations import actor, may_reach_inside
 from colporteur.store import journal, privacy, sources
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState, Role, RoleKind
@@ -89,7 +89,7 @@ def add(list_: List, setting: Setting, now: datetime, *, by: Person | str) -> So
 @transaction.atomic
 def change(source: Source, setting: Setting, now: datetime, *, by: Person | str) -> Source:
     """Set a source anew; an empty secret is the one it has, as long as it goes to the same place. Raises ``Invalid``."""
-    if source.internal and not administrator(by):
+    if source.internal and not may_reach_inside(by):
         raise Invalid(_("only an administrator of the site may change a source inside the network"))
     source = Source.objects.select_for_update(of=("self",)).select_related("list__organisation").get(pk=source.pk)
     if source.feeds != setting.feeds and sources.fed(source):
@@ -117,7 +117,7 @@ def remove(source: Source, now: datetime, *, by: Person | str, keep: bool = True
 
 
 def _set(source: Source, setting: Setting, by: Person | str) -> None:
-    if setting.internal and not administrator(by):
+    if setting.internal and not may_reach_inside(by):
         raise Invalid(_("only an administrator of the site may use what lies inside the network"))
     setting = decisions.checked(setting)
     old = _unsealed(source)
@@ -133,11 +133,6 @@ def _set(source: Source, setting: Setting, by: Person | str) -> None:
 
 def _name(setting: Setting) -> str:
     return setting.url if setting.kind in (Kind.LIST, Kind.FILE) else decisions.shown_url(setting.url).partition("://")[2].partition("?")[0][:100]
-
-
-def administrator(by: Person | str) -> bool:
-    """Whether they may reach into the network: administrators of the site, and commands on the server."""
-    return by.is_admin and by.is_active if isinstance(by, Person) else True
 
 
 def _list_to_follow(list_: List, address: str, by: Person | str) -> List:

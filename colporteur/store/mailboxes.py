@@ -27,6 +27,7 @@ class Mailbox(models.Model):
     move_to = models.TextField(default="", blank=True)  # folder for what was taken; empty: delete
     every = models.IntegerField(default=60)  # seconds between looks where IDLE is not offered
     enabled = models.BooleanField(default=True)
+    internal = models.BooleanField(default=False)  # an administrator of the site named it: it may lie inside our own network
     traits = models.JSONField(default=dict)  # plus_part, from_address, envelope_sender: what the live test saw
     # Health.
     last_success = models.DateTimeField(null=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from colporteur.domain.mailboxes import Account
-from colporteur.flow import collecting, intake, mailboxes
+from colporteur.flow import collecting, intake, mailboxes, people
 from colporteur.flow.mailboxes import Failure
 from colporteur.store.arrivals import Arrival, Errand
 from colporteur.store.journal import JournalEntry
@@ -261,3 +262,15 @@ def test_another_folder_of_the_account_has_a_ledger_of_its_own_and_the_same_trai
     assert made.traits == {"plus_part": True}
     assert collecting.take(made.id, 7, [("1", raw(2))], NOW) == ["1"]
     assert Post.objects.count() == 2
+
+
+def test_only_administrators_of_the_site_name_a_host_inside_and_others_may_still_change_the_rest(list_: List, mailbox: Mailbox, settings: Any) -> None:
+    settings.NETWORKS = ("10.0.5.0/24",)
+    owner, admin = people.add("owner@members.example", now=NOW), people.add("admin@members.example", now=NOW)
+    admin.is_admin = True
+    assert mailboxes.account_of(mailbox).reach is None, "set by a command on the server"
+    same = replace(ACCOUNT, folder="Other", password="")
+    assert mailboxes.account_of(mailboxes.set_mailbox(list_, same, NOW, by=owner)).reach is None
+    moved = mailboxes.set_mailbox(list_, replace(ACCOUNT, host="127.0.0.1"), NOW, by=owner)
+    assert mailboxes.account_of(moved).reach == ("10.0.5.0/24",)
+    assert mailboxes.account_of(mailboxes.set_mailbox(list_, replace(ACCOUNT, host="127.0.0.1"), NOW, by=admin)).reach is None

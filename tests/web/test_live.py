@@ -41,8 +41,14 @@ def test_a_sending_service_that_works_says_so_and_recovers(world: World) -> None
     assert "Configuration OK" in page and Transport.objects.get(pk=outbox.pk).failures == 0
 
 
+def test_a_mailbox_inside_is_not_for_owners(world: World, closed_port: int) -> None:
+    form = {"kind": "imap", "host": "127.0.0.1", "tls": "none", "port": closed_port, "user": "liste", "password": "s3cret", "folder": "INBOX", "move_to": "", "every": 60}
+    page = signed_in(world.owner).post(reverse("mailbox", args=[world.list.pk]), form, follow=True).content.decode()
+    assert "network of its own" in page and str(closed_port) not in page.partition("<form")[0]
+
+
 def test_a_mailbox_that_does_not_answer_is_kept_and_said(world: World, closed_port: int) -> None:
-    browser, where = signed_in(world.owner), reverse("mailbox", args=[world.list.pk])
+    browser, where = signed_in(world.admin), reverse("mailbox", args=[world.list.pk])
     form = {"kind": "imap", "host": "127.0.0.1", "tls": "none", "port": closed_port, "user": "liste", "password": "s3cret", "folder": "INBOX", "move_to": "", "every": 60}
     page = browser.post(where, form, follow=True).content.decode()
     assert "the test failed" in page and str(closed_port) in page and "s3cret" not in page

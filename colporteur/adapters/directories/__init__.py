@@ -26,6 +26,7 @@ class Asked:
     columns: Mapping[str, str] = field(default_factory=dict)
     internal: bool = False
     seconds: float = SECONDS
+    networks: tuple[str, ...] = ()  # of our own, that it may lie in whoever set it
 
 
 class Trouble(Exception):

@@ -27,7 +27,7 @@ def fetch(asked: Asked) -> Table:
     # Nothing of the environment: a proxy would reach hosts that were not looked at.
     with httpx.Client(trust_env=False, follow_redirects=False, timeout=httpx.Timeout(_READ_SECONDS, connect=CONNECT_SECONDS), verify=ssl.create_default_context()) as client:
         for _step in range(REDIRECTS + 1):
-            answer = _get(client, url, secret, asked.internal, deadline)
+            answer = _get(client, url, secret, asked, deadline)
             if isinstance(answer, bytes):
                 return table_of(answer, asked.columns)
             there = urljoin(url, answer)
@@ -39,13 +39,13 @@ def fetch(asked: Asked) -> Table:
     raise Trouble(_("{host} leads from one address to the next without end"), host=_host(asked.url), lasting=True)
 
 
-def _get(client: httpx.Client, url: str, secret: str, internal: bool, deadline: float) -> bytes | str:
+def _get(client: httpx.Client, url: str, secret: str, asked: Asked, deadline: float) -> bytes | str:
     """The content, or where it is said to be."""
     parts = httpx.URL(url)
     host = _host(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     # By address, so that nobody can answer another one between the look and the connection; the certificate is for the name.
-    place = parts.copy_with(host=address_of(host, port, internal), username=None, password=None)
+    place = parts.copy_with(host=address_of(host, port, asked.internal, asked.networks), username=None, password=None)
     headers = {"Host": parts.netloc.decode("ascii"), "Accept": "text/csv, text/plain;q=0.9, */*;q=0.5", "User-Agent": "Colporteur", "Accept-Encoding": "identity"}
     if secret:
         name, _colon, value = secret.partition(":")

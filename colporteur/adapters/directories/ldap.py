@@ -70,7 +70,7 @@ def fetch(asked: Asked) -> Table:
 def _connection(asked: Asked, host: str, port: int, tls: bool) -> Iterator[Connection]:
     # By address, so that nobody can answer another one between the look and the connection; the certificate is for the name.
     names = Tls(validate=ssl.CERT_REQUIRED, valid_names=[host], sni=host, ca_certs_file=ssl.get_default_verify_paths().cafile, ca_certs_path=ssl.get_default_verify_paths().capath)
-    server = Server(address_of(host, port, asked.internal), port=port, use_ssl=tls, tls=names, get_info=NONE, connect_timeout=CONNECT_SECONDS)
+    server = Server(address_of(host, port, asked.internal, asked.networks), port=port, use_ssl=tls, tls=names, get_info=NONE, connect_timeout=CONNECT_SECONDS)
     user = asked.options.get("user") or None
     connection = Connection(server, user=user, password=asked.secret or None, read_only=True, auto_referrals=False, raise_exceptions=True, receive_timeout=int(asked.seconds), check_names=False)
     try:

@@ -50,7 +50,7 @@ def _postgresql(place: _Place, query: str, asked: Asked) -> Table:
     try:
         with psycopg.connect(
             # Everything libpq could take from files and environment of ours is said here.
-            host=place.host, hostaddr=address_of(place.host, place.port, asked.internal), port=place.port, dbname=place.name, user=place.user or "colporteur", password=place.password,
+            host=place.host, hostaddr=address_of(place.host, place.port, asked.internal, asked.networks), port=place.port, dbname=place.name, user=place.user or "colporteur", password=place.password,
             passfile="/dev/null", connect_timeout=int(CONNECT_SECONDS), application_name="colporteur", sslcert="", sslkey="", gssencmode="disable", target_session_attrs="any",
             options=f"-c default_transaction_read_only=on -c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={milliseconds}", client_encoding="utf-8",
         ) as connection, connection.cursor() as cursor:  # fmt: skip
@@ -77,7 +77,7 @@ def _mysql(place: _Place, query: str, asked: Asked) -> Table:
             host=place.host, port=place.port, user=place.user, password=place.password, database=place.name, charset="utf8mb4", cursorclass=SSCursor,
             connect_timeout=int(CONNECT_SECONDS), read_timeout=int(asked.seconds) + 1, write_timeout=int(CONNECT_SECONDS), defer_connect=True, local_infile=False, read_default_file=None,
         )  # fmt: skip
-        client.connect(connect(place.host, place.port, asked.internal))
+        client.connect(connect(place.host, place.port, asked.internal, asked.networks))
         with contextlib.closing(client), client.cursor() as cursor:
             _bound(cursor, asked.seconds)
             cursor.execute("START TRANSACTION READ ONLY")

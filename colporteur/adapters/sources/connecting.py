@@ -6,6 +6,7 @@ import socket
 import ssl
 from typing import Any
 
+from colporteur.adapters.reaching import outside
 from colporteur.adapters.sources import CONNECT_SECONDS, Trouble
 from colporteur.domain.mailboxes import Account
 from colporteur.domain.words import gettext_noop as _
@@ -25,7 +26,27 @@ NO_FOLDER = _("{user} has no folder {folder}; there are: {folders}.")
 READ_ONLY = _("Messages in {folder} cannot be removed by {user}: what was taken would stay. Give the account the right to delete.")
 NOT_MOVED = _("Messages could not be moved to {folder} or deleted: check the folder and the space left in the account.")
 LOST = _("The connection to {host} was lost.")
+INSIDE = _("{host} lies inside a network of its own: only an administrator of the site may allow that")
 BROKEN = _("{host} answered what nobody can understand.")
+
+
+def check_place(account: Account) -> None:
+    """Refuse a host inside a network of its own, before anything is connected. Raises ``Trouble`` and ``OSError``."""
+    if account.reach is None:
+        return
+    for *_rest, place in socket.getaddrinfo(account.host, account.port, type=socket.SOCK_STREAM):
+        _refuse_inside(account, str(place[0]))
+
+
+def check_peer(account: Account, wire: socket.socket) -> None:
+    """The same of what was really connected to, before anything is said: a name may have changed meanwhile. Raises ``Trouble``."""
+    if account.reach is not None:
+        _refuse_inside(account, str(wire.getpeername()[0]))
+
+
+def _refuse_inside(account: Account, address: str) -> None:
+    if not outside(address, account.reach or ()):
+        raise Trouble(INSIDE, lasting=True, host=account.host)
 
 
 def tls_context(account: Account) -> ssl.SSLContext:

@@ -156,8 +156,14 @@ class Imap:
         account = self.account
         context = connecting.tls_context(account)
         timeout = SocketTimeout(CONNECT_SECONDS, READ_SECONDS)
+        connecting.check_place(account)
         client = _Client(account.host, account.port, ssl=account.tls == "ssl", ssl_context=context, timeout=timeout)
         client._imap.debug = 0  # IMAPClient would format every line, passwords included, for a log nobody reads
+        try:
+            connecting.check_peer(account, client.socket())
+        except Trouble:
+            client.shutdown()
+            raise
         if account.tls == "starttls":
             if not client.has_capability("STARTTLS"):
                 client.shutdown()

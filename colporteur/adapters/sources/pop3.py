@@ -114,9 +114,14 @@ class Pop3:
     def _connect(self) -> poplib.POP3:
         account = self.account
         context = connecting.tls_context(account)
-        if account.tls == "ssl":
-            return poplib.POP3_SSL(account.host, account.port, context=context, timeout=CONNECT_SECONDS)
-        client = poplib.POP3(account.host, account.port, timeout=CONNECT_SECONDS)
+        connecting.check_place(account)
+        implicit = account.tls == "ssl"
+        client = poplib.POP3_SSL(account.host, account.port, context=context, timeout=CONNECT_SECONDS) if implicit else poplib.POP3(account.host, account.port, timeout=CONNECT_SECONDS)
+        try:
+            connecting.check_peer(account, client.sock)
+        except Trouble:
+            client.close()
+            raise
         if account.tls == "starttls":
             try:
                 client.stls(context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -21,6 +22,7 @@ from colporteur.domain.entries import Refused
 from colporteur.domain.sources import FEEDS, KINDS, Kind
 from colporteur.flow import sources
 from colporteur.flow.mailboxes import Failure
+from colporteur.flow.organisations import may_reach_inside
 from colporteur.store.rights import Right
 from colporteur.store.sealed import SealBroken
 from colporteur.store.sources import Source, SourceEntry
@@ -65,7 +67,7 @@ def index(request: HttpRequest, number: int) -> HttpResponse:
     """Every source of a list."""
     list_ = list_or_404(request, number, Right.MANAGE)
     rows = [_row(source) for source in Source.objects.filter(list=list_).exclude(kind="manual").order_by("id")]
-    kinds = [(kind, _(words)) for kind, words in KINDS.items() if kind != Kind.FILE or sources.administrator(person_of(request))]
+    kinds = [(kind, _(words)) for kind, words in KINDS.items() if kind != Kind.FILE or may_reach_inside(person_of(request))]
     return list_page(request, list_, "sources", "sources/index.html", {"rows": rows, "kinds": kinds})
 
 
@@ -74,7 +76,7 @@ def index(request: HttpRequest, number: int) -> HttpResponse:
 def add(request: HttpRequest, number: int, kind: str) -> HttpResponse:
     """A new source of one kind."""
     list_, person = list_or_404(request, number, Right.MANAGE), person_of(request)
-    inside = sources.administrator(person)
+    inside = may_reach_inside(person)
     if kind not in KINDS or (kind == Kind.FILE and not inside):
         raise Http404
     form = Form(request.POST or None, Kind(kind), inside=inside)
@@ -94,7 +96,7 @@ def add(request: HttpRequest, number: int, kind: str) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """How one source is, and its setting."""
     source, person = _source_or_404(request, number), person_of(request)
-    inside = sources.administrator(person)
+    inside = may_reach_inside(person)
     may = inside or not source.internal
     form = Form(request.POST or None, Kind(source.kind), inside=inside, held=sources.setting_of(source))
     if request.method == "POST" and may and form.is_valid() and (setting := form.setting()):
@@ -116,7 +118,7 @@ def try_(request: HttpRequest, number: int) -> HttpResponse:
     """A dry run: what would change now."""
     source = _source_or_404(request, number)
     try:
-        table = None if source.kind == Kind.LIST else fetch(sources.opened(source), TRY_SECONDS)
+        table = None if source.kind == Kind.LIST else fetch(sources.opened(source), TRY_SECONDS, networks=settings.NETWORKS)
         found = sources.preview(source, table)
     except SealBroken:
         fault = sources.BROKEN_SEAL.shown()
