@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
-    dependencies = [("store", "0017_places_sql")]
+    dependencies = [("store", "0019_scale_sql")]
 
     operations = [
         migrations.AddField(model_name="mailbox", name="internal", field=models.BooleanField(default=True)),
