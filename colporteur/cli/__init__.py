@@ -37,6 +37,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "wording": ("wordings", "Own texts of letters and footers."),
     "request": ("requests", "Lists that are asked for."),
     "member": ("members", "Members of a list."),
+    "bounce": ("bounces", "What comes back: addresses in trouble, and the way back."),
     "source": ("sources", "Members that follow the association's own data."),
     "transport": ("transports", "Ways out: SMTP relays and folders."),
     "destination": ("destinations", "Domains that share a provider, and what it allows."),

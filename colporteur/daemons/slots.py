@@ -21,7 +21,7 @@ from django.utils import timezone
 from colporteur.daemons.pace import Pace
 from colporteur.daemons.paths import Path
 from colporteur.daemons.threads import in_thread
-from colporteur.flow import destinations, pacing
+from colporteur.flow import destinations, pacing, streams
 from colporteur.flow.copies import put_off
 from colporteur.flow.destinations import Standing
 from colporteur.flow.pacing import Given, Lane, Report, Reserved, Want
@@ -169,6 +169,7 @@ def _round(lane: pacing.Lane, wants: Sequence[Want], reports: Sequence[Report], 
         destinations.refused(group, code, text, now)
     if glad:
         destinations.accepted(glad, now)
+        streams.accepted(lane.transport, glad, now)
     reserved = pacing.reserve(lane, wants, reports, touched, settings.LEASE, time.monotonic) if wants or reports else Reserved([], {})
-    return Said(reserved, destinations.standings() if fresh else None, timezone.now())
+    return Said(reserved, destinations.standings(lane.transport) if fresh else None, timezone.now())
 

@@ -21,7 +21,7 @@ from colporteur.domain.providers import RECEIVERS
 from colporteur.flow.organisations import actor
 from colporteur.flow.senders import domain_of
 from colporteur.store import buckets, journal
-from colporteur.store.destinations import DestinationGroup, MailDomain
+from colporteur.store.destinations import DestinationGroup, MailDomain, Stream
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.mailings import Slice
 from colporteur.store.people import Person
@@ -56,9 +56,19 @@ def ship() -> None:
                 buckets.BucketRow.objects.create(kind=buckets.GROUP, key=str(made.pk), **rate.share(PUBLISHED_SHARE)._asdict(), profile=receiver.name)
 
 
-def standings() -> dict[int, Standing]:
-    """Every group in use."""
+def standings(transport: int = 0) -> dict[int, Standing]:
+    """Every group in use, as it stands for a transport: a stream that was stopped rests, then sends one copy at a time as a sample."""
     rows = DestinationGroup.objects.filter(enabled=True)
+    held = dict(Stream.objects.filter(transport=transport, until__isnull=False).values_list("group_id", "until"))
+    found = _standings(rows)
+    for group, until in held.items():
+        if group in found and until:
+            one = found[group]
+            found[group] = one._replace(connections=1, rests_until=max(until, one.rests_until or until))
+    return found
+
+
+def _standings(rows: Iterable[DestinationGroup]) -> dict[int, Standing]:
     return {row.pk: Standing(part(row.connections, row.percent) if row.connections else 0, row.rests_until, row.patterns, row.messages) for row in rows}
 
 
@@ -152,8 +162,12 @@ def resume(group: DestinationGroup, now: datetime, by: Person | str) -> bool:
     """Send to the group again at once, at its full pace. False: it neither rested nor was slowed down."""
     row = DestinationGroup.objects.select_for_update().get(pk=group.pk)
     resting = row.rests_until if row.rests_until and row.rests_until > now else None
-    if not resting and row.percent == 100 and not row.paused:
+    stopped = list(Stream.objects.select_for_update().filter(group=group, until__isnull=False))
+    if not resting and row.percent == 100 and not row.paused and not stopped:
         return False
+    for one in stopped:
+        Slice.objects.filter(done=False, transport=one.transport_id, due_at=one.until).update(due_at=None)
+    Stream.objects.filter(pk__in=[one.pk for one in stopped]).update(until=None, stops=0)
     DestinationGroup.objects.filter(pk=row.pk).update(paused=False, rests_until=None, percent=100, reason="", refusals=0, changed_at=now)
     if resting:
         Slice.objects.filter(done=False, due_at=resting).update(due_at=None)

@@ -33,6 +33,7 @@ from colporteur.store.posts import Post
 from colporteur.store.privacy import ERASED, Consent, digest
 from colporteur.store.requests import ListRequest
 from colporteur.store.sources import SourceEntry
+from colporteur.store.standing import AddressStanding, DeliveryEvent, StandingNews
 
 log = logging.getLogger("colporteur.people")
 
@@ -88,6 +89,8 @@ def export(who: Subject) -> dict[str, Any]:
         "from_sources": [{"list": row.source.list.address, "source": str(row.source), "attributes": row.attributes} for row in SourceEntry.objects.filter(address__in=who.ids).select_related("source__list").order_by("id")],
         "written": [{"list": post.list.address, "subject": post.subject, "message_id": post.message_id, "received": post.received_at, "state": post.state} for post in written],
         "copies": _copies(who),
+        "standing": [_standing(row) for row in AddressStanding.objects.filter(address__in=who.ids).select_related("address").order_by("address")],
+        "came_back": list(DeliveryEvent.objects.filter(address_id__in=who.ids).order_by("id").values("at", "kind", "reason", "status", "code", "text", "origin")),
         "journal": [{"at": row.at, "event": row.event, **row.values} for row in JournalEntry.objects.filter(_concerns(who)).order_by("id")[:JOURNAL_MOST]],
         "will_not_be_added_by_others": sorted(privacy.opposed(who.emails)),
     }
@@ -153,6 +156,10 @@ def _membership(row: Membership) -> dict[str, Any]:
     return told | {"consent": {"at": consent.at, "how": consent.how, "by": consent.by, "wording": consent.wording, "client": consent.client, "evidence": consent.evidence} if consent else None}
 
 
+def _standing(row: AddressStanding) -> dict[str, Any]:
+    return {"address": row.address.email, "state": row.standing.word, "since": row.since, "kind": row.kind, "reason": row.reason, "failures": row.failures, "first": row.first_at, "last": row.last_at}
+
+
 def _copies(who: Subject) -> list[dict[str, Any]]:
     """How many copies of each list's messages and letters there were, by what became of them."""
     of_lists = Mailing.objects.filter(list__in=Membership.objects.filter(address__in=who.ids).values("list"))
@@ -200,6 +207,9 @@ def _blank_rows(who: Subject) -> None:
     for email in who.emails:  # what was handed over in bulk within a week may name them
         Enrolment.objects.filter(Q(text__icontains=email) | Q(left__contains=[email]) | Q(refused__icontains=email)).delete()
     SourceEntry.objects.filter(address__in=who.ids).delete()
+    AddressStanding.objects.filter(address__in=who.ids).delete()
+    DeliveryEvent.objects.filter(address_id__in=who.ids).delete()
+    StandingNews.objects.filter(address_id__in=who.ids).delete()
     Exclusion.objects.filter(address__in=who.ids).delete()
     Membership.objects.filter(address__in=who.ids).exclude(note="").update(note="")
     SignInLink.objects.filter(address__in=who.ids).delete()

@@ -9,7 +9,7 @@ from django.db import connection, models
 WAITING = (
     ("slice", "due_at"), ("slice", "lease_until"), ("mailing", "resume_at"), ("transport", "next_try"), ("post", "next_try"), ("errand", "next_try"), ("mailbox", "next_try"),
     ("left_behind", "next_try"), ("transport", "checked_at"), ("destination_group", "rests_until"), ("destination_group", "changed_at"),
-    ("source", "next_run"), ("source", "running_until"), ("standing", "next_probe"), ("standing", "probed_at"), ("standing", "review_at"), ("digest_series", "upto"), ("digest_series", "looked_at"),
+    ("source", "next_run"), ("source", "running_until"), ("standing", "next_probe"), ("stream", "until"), ("standing", "probed_at"), ("standing", "review_at"), ("digest_series", "upto"), ("digest_series", "looked_at"),
 )  # fmt: skip
 """Columns with moments something waits for, or waits a time after. What was promised to a person (when a link or a waiting message ends) stays as it was said."""
 

@@ -100,6 +100,7 @@ EVENTS: dict[str, str] = {
     "destination.paused": _("Nothing is sent to {group} for a while: {reason}"),
     "destination.resumed": _("{by} let mail to {group} go on"),
     "destination.changed": _("Destinations {group} changed by {by}: {change}"),
+    "stream.stopped": _("Nothing is sent to {group} by {transport} for a while: {reason}"),
     "mailbox.trouble": _("The mailbox {mailbox} is in trouble: {error}"),
     "mailbox.recovered": _("The mailbox {mailbox} answers again"),
     "mailbox.changed": _("Mailbox set by {by}"),

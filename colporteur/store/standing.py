@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from colporteur.domain.bounces import Event, Kind
 from colporteur.domain.standing import Standing
 from colporteur.store.copies.running import array, run
+from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 
 COUNTING = tuple(kind.value for kind in Kind if kind.counts)
@@ -207,6 +208,14 @@ def stopped(lists: Iterable[int]) -> int:
     return int(rows[0][0])
 
 
-def in_trouble() -> Q:
-    """Rows of addresses that are not good."""
-    return Q(state__gt=Standing.GOOD.value)
+def of_list(list_: int) -> QuerySet[AddressStanding]:
+    """Addresses in trouble that are on a list, or were until it was because of that trouble that they left it."""
+    places = Membership.objects.filter(list=list_, address=OuterRef("pk")).filter(Q(until__isnull=True) | Q(left_by__in=("bounce", "complaint"), until__gte=OuterRef("since")))
+    return AddressStanding.objects.filter(Exists(places), state__gt=Standing.GOOD.value)
+
+
+def counts_of(list_: int) -> dict[Standing, int]:
+    """Members of a list whose address is in trouble, by its standing."""
+    here = Membership.objects.filter(list=list_, address=OuterRef("pk"), until__isnull=True)
+    found = AddressStanding.objects.filter(Exists(here), state__gt=Standing.GOOD.value).values_list("state").annotate(Count("pk")).order_by()
+    return {Standing(state): number for state, number in found}

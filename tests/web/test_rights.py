@@ -24,6 +24,7 @@ from colporteur.store.organisations import Domain
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Post
 from colporteur.store.requests import ListRequest
+from colporteur.store.standing import AddressStanding, DeliveryEvent
 from colporteur.store.templates import OwnTemplate
 from colporteur.store.transports import Transport
 from tests.web.conftest import World, signed_in, write_to
@@ -81,6 +82,9 @@ MAY |= dict.fromkeys(("my-export", "my-erase"), SIGNED_IN)
 MAY["my-address"] = (MEMBER,)  # the link works for who asked for it
 MAY_POST |= {"source-try": (OWNER, ORGANISER, ADMIN), "source-do": (OWNER, ORGANISER, ADMIN)}
 MAY_POST["joining-decide"] = (OWNER, ORGANISER, ADMIN)
+PUBLIC |= {"back"}
+MAY |= dict.fromkeys(("bounces", "bounce", "bounce-report"), (OWNER, ORGANISER, ADMIN))
+MAY_POST["bounces-change"] = (OWNER, ORGANISER, ADMIN)
 MAY_POST["joining-invite"] = (OWNER, ORGANISER, ADMIN)
 PUBLIC |= {"signup", "signin-second", "signin-passkey", "signin-passkey-options", "signin-with", "signin-back", "signin-connect"}
 MAY |= dict.fromkeys(("identities", "identity-add", "identity", "person-merge"), (ADMIN,))
@@ -152,6 +156,9 @@ def arguments(world: World) -> dict[str, list[object]]:
     by_noun |= {"my-merge": [merging.token(world.member, double, timezone.now())], "identity": [provider.pk], "person-merge": [world.owner.pk]}
     handed = enrolments.begin(world.list, "rien\nencore@courriel.example", timezone.now(), person=world.owner)
     by_noun |= dict.fromkeys(("members-adding", "members-adding-lines"), [world.list.pk, handed.pk])
+    AddressStanding.objects.create(address=anna.address, state=1, since=timezone.now())
+    event = DeliveryEvent.objects.create(key="k", at=timezone.now(), address_id=anna.address_id, list_id=world.list.pk, kind="dead", severity="hard", fault="mailbox", reason="no_mailbox", origin="report", evidence=arrival.pk)
+    by_noun |= dict.fromkeys(("bounces", "bounces-change"), list_) | {"bounce": [world.list.pk, anna.address_id], "bounce-report": [world.list.pk, anna.address_id, event.pk]}
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
     by_noun |= {"list-limits": list_, "organisation-limits": [world.list.organisation_id]}

@@ -16,7 +16,7 @@ from django.utils import translation
 
 from colporteur.domain.moderation import Action, Facts, Verdict, judge
 from colporteur.domain.posts import PostState
-from colporteur.flow import archive, mailings
+from colporteur.flow import archive, mailings, standing
 from colporteur.flow.moderation import telling
 from colporteur.flow.moderation.facts import Case, gather, read
 from colporteur.flow.moderation.sentences import reasons
@@ -109,7 +109,7 @@ def _record(post: Post, case: Case, facts: Facts, verdict: Verdict, now: datetim
     held = state is PostState.HELD
     values = {
         "subject": case.skim.subject, "sender": facts.sender, "sender_name": facts.sender_name, "defects": list(case.skim.defects),
-        "address": Address.objects.filter(email=facts.sender).first() if facts.sender else None,
+        "address": Address.objects.filter(email=facts.sender).select_related("standing").first() if facts.sender else None,
         "judged_at": now, "expires_at": now + timedelta(days=facts.policy.expire_days) if held else None, "next_try": None, "error": "", "unkept_at": post.unkept_at,
     }  # fmt: skip
     if not Post.objects.filter(pk=post.pk, state=PostState.RECEIVED).update(state=state, attempts=0, **values):
@@ -134,6 +134,8 @@ def _act(post: Post, facts: Facts, verdict: Verdict, now: datetime) -> None:
     policy, findings = facts.policy, verdict.findings
     known = facts.known or facts.member
     if verdict.action is Action.ACCEPT:
+        if post.address and getattr(post.address, "standing", None):
+            standing.heard_from([post.address.pk], now, by="post")
         mailings.create_for_post(post, now)
         if policy.tell_unmoderated:
             telling.tell_author("sent", post, now, a_day=0 if known else 1)

@@ -11,7 +11,8 @@ from django.db import transaction
 
 from colporteur.domain.bounces import Event, Kind
 from colporteur.domain.policy import Layer, policy_of
-from colporteur.domain.standing import SILENCE, WINDOW, Judged, Message, Preset, Rules, Standing, Took, judge, took_of
+from colporteur.domain.standing import SILENCE, WINDOW, Judged, Message, Rules, Standing, Took, judge, took_of
+from colporteur.flow import streams
 from colporteur.flow.standing import moving, probing, telling
 from colporteur.flow.standing.moving import Move
 from colporteur.store import standing
@@ -54,8 +55,9 @@ def record(events: Sequence[Event], now: datetime) -> Recorded:
     standing.lock(concerned | wronged)
     probed = probing.answered(fresh, now)
     moves = probed + telling.complaints([event for event in fresh if event.verdict.kind is Kind.COMPLAINT], now)
-    counted = {event.address_id for event in fresh if event.verdict.kind.counts} - {move.row.pk for move in moves}
-    moves += _judged(counted | (wronged - {move.row.pk for move in moves}), now, review=REVIEW)
+    counted = {event.address_id for event in fresh if event.verdict.kind.counts and event.mailing_id}
+    moves += _judged((counted | wronged) - {move.row.pk for move in moves}, now, review=REVIEW, wronged=wronged)
+    streams.reported(fresh, now)
     answer = Recorded(len(fresh))
     for move in moves:
         if move.new != move.old:
@@ -94,8 +96,8 @@ def _blamed_for(mailings: Collection[int]) -> set[int]:
     return set(AddressStanding.objects.filter(pk__in=found, state__in=in_trouble).exclude(kind=Kind.COMPLAINT).values_list("pk", flat=True)) if mailings else set()
 
 
-def _judged(addresses: Collection[int], now: datetime, *, review: timedelta) -> list[Move]:
-    """Judge addresses and write what follows."""
+def _judged(addresses: Collection[int], now: datetime, *, review: timedelta, wronged: Collection[int] = ()) -> list[Move]:
+    """Judge addresses and write what follows. A pause ends here only where it was ``wronged``."""
     if not addresses:
         return []
     found, rule = moving.rows_of(addresses, now), rules()
@@ -110,7 +112,7 @@ def _judged(addresses: Collection[int], now: datetime, *, review: timedelta) -> 
         sent[trace.address].append(trace)
     moves = []
     for address, row in found.items():
-        if row.standing is Standing.GONE or (row.standing is Standing.PAUSED and (row.kind == Kind.COMPLAINT or rule.preset is Preset.NEVER)):
+        if row.standing is Standing.GONE or (row.standing is Standing.PAUSED and address not in wronged):
             continue
         old, traces = row.standing, by_address[address]
         counted = [trace for trace in traces if trace.kind in COUNTING and trace.mailing not in empty]

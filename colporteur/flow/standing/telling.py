@@ -10,8 +10,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from colporteur.domain.bounces import Event, Kind
+from colporteur.domain.policy import MembersShown
 from colporteur.domain.standing import PROBES, Standing
 from colporteur.flow import letters
 from colporteur.flow.standing import moving, probing
@@ -90,7 +92,10 @@ def _tell(owner: Address, lists: Sequence[tuple[List, Sequence[StandingNews]]], 
 
 def _about(list_: List, news: Sequence[StandingNews], emails: dict[int, str]) -> str:
     last = {one.address_id: one for one in news}  # in the order of what happened: the last word counts
-    lines = [f"- {emails[address]}: {_line(one)}" for address, one in last.items() if address in emails]
+    if policy(list_).members_shown is MembersShown.NOBODY:  # an owner is shown whom he asks for, not who is there
+        lines = [ngettext("- %(n)s address", "- %(n)s addresses", len(last)) % {"n": len(last)}]
+    else:
+        lines = [f"- {emails[address]}: {_line(one)}" for address, one in last.items() if address in emails]
     more = [_("… and %(n)s more") % {"n": len(lines) - LINES}] if len(lines) > LINES else []
     return "\n".join([f"{list_.title or list_.address} ({list_.address})", *lines[:LINES], *more, link_of(list_)])
 

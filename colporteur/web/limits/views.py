@@ -194,7 +194,7 @@ def destination(request: HttpRequest, number: int) -> HttpResponse:
         else:
             messages.success(request, _("The limits hold from now on."))
             return redirect("destination", found.pk)
-    return render(request, "limits/destination.html", {"form": form, "group": found, "state": found.state(timezone.now()), "own": own})
+    return render(request, "limits/destination.html", {"form": form, "group": found, "state": found.state(timezone.now()), "own": own, "streams": found.streams.filter(until__isnull=False).select_related("transport").order_by("transport__name")})
 
 
 @require_POST

@@ -8,11 +8,14 @@ from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.http import QueryDict
 
 from colporteur.domain.digests import DeliveryMode
+from colporteur.domain.standing import Standing
 from colporteur.store.lists import List
 from colporteur.store.memberships import HOST, Membership
+from colporteur.store.standing import AddressStanding
 from colporteur.web.frame import Page, whole
 
 STATES = {"receive": Q(paused=False) & ~Q(delivery=DeliveryMode.NONE), "paused": Q(paused=True), "silent": Q(paused=False, delivery=DeliveryMode.NONE)}
+STANDINGS = {"shaky": Standing.SHAKY, "unreached": Standing.PAUSED, "lost": Standing.GONE}
 MOST = 1000
 """So far what a search finds is counted."""
 SIZE = 50
@@ -47,6 +50,8 @@ def _narrowed(rows: QuerySet[Membership], query: QueryDict) -> QuerySet[Membersh
         rows = rows.annotate(host=HOST).filter(host__startswith=wanted[1:].lower())
     if condition := STATES.get(query.get("state", "")):
         rows = rows.filter(condition)
+    elif standing := STANDINGS.get(query.get("state", "")):
+        rows = rows.filter(address__in=AddressStanding.objects.filter(state=standing.value).values("pk"))  # few: read from their side
     if (mode := query.get("mode", "")) in list(DeliveryMode):
         rows = rows.filter(delivery=mode)
     source = query.get("source", "")

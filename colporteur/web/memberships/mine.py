@@ -18,12 +18,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.policy import Leaving
-from colporteur.flow import attempts, memberships, mine, people, personal
+from colporteur.domain.standing import Standing
+from colporteur.flow import attempts, memberships, mine, people, personal, standing
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy, site_policy
 from colporteur.store.rights import roles_of
+from colporteur.store.standing import AddressStanding
 from colporteur.web.guard import client_of, person_of
 from colporteur.web.memberships.words import delivery_words, ways
 from colporteur.web.saying import said
@@ -46,7 +48,10 @@ def page(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
     addresses = list(person.addresses.all())
     if request.method == "POST":
-        _pause_all(request, addresses)
+        if request.POST.get("wish") == "come-back":
+            _come_back(request, addresses, person)
+        else:
+            _pause_all(request, addresses)
         return redirect("my-page")
     roles = roles_of(person).filter(kind__in=(RoleKind.OWNER, RoleKind.MODERATOR)).select_related("list").order_by("list__address")[:MOST]
     kept: dict[str, dict[int, List]] = {RoleKind.OWNER.value: {}, RoleKind.MODERATOR.value: {}}
@@ -82,6 +87,9 @@ def by_link(request: HttpRequest, token: str) -> HttpResponse:
     if address is None:
         return render(request, "memberships/mine_over.html", status=410)
     wish, number = request.POST.get("wish", ""), request.POST.get("number", "")
+    if request.method == "POST" and wish == "come-back":
+        _come_back(request, [address], address.email)
+        return redirect("mine-link", token)
     if request.method == "POST" and wish in ("pause-all", "resume-all"):
         _pause_all(request, [address])
         return redirect("mine-link", token)
@@ -100,7 +108,8 @@ def _received(addresses: Collection[Address]) -> dict[str, object]:
     site = site_policy()
     rows = [Received(row, (found := policy(row.list, site)).leaving == Leaving.FREE, ways(row.delivery, found)) for row in _of(addresses).order_by("list__address", "address__email")[:MOST]]
     ends = [address.paused_until for address in addresses if address.paused_until and address.paused_until > now]
-    return {"rows": rows, "paused_until": max(ends, default=None), "today": timezone.localdate(now).isoformat()}
+    troubled = [(row.address.email, standing.in_words(row)) for row in AddressStanding.objects.filter(address__in=addresses, state__gte=Standing.PAUSED.value).select_related("address").order_by("address__email")]
+    return {"rows": rows, "troubled": troubled, "paused_until": max(ends, default=None), "today": timezone.localdate(now).isoformat()}
 
 
 def _change(request: HttpRequest, own: QuerySet[Membership], number: int, by: Person | str) -> None:
@@ -122,6 +131,11 @@ def _change(request: HttpRequest, own: QuerySet[Membership], number: int, by: Pe
     elif wish in ("pause", "resume"):
         memberships.pause(list_, [membership.address.email], now, by=by, paused=wish == "pause")
         messages.success(request, (_("%(name)s: paused. You stay on the list.") if wish == "pause" else _("%(name)s: you receive again.")) % {"name": name})
+
+
+def _come_back(request: HttpRequest, addresses: Collection[Address], by: Person | str) -> None:
+    if standing.come_back([address.pk for address in addresses], timezone.now(), by=by):
+        messages.success(request, _("Your lists send to you again."))
 
 
 def _pause_all(request: HttpRequest, addresses: Collection[Address]) -> None:

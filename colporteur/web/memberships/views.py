@@ -24,9 +24,10 @@ from colporteur.store.lists import List
 from colporteur.store.memberships import Counted, counted
 from colporteur.store.rights import Right
 from colporteur.store.sources import Source
+from colporteur.store.standing import counts_of
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.memberships.finding import MOST, current, filtered, found, page_of
+from colporteur.web.memberships.finding import MOST, STANDINGS, current, filtered, found, page_of
 from colporteur.web.memberships.seen import shown
 from colporteur.web.memberships.words import delivery_words
 from colporteur.web.saying import inert
@@ -38,14 +39,16 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
     list_ = list_or_404(request, number, Right.MANAGE)
     by_name = request.GET.get("by") == "name"
     query = request.GET
-    rows = current(list_).select_related("address__person", "source")
+    rows = current(list_).select_related("address__person", "address__standing", "source")
     if not (all_shown := shown(request, list_)):
         rows = rows.filter(email=query.get("q", "").strip().lower()[:320])  # an owner finds whose address he or she knows
     page = page_of(rows, query)
     kinds = counted(list_.pk)
     counts = {"": sum(kind.n for kind in kinds), "paused": sum(kind.n for kind in kinds if kind.paused), "silent": sum(kind.n for kind in kinds if not kind.paused and kind.delivery == DeliveryMode.NONE)}
     counts["receive"] = counts[""] - counts["paused"] - counts["silent"]
-    words = [("", _("All"), ""), ("receive", _("Receive"), "done"), ("paused", _("Paused"), "paused"), ("silent", _("Read elsewhere"), "draft")]
+    troubled = counts_of(list_.pk)
+    counts |= {name: troubled.get(standing, 0) for name, standing in STANDINGS.items()}
+    words = [("", _("All"), ""), ("receive", _("Receive"), "done"), ("paused", _("Paused"), "paused"), ("silent", _("Read elsewhere"), "draft"), ("shaky", _("Shaky address"), "shaky"), ("unreached", _("Address paused"), "paused"), ("lost", _("Address lost"), "broken")]
     context = {
         "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "by_name": by_name, "total": counts[""], "all_shown": all_shown,
         "filters": [(name, label, shape, counts[name]) for name, label, shape in words if not name or counts[name]],

@@ -1,0 +1,72 @@
+"""A stream is stopped by what came back, goes on by a sample, and nobody's address pays for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from colporteur.domain.destinations import RETURNED_LEAST, Stop, next_rest, too_many
+from colporteur.flow import destinations, streams
+from colporteur.store.destinations import DestinationGroup, Stream
+from colporteur.store.journal import JournalEntry
+from colporteur.store.standing import AddressStanding
+from tests.flow.bounced import comes_back, day, posted
+from tests.flow.posts import letters, text
+from tests.story.scenes import a_list, a_person, a_transport
+
+ORANGE = [f"somebody-{number}@orange.fr" for number in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("ours", "failed", "copies", "why"),
+    [(0, 0, 0, None), (9, 0, 100, None), (10, 0, 100, Stop.REPORTED), (0, 19, 19, None), (0, RETURNED_LEAST, 40, None), (0, RETURNED_LEAST, 39, Stop.RETURNED)],
+)
+def test_what_is_too_many(ours: int, failed: int, copies: int, why: Stop | None) -> None:
+    assert too_many(ours, failed, copies) is why
+
+
+def test_each_stop_rests_longer_up_to_a_day() -> None:
+    assert [next_rest(number) for number in (0, 1, 2, 9)] == [timedelta(hours=hours) for hours in (4, 8, 16, 24)]
+
+
+@pytest.mark.django_db
+def test_a_provider_that_refuses_everything_stops_the_stream_and_moves_nobody() -> None:
+    a_person("admin@lists.example", admin=True)
+    transport = a_transport("smtp://127.0.0.1:1")
+    destinations.ship()
+    DestinationGroup.objects.update(connections=7)
+    group = DestinationGroup.objects.get(name="orange")
+    list_ = a_list(members=[*ORANGE, "well@members.example"])
+    mailing = posted(list_, day(0))
+    comes_back(mailing, ORANGE[:9], day(0), "reputation")
+    assert not Stream.objects.exists()
+    comes_back(mailing, ORANGE[9:], day(0.01), "reputation")
+    stream = Stream.objects.get()
+    assert (stream.transport_id, stream.group_id, stream.until) == (transport.pk, group.pk, day(0.01) + timedelta(hours=4))
+    assert not AddressStanding.objects.filter(state__gt=0).exists()
+    assert JournalEntry.objects.filter(event="stream.stopped").count() == 1
+    [(_, _, letter)] = letters("trouble")
+    assert "postmasters" in text(letter)
+
+    assert destinations.standings(transport.pk)[group.pk].rests_until == stream.until and destinations.standings()[group.pk].rests_until is None
+    assert destinations.standings(transport.pk)[group.pk].connections == 1  # the sample, when the rest is over
+    streams.accepted(transport.pk, [group.pk], day(0.2))
+    assert Stream.objects.get().until  # not yet: reports need their time
+    streams.accepted(transport.pk, [group.pk], day(0.3))
+    assert Stream.objects.get().until is None and destinations.standings(transport.pk)[group.pk].connections == 7
+
+
+@pytest.mark.django_db
+def test_a_message_most_of_which_came_back_stops_its_stream_once() -> None:
+    a_transport("smtp://127.0.0.1:1")
+    destinations.ship()
+    many = [f"somebody-{number}@laposte.net" for number in range(30)]
+    list_ = a_list(members=many)
+    mailing = posted(list_, day(0))
+    comes_back(mailing, many[:20], day(0))
+    stream = Stream.objects.get()
+    assert stream.why == Stop.RETURNED and stream.reason == "20 of 30 copies of one message came back"
+    assert destinations.resume(stream.group, day(0.1), "Alice") and not destinations.resume(stream.group, day(0.1), "Alice")
+    comes_back(mailing, many[20:25], day(0.2))
+    assert Stream.objects.get().until is None  # the message was judged
