@@ -25,7 +25,7 @@ _KINDS = {Kind.COMPLAINT: "complaint", Kind.AUTOMATIC: "auto_reply", Kind.SUCCES
 @plainly
 def explain(message: Any, as_json: bool) -> None:
     """Say what a report (a file, or standard input) means, of whom, and why; without one, print the table that decides. Nothing is stored."""
-    raw = b"" if message.name == "<stdin>" and message.isatty() else message.read()
+    raw = b"" if message.isatty() else message.read()
     if not raw.strip():
         print_rows(_table(), TABLE_COLUMNS, as_json)
         return

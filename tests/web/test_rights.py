@@ -12,10 +12,26 @@ from django.utils import timezone
 from colporteur.domain import tokens
 from colporteur.domain.entries import Entries
 from colporteur.domain.sources import Kind, Setting
-from colporteur.flow import destinations, enrolments, identities, life, lists, mailboxes, merging, organisations, people, requests, roster, sources, templates, transports
+from colporteur.flow import (
+    destinations,
+    enrolments,
+    identities,
+    life,
+    lists,
+    mailboxes,
+    merging,
+    organisations,
+    people,
+    requests,
+    roster,
+    sources,
+    templates,
+    transports,
+)
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
+from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.destinations import DestinationGroup
 from colporteur.store.joining import JoinRequest
 from colporteur.store.mailings import Mailing
@@ -82,10 +98,11 @@ MAY |= dict.fromkeys(("my-export", "my-erase"), SIGNED_IN)
 MAY["my-address"] = (MEMBER,)  # the link works for who asked for it
 MAY_POST |= {"source-try": (OWNER, ORGANISER, ADMIN), "source-do": (OWNER, ORGANISER, ADMIN)}
 MAY_POST["joining-decide"] = (OWNER, ORGANISER, ADMIN)
+MAY_POST["joining-invite"] = (OWNER, ORGANISER, ADMIN)
 PUBLIC |= {"back"}
 MAY |= dict.fromkeys(("bounces", "bounce", "bounce-report"), (OWNER, ORGANISER, ADMIN))
 MAY_POST["bounces-change"] = (OWNER, ORGANISER, ADMIN)
-MAY_POST["joining-invite"] = (OWNER, ORGANISER, ADMIN)
+MAY |= dict.fromkeys(("reports", "report"), (OWNER, ORGANISER, ADMIN))
 PUBLIC |= {"signup", "signin-second", "signin-passkey", "signin-passkey-options", "signin-with", "signin-back", "signin-connect"}
 MAY |= dict.fromkeys(("identities", "identity-add", "identity", "person-merge"), (ADMIN,))
 MAY |= dict.fromkeys(("my-security", "my-app"), SIGNED_IN)
@@ -159,6 +176,8 @@ def arguments(world: World) -> dict[str, list[object]]:
     AddressStanding.objects.create(address=anna.address, state=1, since=timezone.now())
     event = DeliveryEvent.objects.create(key="k", at=timezone.now(), address_id=anna.address_id, list_id=world.list.pk, kind="dead", severity="hard", fault="mailbox", reason="no_mailbox", origin="report", evidence=arrival.pk)
     by_noun |= dict.fromkeys(("bounces", "bounces-change"), list_) | {"bounce": [world.list.pk, anna.address_id], "bounce-report": [world.list.pk, anna.address_id, event.pk]}
+    unmatched = UnmatchedReport.objects.create(arrival=arrival, list=world.list, at=timezone.now(), to="amapiens-bounces@paniersdusaule.example", why="unsigned", kind="dead", reason="no_mailbox")
+    by_noun |= {"reports": list_, "report": [world.list.pk, unmatched.pk]}
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
     by_noun |= {"list-limits": list_, "organisation-limits": [world.list.organisation_id]}
