@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from colporteur.flow import intake, moderation, organisations, people, planning
+from colporteur.flow import enrolments, intake, moderation, organisations, people, planning
 from colporteur.store.lists import List
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.organisations import Creation
@@ -53,8 +53,12 @@ def test_from_account_to_activated_list_with_its_members() -> None:
     assert "est activée" in admin.post(link, {"decision": "activate"}).content.decode()
 
     lines = "\n".join(f"choriste{number:04}@courriel.example Choriste {number}" for number in range(5000))
-    answer = marie.post(follows(marie, "activated", r"/lists/\d+/members") + "/add", {"lines": lines}, follow=True)
-    assert answer.status_code == 200 and made.memberships.count() == 5000
+    handed = marie.post(follows(marie, "activated", r"/lists/\d+/members") + "/add", {"lines": lines})["Location"]
+    assert enrolments.do_due(timezone.now()) == 1  # a worker reads them; she looks, and says yes
+    assert "Ajouter 5\u202f000 personnes" in marie.get(handed).content.decode() and not made.memberships.exists()
+    marie.post(handed, {"wish": "add"})
+    assert enrolments.do_due(timezone.now()) == 1
+    assert "5\u202f000 personnes sont ajoutées" in marie.get(handed).content.decode() and made.memberships.count() == 5000
     jean = Client()  # the second owner was told, and signs in with the letter's link
     where = follows(jean, "created", r"/s/\S+")
     assert jean.post(where)["Location"] == f"/lists/{made.pk}/settings" and jean.get(f"/lists/{made.pk}/settings").status_code == 200
