@@ -9,7 +9,7 @@ import click
 from colporteur.cli import signing
 from colporteur.cli.output import BY, json_option, now, page, paged, pairs, plainly, print_one, print_rows, stamp
 from colporteur.cli.routes import route_words, set_or_show
-from colporteur.flow import naming, organisations
+from colporteur.flow import naming, nesting, organisations
 from colporteur.store.lists import ListState
 from colporteur.store.organisations import Domain
 
@@ -98,6 +98,23 @@ def set_(name: str, values: tuple[str, ...], as_json: bool) -> None:
     found = organisations.find_domain(name)
     organisations.change_domain(found, pairs(values), now(), by=BY)
     print_one(_whole(found), as_json)
+
+
+@domain.command("everywhere")
+@click.argument("name")
+@click.option("--add", "added", multiple=True, metavar="EMAIL", help="Receives every list of the domain from now on; several times for several.")
+@click.option("--remove", "removed", multiple=True, metavar="EMAIL", help="Receives only what it is a member of.")
+@json_option
+@plainly
+def everywhere(name: str, added: tuple[str, ...], removed: tuple[str, ...], as_json: bool) -> None:
+    """Show or change who receives what every list of a domain accepts, without being on them."""
+    found = organisations.find_domain(name)
+    for email in added:
+        nesting.put_on_every(found, email, now(), by=BY)
+    for email in removed:
+        if not nesting.take_off_every(found, email, now(), by=BY):
+            raise ValueError(f"{email} is not on every list of {found.name}")
+    print_one({"domain": found.name, "everywhere": nesting.on_every(found)}, as_json)
 
 
 def _whole(found: Domain) -> dict[str, Any]:

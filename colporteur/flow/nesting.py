@@ -19,7 +19,8 @@ from colporteur.store.copies import Nested
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
-from colporteur.store.nesting import Exclusion, Nesting
+from colporteur.store.nesting import Exclusion, Nesting, OnEvery
+from colporteur.store.organisations import Domain
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy
 from colporteur.store.posts import Post
@@ -81,6 +82,30 @@ def readmit(list_: List, email: str, now: datetime, *, by: Person | str) -> bool
     return True
 
 
+@transaction.atomic
+def put_on_every(domain: Domain, email: str, now: datetime, *, by: Person | str) -> bool:
+    """The address receives what every list of the domain accepts, also of lists to come; False when it did. Raises ``ValueError``."""
+    address, _made = Address.objects.get_or_create(email=normal(email), defaults={"created": now})
+    _row, new = OnEvery.objects.get_or_create(domain=domain, address=address, defaults={"since": now})
+    if new:
+        journal.write("on_every_list.added", now, actor=actor(by), organisation=domain.organisation_id, address=address.pk, domain=domain.name, email=address.email, by=str(by))
+    return new
+
+
+@transaction.atomic
+def take_off_every(domain: Domain, email: str, now: datetime, *, by: Person | str) -> bool:
+    """It receives what it is a member of; False when it was not on every list. Raises ``ValueError``."""
+    if not OnEvery.objects.filter(domain=domain, address__email=normal(email)).delete()[0]:
+        return False
+    journal.write("on_every_list.removed", now, actor=actor(by), organisation=domain.organisation_id, domain=domain.name, email=normal(email), by=str(by))
+    return True
+
+
+def on_every(domain: Domain) -> list[str]:
+    """Addresses that are on every list of the domain, by name."""
+    return list(OnEvery.objects.filter(domain=domain).order_by("address__email").values_list("address__email", flat=True))
+
+
 def edges(outer: List) -> list[Edge]:
     """Lists inside this one, directly."""
     rows = Nesting.objects.filter(outer=outer).exclude(inner__state=ListState.DELETED).select_related("inner").order_by("inner__address")
@@ -122,7 +147,7 @@ def path_of(mailing: Mailing, address: int) -> str:
     if address not in found:
         return ""
     inner = found[address]
-    return str(mailing.nested.get("paths", {}).get(str(inner), "")) if inner else _("a role on the list")
+    return str(mailing.nested.get("paths", {}).get(str(inner), "")) if inner else _("a role on the list") if mailing.list is None or not OnEvery.objects.filter(domain=mailing.list.domain_id, address=address).exists() else _("every list of %(domain)s") % {"domain": mailing.list.domain}
 
 
 def inner_of(mailing: Mailing, address: int) -> List | None:
@@ -183,9 +208,11 @@ def _circle(outer: List, inner: List) -> str:
 
 
 def _by_role(list_: List, values: Policy) -> list[int]:
-    """Addresses of moderators and free senders that receive because of their role and not as members."""
+    """Addresses that receive and are not members: of moderators and free senders by their role, of people on every list of the domain."""
     kinds = [kind for kind, wanted in ((RoleKind.MODERATOR, values.moderators_receive), (RoleKind.FREE_SENDER, values.free_senders_receive)) if wanted]
     found = [address for kind in kinds if Role.objects.filter(list=list_, kind=kind).exists() for address in addresses_of(list_, kind)]
+    if list_.domain_id:
+        found += Address.objects.filter(pk__in=OnEvery.objects.filter(domain=list_.domain_id).values("address"))
     people = {address.person_id for address in found if address.person_id}
     here = set(Membership.objects.filter(list=list_, until__isnull=True, address__person__in=people).values_list("address__person_id", flat=True))
     members = set(Membership.objects.filter(list=list_, until__isnull=True, address__in=[address.pk for address in found]).values_list("address_id", flat=True))

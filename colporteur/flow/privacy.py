@@ -26,7 +26,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.memberships import Membership
-from colporteur.store.nesting import Exclusion
+from colporteur.store.nesting import Exclusion, OnEvery
 from colporteur.store.organisations import Administrator
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Post
@@ -86,6 +86,7 @@ def export(who: Subject) -> dict[str, Any]:
         "requests_to_join": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "confirmed": row.confirmed_at, "name": row.name, "words": row.words, "client": row.client, "decided": row.decided_at, "reason": row.reason} for row in JoinRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
         "lists_asked_for": list(ListRequest.objects.filter(person=person).order_by("id").values("address", "purpose", "state")) if person else [],
         "left_out_of": list(Exclusion.objects.filter(address__in=who.ids).values_list("list__address", flat=True)),
+        "on_every_list_of": list(OnEvery.objects.filter(address__in=who.ids).values_list("domain__name", flat=True)),
         "from_sources": [{"list": row.source.list.address, "source": str(row.source), "attributes": row.attributes} for row in SourceEntry.objects.filter(address__in=who.ids).select_related("source__list").order_by("id")],
         "written": [{"list": post.list.address, "subject": post.subject, "message_id": post.message_id, "received": post.received_at, "state": post.state} for post in written],
         "copies": _copies(who),
@@ -211,6 +212,7 @@ def _blank_rows(who: Subject) -> None:
     DeliveryEvent.objects.filter(address_id__in=who.ids).delete()
     StandingNews.objects.filter(address_id__in=who.ids).delete()
     Exclusion.objects.filter(address__in=who.ids).delete()
+    OnEvery.objects.filter(address__in=who.ids).delete()
     Membership.objects.filter(address__in=who.ids).exclude(note="").update(note="")
     SignInLink.objects.filter(address__in=who.ids).delete()
     SignInAttempt.objects.filter(of__in=[f"address:{email}" for email in who.emails]).delete()

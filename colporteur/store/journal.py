@@ -69,6 +69,8 @@ EVENTS: dict[str, str] = {
     "list.off": _("List switched off by {by}"),
     "nesting.added": _("{inner} stands inside the list ({by}): {covers}"),
     "nesting.removed": _("{inner} stands no longer inside the list ({by})"),
+    "on_every_list.added": _("{email} receives every list of {domain} ({by})"),
+    "on_every_list.removed": _("{email} receives every list of {domain} no more ({by})"),
     "exclusion.added": _("{email} is left out of the list ({by})"),
     "exclusion.removed": _("{email} is no longer left out ({by})"),
     "role.given": _("{who} became {role} ({by})"),

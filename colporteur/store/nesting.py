@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from colporteur.store.lists import List, ListState
+from colporteur.store.organisations import Domain
 from colporteur.store.people import Address
 
 
@@ -38,6 +39,18 @@ class Exclusion(models.Model):
     class Meta:
         db_table = "exclusion"
         constraints = [models.UniqueConstraint(fields=["list", "address"], name="exclusion_once")]
+
+
+class OnEvery(models.Model):
+    """An address that receives what every list of a domain accepts, those to come included, without being on them."""
+
+    domain = models.ForeignKey(Domain, models.CASCADE, related_name="+")
+    address = models.ForeignKey(Address, models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+
+    class Meta:
+        db_table = "on_every_list"
+        constraints = [models.UniqueConstraint(fields=["domain", "address"], name="on_every_list_once")]
 
 
 class Passage(models.Model):

@@ -17,8 +17,9 @@ from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import audience_count
 from colporteur.store.models import Address, Copy, Mailing, Nesting, Person, Post
 from colporteur.store.rights import Right, addresses_of, rights_on
+from tests.daemons.delivering import a_mailing
 from tests.flow.posts import NOW, arrives
-from tests.story.scenes import message
+from tests.story.scenes import a_list, message
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
@@ -173,3 +174,18 @@ def test_a_role_given_to_a_list_is_its_members(tree: tuple[List, List, List]) ->
     assert {address.email for address in addresses_of(every, RoleKind.MODERATOR)} == {"anna@x.example", "bob@x.example"}
     memberships.remove(team, ["bob@x.example"], AT, by="test")
     assert Right.MODERATE not in rights_on(Person.objects.get(pk=bob.pk), every)
+
+
+def test_who_is_on_every_list_of_a_domain_receives_each_message_once_also_of_lists_to_come() -> None:
+    team, board = a_list("team@lists.example", members=["anna@members.example", "chair@members.example"]), a_list("board@lists.example", members=["bob@members.example"])
+    assert team.domain and nesting.put_on_every(team.domain, "Chair@members.example", NOW, by="test") and not nesting.put_on_every(team.domain, "chair@members.example", NOW, by="test")
+    later = a_list("later@lists.example", members=["anna@members.example"])
+    for list_, expected in ((team, 2), (board, 2), (later, 2)):
+        got = [copy.address.email for copy in Copy.objects.filter(mailing=a_mailing(list_)).select_related("address")]
+        assert got.count("chair@members.example") == 1 and len(got) == expected
+    mailing = Mailing.objects.filter(list=board).latest("pk")
+    assert nesting.path_of(mailing, Address.objects.get(email="chair@members.example").pk) == "every list of lists.example"
+    nesting.exclude(board, "chair@members.example", NOW, by="test")
+    assert Copy.objects.filter(mailing=a_mailing(board)).count() == 1
+    assert nesting.take_off_every(team.domain, "chair@members.example", NOW, by="test") and nesting.on_every(team.domain) == []
+    assert Copy.objects.filter(mailing=a_mailing(later)).count() == 1

@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
-from colporteur.flow import administrators, letters, limits, policies, quotas
+from colporteur.flow import administrators, letters, limits, nesting, policies, quotas
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
-from colporteur.store.organisations import Organisation
+from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Address
 from tests.web.conftest import World, signed_in
 
@@ -82,3 +82,13 @@ def test_what_is_no_logo_is_refused_and_nothing_is_half_done(world: World) -> No
     assert "is not a colour" in browser.post(where, {"part": "look", "colour": "red"}).content.decode()
     organisation = Organisation.objects.get(pk=world.list.organisation_id)
     assert (organisation.colour, organisation.logo) == ("", "")
+
+
+def test_people_on_every_list_of_a_domain_are_named_by_its_administrators(world: World) -> None:
+    browser, where = signed_in(world.organiser), reverse("domain", args=[world.list.domain_id])
+    page = browser.post(where, {"part": "everywhere-add", "email": "presidente@courriel.example"}, follow=True).content.decode()
+    assert "presidente" in page and "On every list" in page
+    assert "like name@example.org" in browser.post(where, {"part": "everywhere-add", "email": "personne"}, follow=True).content.decode()
+    assert signed_in(world.owner).post(where, {"part": "everywhere-add", "email": "intrus@courriel.example"}).status_code == 404
+    browser.post(where, {"part": "everywhere-remove", "email": "presidente@courriel.example"})
+    assert nesting.on_every(Domain.objects.get(pk=world.list.domain_id)) == []

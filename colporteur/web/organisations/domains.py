@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from colporteur.flow import naming, organisations
+from colporteur.domain.addresses import is_address
+from colporteur.flow import naming, nesting, organisations
 from colporteur.store.lists import List, ListState
-from colporteur.store.organisations import Creation
+from colporteur.store.organisations import Creation, Domain
 from colporteur.web.guard import domain_or_404, person_of
-from colporteur.web.saying import said
+from colporteur.web.saying import NOT_AN_ADDRESS, said
 
 NAMING_LABELS = {"name_begins": gettext_lazy("Names begin with"), "name_reason": gettext_lazy("Why"), "forbidden_names": gettext_lazy("Forbidden names")}
 
@@ -47,6 +48,9 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
     """The domain's rules for new lists; POST changes them."""
     domain = domain_or_404(request, number)
     held = {name: getattr(domain, name) for name in Rules.field_order}
+    part = request.POST.get("part", "") if request.method == "POST" else ""
+    if part in ("everywhere-add", "everywhere-remove"):
+        return _everywhere(request, domain, part)
     form = Rules(request.POST or None, initial=held)
     if request.method == "POST" and form.is_valid():
         try:
@@ -57,4 +61,17 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
             messages.success(request, _("Saved."))
             return redirect("domain", domain.pk)
     lists = List.objects.filter(domain=domain).exclude(state=ListState.DELETED).count()
-    return render(request, "organisations/domain.html", {"domain": domain, "form": form, "lists": lists, "rules": naming.rules(domain), "may_switch": person_of(request).is_admin})
+    return render(request, "organisations/domain.html", {"domain": domain, "form": form, "lists": lists, "rules": naming.rules(domain), "may_switch": person_of(request).is_admin, "everywhere": nesting.on_every(domain)})
+
+
+def _everywhere(request: HttpRequest, domain: Domain, part: str) -> HttpResponse:
+    """Puts somebody on every list of the domain, or takes them off."""
+    email = request.POST.get("email", "")
+    if not is_address(email):
+        messages.error(request, str(NOT_AN_ADDRESS))
+    elif part == "everywhere-add":
+        nesting.put_on_every(domain, email, timezone.now(), by=person_of(request))
+        messages.success(request, _("%(who)s receives every list of %(domain)s from now on.") % {"who": email, "domain": domain.name})
+    elif nesting.take_off_every(domain, email, timezone.now(), by=person_of(request)):
+        messages.success(request, _("%(who)s receives only the lists it is a member of.") % {"who": email})
+    return redirect("domain", domain.pk)
