@@ -120,7 +120,8 @@ def merge(kept: Person, gone: Person, now: datetime, *, by: Person | str) -> Mov
             role.delete()
     number = gone.pk
     gone.delete()
-    journal.write("person.merged", now, actor=actor(by), address=getattr(credentials.main_address(kept), "pk", None), emails=", ".join(done.addresses), by=str(by))
+    for address in kept.addresses.filter(email__in=done.addresses):  # one entry each: erasing blanks whole values
+        journal.write("person.merged", now, actor=actor(by), address=address.pk, email=address.email, by=str(by))
     log.info("merged person=%s into=%s by=%s", number, kept.pk, by.pk if isinstance(by, Person) else by)
     return done
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from colporteur.domain.addresses import normal
 from colporteur.flow import attempts, letters, people
 from colporteur.store.people import Address, Person
+from colporteur.store.privacy import ERASED
 
 log = logging.getLogger("colporteur.people")
 
@@ -48,7 +49,7 @@ def read(token: str, now: datetime) -> Address | None:
         number, until = _SIGNER.unsign_object(token)
     except (BadSignature, ValueError):
         return None
-    return Address.objects.filter(pk=number, person__isnull=True).first() if now.timestamp() < until else None
+    return Address.objects.filter(pk=number, person__isnull=True).exclude(email__endswith=f"@{ERASED}").first() if now.timestamp() < until else None
 
 
 @transaction.atomic

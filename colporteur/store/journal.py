@@ -121,7 +121,7 @@ EVENTS: dict[str, str] = {
     "signin.codes": _("New recovery codes ({by})"),
     "signin.reset": _("Second steps taken away by {by}"),
     "signin.ended": _("Signed out everywhere by {by}"),
-    "person.merged": _("The account of {emails} was merged into this one by {by}"),
+    "person.merged": _("{email} came here with another account, merged by {by}"),
     "identity.added": _("Sign-in with {provider} set up by {by}"),
     "identity.changed": _("Sign-in with {provider} changed by {by}"),
     "identity.removed": _("Sign-in with {provider} taken away by {by}"),

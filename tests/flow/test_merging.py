@@ -50,7 +50,7 @@ def test_addresses_memberships_consents_roles_and_offices_move(amis: List, both:
     kept.refresh_from_db()
     assert (kept.name, kept.language) == ("Anna Rivoire", "fr") and not Person.objects.filter(pk=gone.pk).exists()
     assert people.find(GONE) == kept == people.find(KEPT)
-    assert JournalEntry.objects.get(event="person.merged").values["emails"] == GONE
+    assert JournalEntry.objects.get(event="person.merged").values["email"] == GONE
     assert len(privacy.export(privacy.of_person(kept))["addresses"]) == 2
 
 

@@ -16,17 +16,18 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from colporteur.adapters import oidc
-from colporteur.flow import identities
+from colporteur.flow import attempts, identities
 from colporteur.flow.identities import Outcome, Word
 from colporteur.store.identities import IdentityProvider
 from colporteur.store.sealed import SealBroken
-from colporteur.web.guard import person_of
+from colporteur.web.guard import client_of, person_of
 from colporteur.web.saying import said
 from colporteur.web.signin.entering import enter, onward, ours, recent
 
 log = logging.getLogger("colporteur.people")
 
 ASKED, WORD = "identity_asked", "identity_word"  # in the session: what the provider must answer; what it said, until one confirms
+STARTS = 200  # from one place within ``attempts.WINDOW``: each asks the provider something
 
 
 def _back(provider: IdentityProvider) -> str:
@@ -36,6 +37,8 @@ def _back(provider: IdentityProvider) -> str:
 def start(request: HttpRequest, number: int) -> HttpResponse:
     """Sends the browser to the provider. Nothing is done by it: what comes back is bound to this session."""
     provider = get_object_or_404(IdentityProvider, pk=number, enabled=True)
+    if not attempts.book(f"provider:{client_of(request)}", timezone.now(), STARTS):
+        return _failed(request, provider, "asked for too often from one place")
     state, nonce, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     try:
         there = oidc.address(oidc.discover(provider.issuer), provider.client_id, _back(provider), state, nonce, verifier)
