@@ -19,7 +19,7 @@ from colporteur.store import journal
 from colporteur.store.lists import Alias, List, ListState, Role
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
-from colporteur.store.memberships import Membership
+from colporteur.store.memberships import totals
 from colporteur.store.people import Person
 from colporteur.store.policies import policy
 from colporteur.store.posts import Post
@@ -47,7 +47,7 @@ def going(list_: List) -> Going:
     """What would go with the list."""
     still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
     return Going(
-        members=Membership.objects.filter(list=list_, until__isnull=True).count(),
+        members=totals([list_.pk]).get(list_.pk, 0),
         messages=Post.objects.filter(list=list_).count(),
         waiting=Post.objects.filter(list=list_, state=PostState.HELD).count(),
         leaving=Mailing.objects.filter(list=list_, state__in=still).exclude(kind=MailingKind.LETTER).count(),

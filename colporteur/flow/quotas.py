@@ -14,7 +14,7 @@ from colporteur.domain.policy import Layer
 from colporteur.domain.quotas import QUOTAS, Effective
 from colporteur.store import archive, journal
 from colporteur.store.lists import List, ListState
-from colporteur.store.memberships import Membership
+from colporteur.store.memberships import totals
 from colporteur.store.organisations import Domain, Organisation, Site
 from colporteur.store.people import Person
 
@@ -73,7 +73,7 @@ def check_members(list_: List, more: int) -> None:
     if found.value is None or not more:
         return
     List.objects.select_for_update().only("pk").get(pk=list_.pk)  # of two imports at once the later one counts both
-    present = Membership.objects.filter(list=list_, until__isnull=True).count() - more
+    present = totals([list_.pk]).get(list_.pk, 0) - more
     if present + more > found.value:
         raise ValueError(_("%(list)s may have %(most)s members (%(whose)s) and has %(present)s: %(more)s more are too many, none was added") % {
             "list": list_.address, "most": found.value, "whose": _whose(found, list_.organisation, list_.domain), "present": present, "more": more})  # fmt: skip

@@ -139,8 +139,10 @@ def totals(lists: Iterable[int]) -> dict[int, int]:
 def audience_count(list_: List) -> int:
     """How many would receive a post accepted now, at once or in a digest: each member, also of the lists inside it, once, without
     who reads elsewhere, paused, is left out or is not reached by mail."""
-    lists = [list_.pk, *nesting.inside(list_.pk).paths]
-    receiving = Membership.objects.filter(list__in=lists, until__isnull=True, paused=False).exclude(delivery=DeliveryMode.NONE).exclude(address__standing__state__gte=Standing.PAUSED.value)
-    if nesting.excluded([list_.pk]):
-        receiving = receiving.exclude(address__exclusions__list=list_)
-    return receiving.values("address").distinct().count()
+    inner = nesting.inside(list_.pk).paths
+    receiving = Membership.objects.filter(list__in=[list_.pk, *inner], until__isnull=True, paused=False).exclude(delivery=DeliveryMode.NONE)
+    off = Address.objects.filter(standing__state__gte=Standing.PAUSED.value).values("pk").union(Address.objects.filter(exclusions__list=list_).values("pk"), all=True)
+    if inner:
+        return receiving.exclude(address__in=off).values("address").distinct().count()
+    counts = sum(kind.n for kind in counted(list_.pk) if not kind.paused and kind.delivery != DeliveryMode.NONE)
+    return counts - receiving.filter(address__in=off).count()  # those not reached are few: read from their side
