@@ -36,6 +36,7 @@ def main() -> None:
     words.add_argument("--together", action="store_true", help="the same copy for all, 50 recipients in a transaction")
     words.add_argument("--scale", action="store_true", help="lists of 1,000 to 1,000,000 members (or of --members): does size matter?")
     words.add_argument("--sources", action="store_true", help="a source of 100,000 members (or of --members) that did not change")
+    words.add_argument("--lists", action="store_true", help="every page of lists and members, with 10,000 lists and one of 1,000,000 members (or of --members); imports")
     words.add_argument("--bounces", action="store_true", help="1,000 delivery reports (or --members) taken in and acted on")
     words.add_argument("--intake", action="store_true", help="measure intake over LMTP instead")
     asked = words.parse_args()
@@ -59,6 +60,11 @@ def main() -> None:
             from tests.bench.sources import run as follow
 
             print(follow(*asked.members[:1]))
+            return
+        if asked.lists:
+            from tests.bench.pages import run as look
+
+            look(*asked.members[:1])
             return
         if asked.bounces:
             from tests.bench.bounces import run as return_

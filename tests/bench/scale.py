@@ -17,6 +17,7 @@ from django.db import connection
 
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
+from colporteur.store.people import NAMED
 from tests.bench.fanout import cpu, database, peak, post
 from tests.servers.ports import wait_until
 from tests.servers.postfix import Sink
@@ -77,7 +78,7 @@ def _list(members: int, name: str = "list") -> List:
     list_ = a_list(address, title="Scale", posting="world", stranger="hold", from_form="author", prefix="[scale]", footer=footer)
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO membership (list_id, address_id, delivery, paused, since, left_by) SELECT %s, id, 'each', false, %s, '' FROM address ORDER BY id LIMIT %s",
+            f"INSERT INTO membership (list_id, address_id, delivery, paused, since, left_by, email, called) SELECT %s, id, 'each', false, %s, '', email, called FROM ({NAMED}) a ORDER BY id LIMIT %s",
             [list_.id, LONG_AGO, members],
         )
     return list_
