@@ -20,6 +20,7 @@ from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import CopyState, MailingKind
 from colporteur.flow import credentials, mailings, memberships
 from colporteur.store import privacy
+from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.enrolments import Enrolment
 from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
@@ -210,6 +211,7 @@ def _blank_rows(who: Subject) -> None:
     SourceEntry.objects.filter(address__in=who.ids).delete()
     AddressStanding.objects.filter(address__in=who.ids).delete()
     DeliveryEvent.objects.filter(address_id__in=who.ids).delete()
+    UnmatchedReport.objects.filter(recipients__overlap=list(who.emails)).delete()
     StandingNews.objects.filter(address_id__in=who.ids).delete()
     Exclusion.objects.filter(address__in=who.ids).delete()
     OnEvery.objects.filter(address__in=who.ids).delete()
