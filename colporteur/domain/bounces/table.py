@@ -168,6 +168,7 @@ WORDS: tuple[Row, ...] = (
     Row("no_mailbox", "", "", rf"(?:invalid|illegal|non-?existent|bad|incorrect|wrong|undeliverable|ambiguous|obsolete|dead) (?:destination |final delivery |e-?mail |mail |local |final )*(?:{_PERSON}|part|names?)"),
     Row("no_mailbox", "", "", rf"{_PERSON}(?: \S+){{0,2}} (?:is )?(?:invalid|non-?existent|incorrect|undeliverable|disallowed)"),
     Row("no_mailbox", "", "", rf"not (?:a )?(?:\w+ )?(?:valid|known|legal|local|existing|active) (?:\w+ )?{_PERSON}"),
+    Row("no_mailbox", "", "", r"(?:ユーザ|宛先|あて先|アドレス|メールボックス).{0,40}(?:見つかりません|存在しません|不明|ありません)|用户不存在|不存在|no valid recipient"),
     Row("no_mailbox", "", "", r"not listed in|mailbox (?:name )?(?:unavailable|not available|not found|not allowed|is unavailable)"),
     Row("no_mailbox", "", "", rf"no (?:\w+ )?{_PERSON} (?:here|by that|with|found|exists|at|of|on|name)|not our customer|unroute?able address"),
     Row("no_mailbox", "", "", r"no longer (?:valid|in use|available|active|exists?|on (?:this|our|the) (?:server|system)|accept|a valid|monitored)"),

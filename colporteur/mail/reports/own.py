@@ -16,7 +16,7 @@ _RETURNED_TYPES = ("message/rfc822", "text/rfc822-headers", "message/global", "m
 _BELOW = re.compile(
     r"""(?ix)^[\s>*=_#|.-]* (?:
       .{0,60}\bbelow\ (?:this|the\ next|that)\ line | (?!.*\breceiv).{0,70}\bcopy\ of\ (?:the|your|my|this)\ (?:original\ |returned\ |first\ |undelivered\ )*(?:message|mail|e-?mail|part)
-    | (?:the\ |your\ )?(?:original|returned|unsent|undelivered|undeliverable|forwarded|failed|rejected|bounced)\ (?:e-?mail\ |mail\ )?(?:message|mail|e-?mail)s?
+    | (?:the\ |your\ )?(?:original|returned|unsent|undelivered|forwarded)\ (?:e-?mail\ |mail\ )?(?:message|mail|e-?mail)s?
         (?:\ (?:text|headers?|body|details|content)s?)?\ *(?:follows?|as\ received|is\ attached|attached|below|reads|headers?|starts|removed|information|details)?[\s:.=*_#|-]*$
     | (?:the\ )?(?:header|first\ \d+\ lines|text|top\ \d+\ lines|body|header\ and\ top\ .{1,20})s?\ of\ (?:the|your)\ (?:original|message|mail|returned)
     | (?:message|mail)\ (?:headers?|text|body|contents?)\ (?:follows?|is\ following|suppressed|removed|attached)

@@ -45,7 +45,7 @@ _CHALLENGE = re.compile(
 _FAILED_SUBJECT = re.compile(r"(?i)user unknown|not (?:been )?deliver|non[ -]?delivery|(?:mail|message) (?:could not|warning)|warning: (?:message|could)|delivery (?:status|warning|notification|problem)|undeliver|non remis|returned|failure|fail(?:ed)?\b|unzustellbar|nicht zugestellt|rejected|bounce|error|no entregado|puede entregar|entregar|entrega\b|(?:non|mancato) recapit|non distribu|mancato|onbestelbaar|problem|не доставлен|échec|refus[ée]")
 # What every report of a program says, whatever happened.
 _FRAME = re.compile(
-    r"(?i)created automatically|one or more|of your message|following (?:address|recipient)|permanent error|attempts?\b|please|contact|verify|check|assistance|sorry|failed recipient|this (?:is|mail|message) (?:is )?an? auto|do not reply|mailer-daemon|undisclosed"
+    r"(?i)created automatically|one or more|of your message|following (?:address|recipient)|permanent error|attempts?\b|please|contact|verify|check|assistance|sorry|failed recipient|this (?:is|mail|message) (?:is )?an? auto|do not reply|mailer-daemon|undisclosed|mail system error"
 )
 _FAILS = re.compile(
     r"(?i)\s*(?:\W*)(?:undeliver|non-?delivery|returned mail|(?:mail|message|delivery|e-?mail)\b.{0,12}\b(?:could not|not (?:be )?deliver|fail|status notif|error|problem|return)|delivery (?:fail|status|notif|report)|failure notice|unzustellbar|non remis)"
@@ -147,7 +147,7 @@ def _read_words(raw: bytes, skim: Skim, lines: list[str], said: str) -> tuple[li
     late = _DELAY.search(skim.subject + " " + said) and not _FINAL.search(skim.subject + " " + said)
     action = Action.DELAYED if late else Action.FAILED
     if not whom:
-        unnamed = told("", action, "", 0, f"{_telling(lines)} {skim.subject}"[:1500])
+        unnamed = told("", action, "", 0, _telling([*lines, skim.subject]))
         return ([unnamed], "text") if unnamed.verdict.reason != "unclear" or _FAILED_SUBJECT.search(skim.subject) else ([], "")
     tells = [told(one.address, action, "", 0, one.text) for one in whom]
     return [_sure(one, words, len(tells)) for one in tells], reader
@@ -157,7 +157,7 @@ def _sure(one: Told, words: Words, several: int) -> Told:
     """What stands about an address says nothing: the whole says it, when it is about nobody else."""
     if one.verdict.reason != "unclear" or several > 3:
         return one
-    better = bounces.classify(one.status, one.code, f"{_telling(words.lines)} {words.subject}")
+    better = bounces.classify(one.status, one.code, _telling([*words.lines, words.subject]))
     return Told(one.recipient, better, one.status, one.code, one.text, one.final)
 
 
