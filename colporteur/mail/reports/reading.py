@@ -79,6 +79,8 @@ def read(raw: bytes, mail_from: str | None = None) -> Report:
     raw = raw[:LARGEST]
     found = structure.scan(raw)
     skim = parse.skim_structure(found, len(raw))
+    if mail_from is None and skim.fields.get("return-path", ("",))[0] == "<>":
+        mail_from = ""  # whoever put it into a mailbox wrote the envelope sender down
     kind, _evidence = automatic(skim, mail_from)
     tells, reader = _told(raw, found, skim, kind)
     return Report(kind, tuple(tells), reader, skim.subject, headers.returned_tokens(found.data), _returned_ids(found, skim))
