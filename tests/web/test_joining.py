@@ -72,7 +72,7 @@ def test_the_queue_of_the_owners(world: World) -> None:
     signed_in(None).post(link("joining"))
     owner, row = signed_in(world.owner), JoinRequest.objects.get()
     joining.invite(world.list, "zoe@courriel.example", timezone.now(), by=world.owner)
-    assert reverse("joining", args=[world.list.pk]) in owner.get(reverse("members", args=[world.list.pk])).content.decode()
+    assert f'href="{reverse("joining", args=[world.list.pk])}">Requests to join <span class="counter">1</span>' in owner.get(reverse("members", args=[world.list.pk])).content.decode()
     page = owner.get(reverse("joining", args=[world.list.pk])).content.decode()
     assert "Le Goff" in page and "zoe" in page
     said = owner.post(reverse("joining-decide", args=[world.list.pk, row.pk]), {"decision": "accept"}, follow=True).content.decode()
