@@ -132,6 +132,22 @@ def frozen(list_: List, values: Policy) -> dict[str, Any]:
     return {"paths": {str(inner): " > ".join(names[one].partition("@")[0] for one in path) for inner, path in paths.items()}, "lists": [list_.pk, *paths], "others": others}
 
 
+def ways(lists: Sequence[int]) -> dict[int, list[str]]:
+    """By which ways members of these lists receive messages of others, too: list -> "team > board" each, the nearest first."""
+    found = nesting.outside(lists)
+    names = dict(List.objects.filter(pk__in={one for _list, way in found for one in way}).values_list("pk", "address"))
+    said: dict[int, list[str]] = {}
+    for list_, way in found:
+        said.setdefault(list_, []).append(" > ".join(names[one].partition("@")[0] for one in way))
+    return said
+
+
+def reached_again(post: Post) -> Nested | None:
+    """Whom sending a post again would reach now beside the list's own members; receivers by a role got theirs."""
+    held, siblings = frozen(post.list, policy(post.list)), _siblings(post)
+    return Nested(held.get("lists", [post.list_id]), [], siblings) if held or siblings else None
+
+
 def reached(mailing: Mailing) -> Nested | None:
     """What planning needs of it; None: the list's own members only."""
     siblings = _siblings(mailing.post) if mailing.post else []

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from colporteur.domain.mailings import MailingState
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings
+from colporteur.flow import mailings, nesting
 from colporteur.flow.organisations import actor
 from colporteur.store import copies, journal
 from colporteur.store.jobs import Wake, wake
@@ -97,7 +97,7 @@ def _post_of(mailing: Mailing) -> Post:
 
 def _whom(post: Post, whom: Whom, now: datetime) -> tuple[int, list[int]]:
     earlier = list(post.mailings.order_by("id").values_list("id", "audience_at"))
-    return copies.whom(post.list_id, now, excluded=mailings.left_out(post), earlier=[id_ for id_, _at in earlier], chosen=whom, since=min(at for _id, at in earlier))
+    return copies.whom(post.list_id, now, excluded=mailings.left_out(post), earlier=[id_ for id_, _at in earlier], chosen=whom, since=min(at for _id, at in earlier), nested=nesting.reached_again(post))
 
 
 def _under_way(post: Post, whom: Whom) -> Mailing | None:

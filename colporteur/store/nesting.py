@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 
 from colporteur.store.lists import List, ListState
@@ -92,6 +92,28 @@ def inside(list_: int, *, working: bool = True) -> Inside:
                 level.append(inner)
     del paths[list_]
     return Inside(paths, [inner for inner in dict.fromkeys(asked) if inner not in paths and inner != list_])
+
+
+_OUTSIDE = """
+-- The ways that lead to some lists from lists around them, nearest first; as sending goes: one approval covers all of a way, and
+-- every list on it works. At most ten lists long.
+WITH RECURSIVE working AS (
+  SELECT l.id FROM list l LEFT JOIN domain d ON d.id = l.domain_id WHERE l.state = 'active' AND coalesce(d.enabled, true)
+), ways AS (
+  SELECT n.inner_id AS list, ARRAY[n.outer_id, n.inner_id] AS way FROM nesting n WHERE n.covers AND n.inner_id = ANY (%(lists)s) AND n.outer_id IN (SELECT id FROM working) AND n.inner_id IN (SELECT id FROM working)
+  UNION ALL
+  SELECT w.list, n.outer_id || w.way FROM ways w JOIN nesting n ON n.inner_id = w.way[1] AND n.covers AND n.outer_id <> ALL (w.way) AND n.outer_id IN (SELECT id FROM working)
+   WHERE cardinality(w.way) < 10
+)
+SELECT list, way FROM ways ORDER BY cardinality(way), way
+"""
+
+
+def outside(lists: Sequence[int]) -> list[tuple[int, list[int]]]:
+    """(list, the lists from an outer one to it) for each way that leads to one of the lists."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OUTSIDE, {"lists": list(lists)})
+        return [(row[0], row[1]) for row in cursor.fetchall()]
 
 
 def excluded(lists: Sequence[int]) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings
 
 from colporteur.domain import tokens
 from colporteur.domain.posts import Decision, PostState
-from colporteur.flow import lists, memberships, moderation, nesting, organisations, roles
+from colporteur.flow import lists, memberships, moderation, nesting, organisations, resending, roles
 from colporteur.flow.planning import plan_due
+from colporteur.flow.resending import Whom
 from colporteur.store import copies
 from colporteur.store.copies import Claimed
 from colporteur.store.lists import List, RoleKind
@@ -189,3 +190,24 @@ def test_who_is_on_every_list_of_a_domain_receives_each_message_once_also_of_lis
     assert Copy.objects.filter(mailing=a_mailing(board)).count() == 1
     assert nesting.take_off_every(team.domain, "chair@members.example", NOW, by="test") and nesting.on_every(team.domain) == []
     assert Copy.objects.filter(mailing=a_mailing(later)).count() == 1
+
+
+def test_the_ways_to_a_list_are_named_to_its_members(tree: tuple[List, List, List]) -> None:
+    every, team, board = tree
+    assert nesting.ways([board.pk, every.pk]) == {board.pk: ["team > board", "all > team > board"]}
+    nesting.put_inside(every, team, AT, by="test", covers=False)
+    assert nesting.ways([board.pk, team.pk]) == {board.pk: ["team > board"]}
+
+
+def test_sending_again_counts_members_of_inner_lists(tree: tuple[List, List, List]) -> None:
+    every, _team, board = tree
+    [mailing] = sent(every)
+    assert resending.preview(mailing, Whom.NEW, NOW).number == 0
+    memberships.add(board, [("dora@x.example", ""), ("anna@x.example", "")], NOW + timedelta(minutes=1), by="test")
+    later = NOW + timedelta(minutes=2)
+    found = resending.preview(mailing, Whom.NEW, later)
+    assert (found.number, found.first) == (1, ["dora@x.example"])
+    resending.resend(mailing, Whom.NEW, later, by="test")
+    while plan_due(later):
+        pass
+    assert Copy.objects.filter(mailing=Mailing.objects.latest("pk")).count() == 1

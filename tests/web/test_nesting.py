@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from colporteur.flow import lists, nesting
+from colporteur.store.memberships import Membership
 from tests.web.conftest import World, signed_in
 
 
@@ -30,3 +31,11 @@ def test_a_circle_and_somebody_elses_list_are_refused_in_words(world: World) -> 
     foreign = lists.create("direction-fermee@paniersdusaule.example", "discussion", "helene@paniersdusaule.example", timezone.now(), by="test")
     answer = browser.post(where, {"inner": foreign.address, "covers": "yes"})
     assert answer.status_code == 422 and "there is no list" in answer.content.decode() and nesting.edges(world.list) == []
+
+
+def test_members_see_which_other_lists_a_list_brings_them(world: World) -> None:
+    outer = lists.create("toutes@paniersdusaule.example", "discussion", "paul.kerneis@paniersdusaule.example", timezone.now(), by="test")
+    nesting.put_inside(outer, world.list, timezone.now(), by="test")
+    assert "toutes &gt; amapiens" in signed_in(world.member).get("/me").content.decode()
+    member = Membership.objects.get(list=world.list, address__email=world.member.primary_email)
+    assert "toutes &gt; amapiens" in signed_in(world.owner).get(reverse("member", args=[world.list.pk, member.pk])).content.decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from colporteur.domain.digests import DeliveryMode
 from colporteur.store.copies.running import SLICE, array, filled, run
@@ -147,11 +147,26 @@ def plan_range(
 _WHOM = {chosen: "SELECT DISTINCT m.address_id" + _MEMBERS.replace("{mode}", DeliveryMode.EACH) + more for chosen, more in _CHOSEN.items()}
 
 
-def whom(list_: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], chosen: str, since: datetime) -> tuple[int, list[int]]:
+_ALL = 2**31 - 1
+_WHOM_NESTED = {
+    chosen: _NESTED.partition(", passages AS (")[0].replace("{members}", _MEMBERS.replace("m.list_id = %(list)s", "m.list_id = l.id") + more).replace("{mode}", DeliveryMode.EACH)
+    for chosen, more in _CHOSEN.items()
+}
+
+
+def whom(list_: int, moment: datetime, *, excluded: Sequence[int], earlier: Sequence[int], chosen: str, since: datetime, nested: Nested | None = None) -> tuple[int, list[int]]:
     """How many addresses a mailing planned at this moment would have, and the first twenty; see ``plan_range``."""
+    if nested:
+        return _whom_nested({"list": list_, "moment": moment, "excluded": array(excluded), "earlier": array(earlier), "since": since, **Window(moment, moment)._asdict()}, chosen, nested)
     values = {"list": list_, "after": 0, "moment": moment, "excluded": array(excluded), "earlier": array(earlier), "since": since, **Window(moment, moment)._asdict()}
     counted: int = run(f"SELECT count(*) FROM ({_WHOM[chosen]}) w", values)[0][0]
     return counted, [row[0] for row in run(f"{_WHOM[chosen]} ORDER BY 1 LIMIT 20", values)]
+
+
+def _whom_nested(values: dict[str, Any], chosen: str, nested: Nested) -> tuple[int, list[int]]:
+    values |= {"after": 0, "limit": _ALL, "lists": array(nested.lists), "others": array(nested.others), "siblings": array(nested.siblings), "quicker": [one.value for one in DeliveryMode.EACH.quicker]}
+    counted: int = run(f"{_WHOM_NESTED[chosen]} SELECT count(*) FROM audience", values)[0][0]
+    return counted, [row[0] for row in run(f"{_WHOM_NESTED[chosen]} SELECT address_id FROM audience ORDER BY 1 LIMIT 20", values)]
 
 
 _NEXT_NUMBER = "SELECT coalesce(max(number), -1) + 1 FROM slice WHERE mailing_id = %(mailing)s"

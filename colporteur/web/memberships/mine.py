@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 
 from colporteur.domain.policy import Leaving
 from colporteur.domain.standing import Standing
-from colporteur.flow import attempts, memberships, mine, people, personal, standing
+from colporteur.flow import attempts, memberships, mine, nesting, people, personal, standing
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address, Person
@@ -35,11 +35,13 @@ MOST = 500
 
 
 class Received(NamedTuple):
-    """A membership as the page shows it. ``free``: can be ended by the member. ``ways``: how it can be received, with words."""
+    """A membership as the page shows it. ``free``: can be ended by the member. ``ways``: how it can be received, with words.
+    ``through``: by which ways it brings the messages of other lists, too."""
 
     membership: Membership
     free: bool
     ways: list[tuple[str, str]]
+    through: list[str]
 
 
 @login_required
@@ -106,7 +108,9 @@ def _of(addresses: Collection[Address] | QuerySet[Address]) -> QuerySet[Membersh
 def _received(addresses: Collection[Address]) -> dict[str, object]:
     now = timezone.now()
     site = site_policy()
-    rows = [Received(row, (found := policy(row.list, site)).leaving == Leaving.FREE, ways(row.delivery, found)) for row in _of(addresses).order_by("list__address", "address__email")[:MOST]]
+    found_rows = list(_of(addresses).order_by("list__address", "address__email")[:MOST])
+    through = nesting.ways([row.list_id for row in found_rows])
+    rows = [Received(row, (found := policy(row.list, site)).leaving == Leaving.FREE, ways(row.delivery, found), through.get(row.list_id, [])) for row in found_rows]
     ends = [address.paused_until for address in addresses if address.paused_until and address.paused_until > now]
     troubled = [(row.address.email, standing.in_words(row)) for row in AddressStanding.objects.filter(address__in=addresses, state__gte=Standing.PAUSED.value).select_related("address").order_by("address__email")]
     return {"rows": rows, "troubled": troubled, "paused_until": max(ends, default=None), "today": timezone.localdate(now).isoformat()}

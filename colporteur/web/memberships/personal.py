@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from colporteur.flow import personal
+from colporteur.flow import nesting, personal
 from colporteur.store.memberships import Membership
 from colporteur.store.policies import policy
 from colporteur.store.rights import Right
@@ -65,7 +65,7 @@ def page(request: HttpRequest, number: int, member: int) -> HttpResponse:
             messages.success(request, _("The settings of %(email)s are saved.") % {"email": row.email} if changed else _("Nothing was to change."))
             return redirect("members", list_.pk)
     before = Membership.objects.filter(list=list_, address=row.address).select_related("consent").order_by("-id")
-    context = {"history": [(one, how_words(one.consent.how) if one.consent else "") for one in before[:20]], "form": form, "membership": row, "name": (row.address.person.name if row.address.person else "") or row.address.name}
+    context = {"through": nesting.ways([list_.pk]).get(list_.pk, []), "history": [(one, how_words(one.consent.how) if one.consent else "") for one in before[:20]], "form": form, "membership": row, "name": (row.address.person.name if row.address.person else "") or row.address.name}
     return list_page(request, list_, "members", "memberships/one.html", context, status=422 if form.errors else 200)
 
 
