@@ -131,7 +131,7 @@ class CopyRow(models.Model):
 
     class Meta:
         db_table = "copy_row"
-        indexes = [models.Index(fields=["mailing", "slice"], name="copy_of_slice")]
+        indexes = [models.Index(fields=["mailing", "slice"], name="copy_of_slice"), models.Index(fields=["mailing", "address"], name="copy_in_trouble", condition=Q(state__in=[1, 3]))]
 
 
 class Copy(models.Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db.models import Q
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +16,7 @@ from colporteur.flow.planning import plan_due
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
+from colporteur.web.memberships import finding
 from tests.web.conftest import World, signed_in, write_to
 
 
@@ -42,6 +44,22 @@ def test_by_name_accents_are_no_letters_apart_and_pages_miss_nobody(world: World
         page = browser.get(where, {"by": "name", "after": page.context["page"].next})
     assert len(seen) == len(set(seen)) == Membership.objects.filter(list=world.list, until__isnull=True).count()
     assert [email for email in seen if email in ("z1@courriel.example", "a1@courriel.example", "b1@courriel.example", "zz@courriel.example")] == ["b1@courriel.example", "z1@courriel.example", "a1@courriel.example", "zz@courriel.example"]
+
+
+@pytest.mark.parametrize("by", ["", "name"])
+def test_pages_of_a_search_by_name_and_address_miss_nobody(world: World, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "SIZE", 3)
+    people = [(f"anna{number}@courriel.example", f"Zoe {number}") for number in range(4)] + [(f"z{number}@courriel.example", f"Änna {number}") for number in range(4)] + [("anna9@courriel.example", "Anna Both"), ("b@courriel.example", "Bruno")]
+    memberships.add(world.list, people, timezone.now(), by="test")
+    browser, where, seen, after = signed_in(world.owner), reverse("members", args=[world.list.pk]), [], ""
+    while True:
+        page = browser.get(where, {"q": "anna", "by": by, "after": after}).context["page"]
+        seen += [membership.email for membership in page.rows]
+        if not (after := page.next):
+            break
+    wanted = Membership.objects.filter(Q(email__startswith="anna") | Q(called__startswith="anna"), list=world.list, until__isnull=True)
+    assert len(seen) == len(set(seen)) and sorted(seen) == sorted(wanted.values_list("email", flat=True))
+    assert (seen.index("anna0@courriel.example") < seen.index("z0@courriel.example")) == (by == "")  # the page's own order first
 
 
 def test_search_by_the_beginning_of_name_or_address(world: World) -> None:

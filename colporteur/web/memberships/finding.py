@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.http import QueryDict
@@ -10,7 +10,7 @@ from django.http import QueryDict
 from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.standing import Standing
 from colporteur.store.lists import List
-from colporteur.store.memberships import HOST, Membership
+from colporteur.store.memberships import HOST, Counted, Membership
 from colporteur.store.standing import AddressStanding
 from colporteur.web.frame import Page, whole
 
@@ -62,9 +62,18 @@ def _narrowed(rows: QuerySet[Membership], query: QueryDict) -> QuerySet[Membersh
     return rows
 
 
-def filtered(query: QueryDict) -> bool:
-    """Whether the query string asks for less than all."""
-    return any(query.get(name, "").strip() for name in ("q", "state", "mode", "source"))
+def told(kinds: Iterable[Counted], query: QueryDict) -> int | None:
+    """How many the query string asks for, where what is counted of a list tells it; None when they would have to be looked for."""
+    state, mode, source = (query.get(name, "") for name in ("state", "mode", "source"))
+    if _wanted(query) or state in STANDINGS:
+        return None
+    if state in STATES:
+        kinds = [kind for kind in kinds if state == ("paused" if kind.paused else "silent" if kind.delivery == DeliveryMode.NONE else "receive")]
+    if mode in list(DeliveryMode):
+        kinds = [kind for kind in kinds if kind.delivery == mode]
+    if source == "hand" or whole(source) is not None:
+        kinds = [kind for kind in kinds if kind.source_id == whole(source)]
+    return sum(kind.n for kind in kinds)
 
 
 def page_of(rows: QuerySet[Membership], query: QueryDict) -> Page:

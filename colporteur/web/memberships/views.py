@@ -28,7 +28,7 @@ from colporteur.store.sources import Source
 from colporteur.store.standing import counts_of
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.memberships.finding import MOST, STANDINGS, current, filtered, found, page_of
+from colporteur.web.memberships.finding import MOST, STANDINGS, current, found, page_of, told
 from colporteur.web.memberships.seen import shown
 from colporteur.web.memberships.words import delivery_words
 from colporteur.web.saying import inert
@@ -54,7 +54,7 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
         "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "by_name": by_name, "total": counts[""], "all_shown": all_shown,
         "asking": JoinRequest.objects.filter(list=list_, state=JoinState.WAITING).count(),
         "filters": [(name, label, shape, counts[name]) for name, label, shape in words if not name or counts[name]],
-        "choices": _choices(kinds), "mode": request.GET.get("mode", ""), "source": request.GET.get("source", ""), **_matching(list_, request.GET, bool(page.next), counts[""]),
+        "choices": _choices(kinds), "mode": request.GET.get("mode", ""), "source": request.GET.get("source", ""), **_matching(list_, request.GET, bool(page.next), kinds),
     }  # fmt: skip
     return list_page(request, list_, "members", "memberships/members.html", context)
 
@@ -67,12 +67,14 @@ def _choices(kinds: list[Counted]) -> dict[str, list[tuple[str, str]]]:
     return {"mode": [(mode, delivery_words(mode)) for mode in modes] if len(modes) > 1 else [], "source": sources if len(sources) > 1 else []}
 
 
-def _matching(list_: List, query: QueryDict, more: bool, total: int) -> dict[str, Any]:
-    """How many the whole search finds, when it is more than a page; many of them are not counted."""
+def _matching(list_: List, query: QueryDict, more: bool, kinds: list[Counted]) -> dict[str, Any]:
+    """How many the whole search finds, when it is more than a page; where the tallies do not tell, many of them are not counted."""
     if not more:
         return {"matching": None, "many": False}
-    number = found(list_, query)[: MOST + 1].count() if filtered(query) else total
-    return {"matching": number, "many": filtered(query) and number > MOST}
+    if (number := told(kinds, query)) is not None:
+        return {"matching": number, "many": False}
+    number = found(list_, query)[: MOST + 1].count()
+    return {"matching": number, "many": number > MOST}
 
 
 def _need_all(request: HttpRequest, list_: List) -> None:
