@@ -20,11 +20,30 @@ from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.signing import Algorithm
 from colporteur.domain.sources import Kind, Setting, table_of
-from colporteur.flow import destinations, joining, life, limits, lists, mailboxes, mine, nesting, organisations, people, requests, signing, sources, templates
+from colporteur.flow import (
+    credentials,
+    destinations,
+    identities,
+    joining,
+    life,
+    limits,
+    lists,
+    mailboxes,
+    mine,
+    nesting,
+    organisations,
+    people,
+    requests,
+    signing,
+    signup,
+    sources,
+    templates,
+)
 from colporteur.flow.enrolments import begin as hand_over
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
+from colporteur.store.credentials import Credential
 from colporteur.store.destinations import DestinationGroup
 from colporteur.store.joining import JoinRequest
 from colporteur.store.lists import List
@@ -33,6 +52,7 @@ from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Post
 from colporteur.store.sources import Source
+from colporteur.store.standing import AddressStanding, DeliveryEvent
 from colporteur.store.transports import Transport
 from tests.servers import browser
 from tests.story.scenes import message
@@ -105,6 +125,7 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     found |= {"members-adding": reverse("members-adding", args=[world.list.pk, handed.pk]), "member-note": reverse("member-note", args=names["member"])}
     found["join-link"] = reverse("join-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.JOIN, invited.pk, invited.address_id)])
     found["admit-link"] = reverse("join-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.ADMIT, row.pk, Address.objects.get(email=world.owner.primary_email).pk)])
+    found |= _standing(world.list, odile, arrival, now)
     errand = Errand.objects.create(arrival=Arrival.objects.create(blob_id=keep(message("odile.perrin@courriel.example", subject="suspend amapiens")), door="lmtp", received_at=now), list=None, service="request", recipient="lists@paniersdusaule.example", state="done", received_at=now)
     found["commands-link"] = reverse("commands-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.CONFIRM, errand.pk, odile.pk)])
     found |= {"list-wordings": reverse("list-wordings", args=[world.list.pk]), "list-wording": reverse("list-wording", args=[world.list.pk, "held", "fr"]), "site-wording": reverse("site-wording", args=["footer", "fr"])}
@@ -115,6 +136,11 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     elsewhere = organisations.add_domain("demandes.example", organisations.organisation_called("Ailleurs"), now, by="test")
     organisations.change_domain(elsewhere, {"creation": "request"}, now, by="test")
     found |= {"signin": "/signin", "signin-password": "/signin/password", "signin-link": "/s/nothing"}
+    provider = identities.add("Le Saule", "https://login.saule.example/realms/saule", "colporteur", "", now, by="test")
+    credentials.new_codes(world.admin, now)
+    Credential.objects.create(person=world.admin, kind="passkey", name="Mon téléphone", handle=b"h", public=b"p", created=now)
+    found |= {name: reverse(name, args=numbers) for name, numbers in {"my-security": [], "my-app": [], "identities": [], "identity": [provider.pk], "person-merge": [world.owner.pk]}.items()}
+    found["signup"] = signup.link(newcomer, now).removeprefix(settings.BASE_URL)
     return found
 
 
@@ -139,6 +165,15 @@ def _limits(transport: Transport, now: datetime) -> dict[str, str]:
     return {"transport-limits": reverse("transport-limits", args=[transport.pk]), "destinations": reverse("destinations"), "destination": reverse("destination", args=[group.pk])}
 
 
+def _standing(list_: List, address: Address, arrival: Arrival, now: datetime) -> dict[str, str]:
+    """Somebody whose mailbox is full, with the report, the pages about it and the way back."""
+    DeliveryEvent.objects.create(key="k", at=now, address_id=address.pk, list_id=list_.pk, kind="mailbox_state", severity="soft", fault="mailbox", reason="full", status="5.2.2", code=552, text="<odile.perrin@courriel.example>: mailbox-full-and-nobody-knows-when-it-will-be-emptied", origin="report", evidence=arrival.pk)
+    AddressStanding.objects.create(address=address, state=2, since=now, kind="mailbox_state", reason="full", failures=4, first_at=now - timedelta(days=20), last_at=now, next_probe=now + timedelta(days=3))
+    event = DeliveryEvent.objects.get(key="k")
+    pages = {"bounces": [list_.pk], "bounce": [list_.pk, address.pk], "bounce-report": [list_.pk, address.pk, event.pk]}
+    return {name: reverse(name, args=arguments) for name, arguments in pages.items()} | {"back": standing.link(address, now).removeprefix(settings.BASE_URL)}
+
+
 def _page(chromium: Browser, server: LiveServer, person: Person | None, **wishes: object) -> Page:
     context = chromium.new_context(locale="fr-FR", **wishes)  # type: ignore[arg-type]
     if person is not None:
@@ -155,7 +190,7 @@ def close(request: pytest.FixtureRequest) -> Iterator[None]:
     connections.close_all()
 
 
-PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "join-list", "leave-list", "join-domain", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "mine", "mine-link")
+PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "join-list", "leave-list", "join-domain", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "signup", "mine", "mine-link", "back")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light")])
