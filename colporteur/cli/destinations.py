@@ -86,7 +86,12 @@ def _find(name: str) -> DestinationGroup:
 
 
 def _print(found: DestinationGroup, as_json: bool) -> None:
-    print_one({**_row(found), "domains": found.domains, "exchangers": found.exchangers, "last_success": stamp(found.last_success)}, as_json)
+    print_one({**_row(found), "domains": found.domains, "exchangers": found.exchangers, "last_success": stamp(found.last_success), "stopped_streams": _stopped(found)}, as_json)
+
+
+def _stopped(found: DestinationGroup) -> list[dict[str, Any]]:
+    rows = found.streams.filter(until__isnull=False).select_related("transport").order_by("transport__name")
+    return [{"transport": row.transport.name, "until": stamp(row.until), "why": row.why, "reason": row.reason} for row in rows]
 
 
 def _row(found: DestinationGroup) -> dict[str, Any]:

@@ -187,6 +187,7 @@ def _rows(found: Iterable[Mailing]) -> Iterator[dict[str, Any]]:
                 "kind": row.letter or row.kind,
                 "state": row.state,
                 "total": totals[row.pk].total,
+                "spared": row.spared,
                 "counts": totals[row.pk].counts,
                 "created": stamp(row.created),
                 "started": stamp(row.started),

@@ -139,7 +139,7 @@ def next_probe(failed: int) -> timedelta | None:
 
 
 RULE_WORDS: dict[Preset, str] = {
-    Preset.USUAL: _("An address that does not exist is paused when %(messages)s messages in a row came back, the first and the last at least %(days)s days apart. A mailbox that is full or switched off is paused after %(twice)s messages in a row over at least %(long)s days. One message that arrives ends the row."),
+    Preset.USUAL: _("An address that does not exist is paused when %(messages)s messages in a row came back, at least %(days)s × 24 hours from the first to the last. A mailbox that is full or switched off is paused after %(twice)s messages in a row over at least %(long)s days. One message that arrives ends the row."),
     Preset.THREE: _("An address is paused when its last three messages came back."),
     Preset.SCORES: _("Each message that came back gives 20 points, or 10 when the mailbox exists and is full or switched off. The points are multiplied by the share of messages that came back since the first one. From 75 points the address is paused, from 45 it is shown as shaky. Nothing is scored under 3 messages or 10 days."),
     Preset.NEVER: _("No address is paused because of messages that come back; they are only shown."),

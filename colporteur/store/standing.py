@@ -134,6 +134,11 @@ def _clean(text: str) -> str:
     return text.replace("\x00", "")[:1000]
 
 
+def forget(before: datetime) -> int:
+    """Delete events older than that, some at a time; how many."""
+    return len(run("DELETE FROM delivery_event WHERE id IN (SELECT id FROM delivery_event WHERE at < %(before)s ORDER BY at LIMIT 5000) RETURNING 1", {"before": before}))
+
+
 def lock(addresses: Collection[int]) -> None:
     """Nobody else moves these addresses until the transaction ends."""
     run("SELECT id FROM address WHERE id = ANY (%(ids)s::bigint[]) ORDER BY id FOR NO KEY UPDATE", {"ids": array(sorted(addresses))})

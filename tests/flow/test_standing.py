@@ -219,6 +219,20 @@ def test_owners_and_people_probe_and_are_heard() -> None:
     assert standing.heard_from([address.pk], day(2), by="post") == 1 and state(DEAD) == "good"
 
 
+def test_a_letter_to_a_lost_address_that_arrives_brings_the_membership_back() -> None:
+    a_transport("folder:///nowhere")
+    list_ = a_list(members=[DEAD, WELL])
+    for at in (0, 1):
+        comes_back(posted(list_, day(at)), [DEAD], day(at))
+    at = to_the_end(DEAD, list_)
+    assert state(DEAD) == "gone" and not member(DEAD)
+    standing.probe([Address.objects.get(email=DEAD).pk], day(at + 1), by="owner")
+    comes_back(accept(Mailing.objects.filter(letter="probe").latest("id")), [DEAD], day(at + 1.1), "delivered")
+    assert state(DEAD) == "good" and member(DEAD)
+    standing.look_due(day(at + 600))
+    assert not DeliveryEvent.objects.exists()
+
+
 def test_an_answering_machine_at_the_other_end_is_a_sign_of_life() -> None:
     a_transport("folder:///nowhere")
     list_ = a_list(members=[DEAD, WELL])

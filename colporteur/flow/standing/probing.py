@@ -14,6 +14,7 @@ from colporteur.domain.standing import SILENCE, Standing, next_probe
 from colporteur.domain.words import Invalid
 from colporteur.flow import letters
 from colporteur.flow.mailings import transport_for
+from colporteur.flow.memberships import LEFT_BY_BOUNCE
 from colporteur.flow.organisations import actor
 from colporteur.flow.rewriting import bounces_address
 from colporteur.flow.standing import moving
@@ -88,7 +89,7 @@ def _place(row: AddressStanding) -> List | None:
     """The list a probe is written for: the one something came back of last, else any the address is or was on."""
     places = Membership.objects.filter(address=row.pk).exclude(list__state=ListState.DELETED).select_related("list__organisation", "list__domain")
     current = [one.list for one in places.filter(until__isnull=True).order_by("id")[:50]]
-    ended = [one.list for one in places.filter(until__isnull=False, until__gte=row.since, left_by="bounce").order_by("id")[:50]]
+    ended = [one.list for one in places.filter(until__isnull=False, until__gte=row.since, left_by=LEFT_BY_BOUNCE).order_by("id")[:50]]
     found = current or ended
     return next((list_ for list_ in found if list_.pk == row.list_id), found[0] if found else None)
 
@@ -117,6 +118,8 @@ def _alive(event: Event) -> bool:
 
 def _good(row: AddressStanding, now: datetime) -> AddressStanding:
     stop(row)
+    if row.standing is Standing.GONE:
+        moving.restore([row], now, left_by=[LEFT_BY_BOUNCE])
     row.state, row.counts_from, row.failures, row.score = Standing.GOOD.value, now, 0, None
     return row
 

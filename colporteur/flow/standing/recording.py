@@ -26,6 +26,8 @@ MESSAGES = 60
 REVIEW, LATER = timedelta(hours=1), timedelta(days=7)
 """When an address is judged again: while a message is still leaving, and while it is shaky."""
 AT_ONCE = 1000
+KEPT = WINDOW + timedelta(days=100)
+"""What came back is kept so long: longer than anything is judged by it."""
 
 
 @dataclass
@@ -67,7 +69,7 @@ def record(events: Sequence[Event], now: datetime) -> Recorded:
 
 def look_due(now: datetime) -> int:
     """What time has made due: addresses to judge again, probes to send or to settle, news to tell; how much was done."""
-    return review_due(now) + probing.probes_due(now) + telling.tell_due(now)
+    return review_due(now) + probing.probes_due(now) + telling.tell_due(now) + standing.forget(now - KEPT)
 
 
 def review_due(now: datetime) -> int:
