@@ -118,3 +118,12 @@ def test_people_are_found_paused_and_removed_everywhere(run: Run, ask, amapiens:
     assert gone.exit_code == 1 and "2 removed in 2 lists" in gone.stdout and "nobody@a.example is not a member" in gone.stderr
     assert not Membership.objects.filter(until__isnull=True, email="anna@a.example").exists()
     assert run("member", "remove", LIST).exit_code == 1 and run("member", "pause").exit_code == 1
+
+
+def test_how_members_receive_is_set_by_command_and_by_a_column_for_new_ones(run: Run, ask, amapiens: List) -> None:
+    text = "email;delivery\nanna@a.example;daily-plain\nmarc@a.example;\n"
+    assert ask("member", "add", LIST, "--file", "-", input=text)["added"] == 2
+    assert ask("member", "set", LIST, "marc@a.example", "--delivery", "weekly-mime") == {"changed": ["marc@a.example"], "unchanged": [], "unknown": [], "delivery": "weekly-mime"}
+    ask("member", "add", LIST, "--file", "-", input=text.replace("daily-plain", "each"))  # who is there keeps what he or she chose
+    assert {row["address"]: row["delivery"] for row in ask("member", "list", LIST)} == {"anna@a.example": "daily-plain", "marc@a.example": "weekly-mime"}
+    assert run("member", "set", LIST, "nobody@a.example", "--delivery", "each").exit_code == 1 and run("member", "set", LIST, "--delivery", "each").exit_code != 0
