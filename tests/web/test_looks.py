@@ -37,6 +37,7 @@ from colporteur.flow import (
     signing,
     signup,
     sources,
+    standing,
     templates,
 )
 from colporteur.flow.enrolments import begin as hand_over
