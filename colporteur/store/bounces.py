@@ -57,7 +57,7 @@ _OF_ADDRESSES = """
 -- Copies that were handed on to these addresses lately, of one list or of all; at most a few hundred mailings of each are looked at.
 SELECT c.mailing_id, c.address_id, a.email, m.list_id, l.organisation_id, m.post_id, position('{token}' in m.envelope_sender) > 0, coalesce(p.message_id, '')
   FROM (SELECT id, email FROM address WHERE email = ANY (%(emails)s::text[])) a
- CROSS JOIN LATERAL (SELECT id, list_id, post_id, envelope_sender FROM mailing WHERE created > %(since)s AND kind = 'post'
+ CROSS JOIN LATERAL (SELECT id, list_id, post_id, envelope_sender FROM mailing WHERE created > %(since)s AND kind <> 'letter'
                         AND (%(list)s::bigint IS NULL OR list_id = %(list)s) ORDER BY id DESC LIMIT 500) m
   JOIN copy c ON c.mailing_id = m.id AND c.address_id = a.id AND c.state IN (2, 3)
   LEFT JOIN list l ON l.id = m.list_id
