@@ -24,7 +24,8 @@ def day(number: float) -> datetime:
 def accept(mailing: Mailing, refused: Collection[str] = ()) -> Mailing:
     """Every copy is accepted but for those refused in the dialogue."""
     Copy.objects.filter(mailing=mailing).update(state=2)
-    failed = Copy.objects.filter(mailing=mailing, address__email__in=refused).update(state=3, code=550)
+    blamed = list(Address.objects.filter(email__in=refused).values_list("pk", flat=True))
+    failed = Copy.objects.filter(mailing=mailing, address_id__in=blamed).update(state=3, code=550)
     for slice_ in Slice.objects.filter(mailing=mailing):
         Slice.objects.filter(mailing=mailing, number=slice_.number).update(sent=slice_.size - failed, failed=failed, done=True)
     Mailing.objects.filter(pk=mailing.pk).update(state="done", finished=mailing.started)
