@@ -14,6 +14,7 @@ from colporteur.domain.words import gettext_noop as _
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]"
 _ADDRESS = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*@(?=.{{1,253}}$)[^\s@.\[\]<>()\",;:\\\x00-\x20\x7f]+(?:\.[^\s@.\[\]<>()\",;:\\\x00-\x20\x7f]+)*")
+_PLAIN = re.compile(r"(?=.{1,64}@.{1,253}$)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")  # nearly every one: nothing more to look at
 _LIST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 
 # Names mail systems keep for themselves (RFC 2142 and common practice): never a list's name.
@@ -66,6 +67,8 @@ def normal(text: str) -> str:
     Raises ``Invalid`` when the text is not an address we can send to.
     """
     address = text.strip()
+    if _PLAIN.fullmatch(address):
+        return address.lower()
     if len(address) > 320 or not address.isprintable() or not _ADDRESS.fullmatch(address):
         raise Invalid(_("%(text)r is not an e-mail address: write name@example.org"), text=text.strip()[:80])
     local, _at, domain = address.rpartition("@")

@@ -27,7 +27,6 @@ HEADS = {"email": _EMAIL_HEADS, "name": _NAME_HEADS, "first_name": _FIRST_HEADS,
 _DELIVERY_HEADS = ("delivery", "delivery mode", "réception", "reception", "distribution")
 _ANGLES = re.compile(r'^\s*"?([^"<>]*)"?\s*<\s*([^<>\s]+)\s*>\s*$')
 _SPACES = re.compile(r"\s+")
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")  # what an editor counts; splitlines() also splits at U+2028 and others
 _DELIMITERS = (";", ",", "\t")
 SAMPLE = 20_000  # characters looked at to know what kind of file it is
 _ROWS = 5
@@ -100,7 +99,7 @@ def read(text: str, columns: Columns | None = None) -> Entries:
 
 def lines_of(text: str) -> list[str]:
     """Lines as an editor counts them."""
-    return _LINE_ENDS.split(text.removeprefix("\ufeff").replace("\x00", ""))
+    return text.removeprefix("\ufeff").replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n").split("\n")  # splitlines() also splits at U+2028 and others
 
 
 def table(text: str) -> Table | None:
@@ -149,7 +148,9 @@ def display_name(text: str) -> str:
     """A name fit for a header and a screen: one line, no control or direction-changing characters, bounded."""
     if not text.isprintable():
         text = "".join(" " if character.isspace() else character for character in text if character.isspace() or character.isprintable())
-    return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip(" \"'")[:NAME_LENGTH].strip()
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
+    return unicodedata.normalize("NFC", text).strip(" \"'")[:NAME_LENGTH].strip()
 
 
 def _read_csv(lines: list[str], delimiter: str, columns: Columns) -> Entries:

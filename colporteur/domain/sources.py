@@ -260,8 +260,7 @@ _MEANT = ("email", "name", "first_name", "last_name")
 
 def table_of(raw: bytes, mapping: Mapping[str, str]) -> Table:
     """The bytes of a file: CSV when its first line names the column of the address, else one address per line."""
-    text = entries.decode(raw).removeprefix("\ufeff").replace("\x00", "")
-    lines = re.split(r"\r\n|\r|\n", text)
+    lines = entries.lines_of(entries.decode(raw))
     first = next((line for line in lines if line.strip()), "")
     for delimiter in (";", ",", "\t"):
         head = tuple(cell.strip().strip('"').strip() for cell in first.split(delimiter))
@@ -288,12 +287,13 @@ def read(table: Table, mapping: Mapping[str, str], own: Collection[str] = ()) ->
     Raises ``Invalid`` when the column of the address, or one the mapping names, is not there.
     """
     columns = _columns(table, mapping)
+    email_at, name_at, first_at, last_at = (columns.pop(key, None) for key in _MEANT)
+    named = [at for at in (name_at, first_at, last_at) if at is not None]
     once: dict[str, Entry] = {}
     refused = list(table.refused)
     for number, row in zip(table.numbers or range(1, len(table.rows) + 1), table.rows, strict=True):
-        values = {key: row[place].strip() for key, place in columns.items() if place < len(row)}
-        email = values.pop("email", "")
-        if not email and not any(values.values()):
+        email = _cell(row, email_at)
+        if not email and not any(_cell(row, at) for at in (*named, *columns.values())):
             continue
         try:
             address = normal(email)
@@ -303,15 +303,14 @@ def read(table: Table, mapping: Mapping[str, str], own: Collection[str] = ()) ->
             refused.append(Refused(number, error.sentences[0] if email else _("there is no address on this line"), " ".join(row)[:80]))
             continue
         if address not in once:
-            once[address] = _entry(address, values)
+            name = _cell(row, name_at) or f"{_cell(row, first_at)} {_cell(row, last_at)}" if named else ""
+            once[address] = Entry(address, entries.display_name(name), {key: text for key, at in columns.items() if (text := _one_line(_cell(row, at)))})
     refused.sort()
     return Contents(list(once.values()), refused)
 
 
-def _entry(address: str, values: dict[str, str]) -> Entry:
-    first, last, name = values.pop("first_name", ""), values.pop("last_name", ""), values.pop("name", "")
-    attributes = {key: text for key, value in values.items() if (text := _one_line(value))}
-    return Entry(address, entries.display_name(name or f"{first} {last}"), attributes)
+def _cell(row: Sequence[str], place: int | None) -> str:
+    return row[place].strip() if place is not None and place < len(row) else ""
 
 
 def _one_line(text: str) -> str:
