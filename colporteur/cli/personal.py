@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 import click
@@ -12,9 +14,11 @@ from django.utils.timezone import make_aware
 from colporteur.cli.output import BY, complain, json_option, now, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.addresses import normal
 from colporteur.domain.digests import DeliveryMode
-from colporteur.flow import joining, lists, personal
+from colporteur.flow import joining, leaving, lists, personal
 from colporteur.store.consents import ledger, told
 from colporteur.store.joining import OPEN, JoinRequest, JoinState
+from colporteur.store.leaving import waiting
+from colporteur.store.lists import List
 from colporteur.store.memberships import Membership, Posting
 
 _OWN = {"list": None, "yes": True, "no": False}
@@ -76,12 +80,26 @@ def invite(address: str, emails: tuple[str, ...], as_json: bool) -> None:
 @paged("id")
 @plainly
 def asking(address: str, limit: int | None, after: str | None, as_json: bool) -> None:
-    """Who asks to join, or is invited, and waits for an answer; the newest first."""
-    if after and not after.isdigit():
+    """Who asks to leave (their ids begin with `leave-`), then who asks to join or is invited, and waits for an answer; the newest first."""
+    number = (after or "").removeprefix("leave-")
+    if after and not number.isdigit():
         raise ValueError("--after takes the id of a row")
-    rows = JoinRequest.objects.filter(list=lists.find(address), state__in=OPEN, **({"pk__lt": int(after)} if after else {})).select_related("address").order_by("-id")
-    shown = ({"id": row.pk, "address": row.address.email, "name": row.name, "state": row.state, "by": row.door, "asked": stamp(row.asked_at), "confirmed": stamp(row.confirmed_at), "words": row.words} for row in rows[:limit])
-    print_rows(shown, ("id", "address", "name", "state", "by", "asked"), as_json)
+    list_ = lists.find(address)
+    print_rows(islice(chain(_leaving(list_, after), _joining(list_, after)), limit), ("id", "address", "name", "state", "by", "asked"), as_json)
+
+
+def _leaving(list_: List, after: str | None) -> Iterator[dict[str, Any]]:
+    if after and after.isdigit():
+        return
+    rows = waiting(list_).filter(**({"pk__lt": int(after.removeprefix("leave-"))} if after else {})).order_by("-id")
+    for row in rows.iterator(chunk_size=2000):
+        yield {"id": f"leave-{row.pk}", "address": row.address.email, "name": row.address.name, "state": "leaves", "by": row.door, "asked": stamp(row.asked_at), "confirmed": stamp(row.confirmed_at), "words": ""}
+
+
+def _joining(list_: List, after: str | None) -> Iterator[dict[str, Any]]:
+    rows = JoinRequest.objects.filter(list=list_, state__in=OPEN, **({"pk__lt": int(after)} if after and after.isdigit() else {})).select_related("address").order_by("-id")
+    for row in rows.iterator(chunk_size=2000):
+        yield {"id": row.pk, "address": row.address.email, "name": row.name, "state": row.state, "by": row.door, "asked": stamp(row.asked_at), "confirmed": stamp(row.confirmed_at), "words": row.words}
 
 
 @click.command()
@@ -90,7 +108,7 @@ def asking(address: str, limit: int | None, after: str | None, as_json: bool) ->
 @json_option
 @plainly
 def admit(address: str, email: str, as_json: bool) -> None:
-    """Admit somebody who asks to join and waits for an owner."""
+    """Admit somebody who asks to join, or let somebody go who asks to leave, and waits for an owner."""
     _decide(address, email, True, "", as_json)
 
 
@@ -101,15 +119,19 @@ def admit(address: str, email: str, as_json: bool) -> None:
 @json_option
 @plainly
 def refuse(address: str, email: str, reason: str, as_json: bool) -> None:
-    """Refuse somebody who asks to join; he or she is told."""
+    """Refuse somebody who asks to join or to leave; he or she is told."""
     _decide(address, email, False, reason, as_json)
 
 
 def _decide(address: str, email: str, accept: bool, reason: str, as_json: bool) -> None:
-    row = JoinRequest.objects.filter(list=lists.find(address), address__email=normal(email), state=JoinState.WAITING).first()
-    if row is None:
+    list_ = lists.find(address)
+    if part := waiting(list_).filter(address__email=normal(email)).first():
+        outcome = leaving.decide(part.pk, accept, now(), by=BY, reason=reason).value
+    elif row := JoinRequest.objects.filter(list=list_, address__email=normal(email), state=JoinState.WAITING).first():
+        outcome = joining.decide(row.pk, accept, now(), by=BY, reason=reason).value
+    else:
         raise ValueError(f"{email} does not wait for an owner of {address}")
-    print_one({"address": normal(email), "outcome": joining.decide(row.pk, accept, now(), by=BY, reason=reason).value}, as_json)
+    print_one({"address": normal(email), "outcome": outcome}, as_json)
 
 
 @click.command()

@@ -127,10 +127,27 @@ class MembersShown(StrEnum):
 
 
 class Leaving(StrEnum):
-    """Whether members may leave by themselves."""
+    """How members leave."""
 
-    FREE = "free"
+    OPEN = "open"  # at once, when the address is proven; else whoever confirms it
+    CONFIRM = "confirm"  # whoever presses the button of a page, or answers the letter that asks
+    OWNER = "owner"  # whoever an owner lets go
+    APPROVAL = "approval"  # whoever confirms and an owner lets go
     CLOSED = "closed"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Leaving | None:
+        return cls.CONFIRM if value == "free" else None  # as it was called before
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether members may ask."""
+        return self is not Leaving.CLOSED
+
+    @property
+    def by_oneself(self) -> bool:
+        """Whether the member's word is enough."""
+        return self in (Leaving.OPEN, Leaving.CONFIRM)
 
 
 class WhenGone(StrEnum):
@@ -243,8 +260,9 @@ class Policy:
         "approval": _("Anybody asks, and an owner decides"), "invited": _("Only whom an owner invites"), "closed": _("Only an owner adds members")})
     join_question: str = _option("", LEAVING, _("Question to who joins"), _("A line shown on the page for joining, like “Where do you live?”. Owners read the answer with the request, and later as a note at the member."))
     hidden: bool = _option(False, LEAVING, _("Hidden list"), _("Neither the command “lists” nor the public page of its domain names it; whoever knows its address can still ask to join."))
-    leaving: Leaving = _option(Leaving.FREE, LEAVING, _("Leaving the list"), _("Whether members can unsubscribe by themselves; if so each message says how."), choices={
-        "free": _("Members leave when they like"), "closed": _("Only an owner removes members")})
+    leaving: Leaving = _option(Leaving.CONFIRM, LEAVING, _("Leaving the list"), _("Each message says how, unless it is closed. Newsletters (messages that give way to discussions) can always be left without asking anybody."), choices={
+        "open": _("Members leave when they like; mail proven by a named server is enough"), "confirm": _("Members leave when they like"), "owner": _("Members ask, and an owner decides; the address is not asked first"),
+        "approval": _("Members ask, and an owner decides"), "closed": _("Only an owner removes members")})
     members_shown: MembersShown = _option(MembersShown.OWNERS, LEAVING, _("Who sees the members"), _("Members who are hidden are seen by owners only. Where nobody sees them, owners find one by the whole address; administrators see all."), choices={
         "nobody": _("Nobody"), "owners": _("The owners"), "members": _("The members too")})
 
@@ -386,7 +404,31 @@ def _number(name: str, text: Any, least: int | None, most: int | None) -> int:
 
 
 def effective(layers: Mapping[Layer, Mapping[str, Any]]) -> dict[str, Effective]:
-    """Every option with its effective value and where it comes from; unknown or unreadable keys are ignored."""
+    """Every option with its effective value and where it comes from; unknown or unreadable keys are ignored. A newsletter can
+    be left whatever is set."""
+    answer = _folded(layers)
+    if _held_back(answer, layers):
+        answer["leaving"] = answer["leaving"]._replace(value=Leaving.CONFIRM)
+    return answer
+
+
+def holds_readers(layers: Mapping[Layer, Mapping[str, Any]]) -> bool:
+    """Whether the settings would keep the members of a newsletter from leaving by themselves (RFC 8058 promises them a way out).
+    A newsletter is what gives way to discussions, or follows a template that makes its messages do so."""
+    return _held_back(_folded(layers), layers)
+
+
+def check_leaving(layers: Mapping[Layer, Mapping[str, Any]]) -> None:
+    """Raises ``Invalid`` when the settings would keep the members of a newsletter."""
+    if holds_readers(layers):
+        raise Invalid(_("members of a newsletter can always leave by themselves: leaving can only be %(known)s while messages give way to discussions"), known=", ".join(way for way in Leaving if way.by_oneself))
+
+
+def _held_back(found: Mapping[str, Effective], layers: Mapping[Layer, Mapping[str, Any]]) -> bool:
+    return not found["leaving"].value.by_oneself and Urgency.PATIENT in (found["urgency"].value, layers.get(Layer.TEMPLATE, {}).get("urgency"))
+
+
+def _folded(layers: Mapping[Layer, Mapping[str, Any]]) -> dict[str, Effective]:
     answer = {}
     for name in OPTIONS:
         value, origin = getattr(_DEFAULTS, name), Layer.DEFAULT

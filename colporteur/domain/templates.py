@@ -53,7 +53,7 @@ TEMPLATES: dict[str, Template] = {
         Template(
             "newsletter", _("Newsletter"), _("Messages to subscribers who can always leave."),
             _("For a public of subscribers: only free senders and moderators write, the list stands as the sender, and every copy says how to leave."),
-            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "joining": "confirm", "leaving": "free", "from_form": "list", "urgency": "patient", "on_complaint": "leave"},
+            {"posting": "nobody", "stranger": "reject", "expire_days": 15, "joining": "confirm", "leaving": "confirm", "from_form": "list", "urgency": "patient", "on_complaint": "leave"},
         ),
         Template(
             "working-group", _("Private working group"), _("Members write to each other; others wait for a moderator."),

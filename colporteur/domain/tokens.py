@@ -23,6 +23,7 @@ class Purpose(Enum):
     REQUEST = b"request"  # (request for a list, address of the administrator)
     JOIN = b"join"  # (request to join, address that joins)
     ADMIT = b"admit"  # (request to join, address of the owner)
+    PART = b"part"  # (request to leave, address of the owner)
     RETURN = b"return"  # (address, second since 1970 it was made): messages come again to an address that was paused
     LEAVE = b"leave"  # (list, address that leaves it)
 

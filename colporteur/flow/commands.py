@@ -15,11 +15,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from colporteur.domain.addresses import Service
 from colporteur.domain.commands import CHANGING, EVERY, OWNERS, Command, Reception, Verb
 from colporteur.domain.digests import DeliveryMode
-from colporteur.domain.policy import DELIVERIES, Joining, Leaving, MembersShown, offered
-from colporteur.flow import joining, letters, memberships, personal
+from colporteur.domain.policy import DELIVERIES, Joining, MembersShown, offered
+from colporteur.flow import joining, leaving, letters, memberships, personal
 from colporteur.flow.joining import Outcome
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.store.lists import List, ListState, RoleKind
@@ -113,7 +112,7 @@ def refused(asked: Asked, author: Address) -> Said | None:
         return lambda: _("%(list)s: write from the address it is about.") % {"list": name}
     if not Membership.objects.filter(list=list_, until__isnull=True, address__in=_own(author)).exists():
         return lambda: _("%(list)s: your address is not on this list.") % {"list": name}
-    if command.verb is Verb.UNSUBSCRIBE and policy(list_).leaving is not Leaving.FREE:
+    if command.verb is Verb.UNSUBSCRIBE and not policy(list_).leaving.asked_for:
         return lambda: _("%(list)s: only an owner removes members; write to %(owner)s.") % {"list": name, "owner": owner_address(list_)}
     if command.verb is Verb.SET and delivery(command.word, list_) is None and command.word not in OWN_COPY:
         words = ", ".join(f"set {word}" for word in RECEIVING if delivery(word, list_))
@@ -125,7 +124,7 @@ def wanted(asked: Asked) -> str:
     """What a change would do, one line in the active language."""
     command, name = asked.command, asked.list.address if asked.list else ""
     words = {
-        Verb.UNSUBSCRIBE: _("leave the list %(list)s"),
+        Verb.UNSUBSCRIBE: _("leave the list %(list)s") if asked.list and policy(asked.list).leaving.by_oneself else _("ask the owners of %(list)s to let you go"),
         Verb.SUSPEND: _pausing(command),
         Verb.RESUME: _("receive the messages of %(list)s again"),
         Verb.ADD: _("add %(email)s to the list %(list)s"),
@@ -165,8 +164,8 @@ def do(asked: Asked, author: Address, now: datetime) -> Said:
     own = list(Membership.objects.filter(list=list_, until__isnull=True, address__in=_own(author)).select_related("address"))
     emails, by = [membership.address.email for membership in own], author.email
     if command.verb is Verb.UNSUBSCRIBE:
-        for membership in own:
-            memberships.leave(list_, membership.address, now, by=by)
+        outcomes = [leaving.ask(list_, membership.address, now, by=by, sure=leaving.Sure.SAID, door="mail") for membership in own]
+        return lambda: "\n".join(dict.fromkeys(parted(outcome, list_) for outcome in outcomes))
     elif command.word in OWN_COPY:
         for membership in own:
             personal.choose(membership, replace(personal.choices_of(membership), own_copy=OWN_COPY[Reception(command.word)]), now, by=by)
@@ -187,6 +186,26 @@ def do(asked: Asked, author: Address, now: datetime) -> Said:
     else:
         memberships.pause(list_, emails, now, by=by)
     return lambda: _("Done: %(what)s") % {"what": wanted(asked).removeprefix("- ")}
+
+
+def parted(outcome: leaving.Outcome, list_: List) -> str:
+    """What became of the wish to leave, in the active language."""
+    return {
+        leaving.Outcome.LEFT: _("Done: %(what)s") % {"what": _("leave the list %(list)s") % {"list": list_.address}},
+        leaving.Outcome.WAITING: _("%(list)s: an owner will decide about your request to leave.") % {"list": list_.address},
+        leaving.Outcome.REFUSED: _("%(list)s: the owners decided today that you stay; write to %(owner)s.") % {"list": list_.address, "owner": owner_address(list_)},
+    }.get(outcome, _("%(list)s: only an owner removes members; write to %(owner)s.") % {"list": list_.address, "owner": owner_address(list_)})
+
+
+def unsubscribe(asked: Asked, author: Address, now: datetime, proof: str) -> Said | None:
+    """Leave, or have the owners asked, where no letter has to ask the author first; None where one has to. ``proof``: what shows
+    that the author wrote it."""
+    list_ = asked.list
+    assert list_ is not None  # what cannot be asked for was refused before
+    own = list(Membership.objects.filter(list=list_, until__isnull=True, address__in=_own(author)).select_related("address__person"))
+    sure = leaving.Sure.VOUCHED if proof else leaving.Sure.NO
+    outcomes = [leaving.ask(list_, membership.address, now, by=author.email, sure=sure, door="mail") for membership in own]
+    return None if leaving.Outcome.UNSURE in outcomes else lambda: "\n".join(dict.fromkeys(parted(outcome, list_) for outcome in outcomes))
 
 
 def subscribe(asked: Asked, author: Address, now: datetime, in_reply_to: str = "", proof: str = "") -> Said | None:
@@ -307,7 +326,7 @@ def _remind(list_: List, now: datetime) -> Said:
         return lambda: _("%(list)s has more than %(most)s members: write to the list instead.") % {"list": list_.address, "most": REMINDED}
     if Mailing.objects.filter(list=list_, letter="reminder", created__gt=now - timedelta(days=1)).exists():
         return lambda: _("%(list)s: the members were reminded today.") % {"list": list_.address}
-    leave = letters.service_address(list_, Service.UNSUBSCRIBE)[0] if policy(list_).leaving is Leaving.FREE else ""
+    leave = leaving.asked_for(list_)
     count = 0
     for membership in found:
         fields = {"list": list_.address, "title": list_.title or list_.address, "email": membership.address.email, "owner": owner_address(list_), "leave": leave}

@@ -12,7 +12,7 @@ from colporteur.flow.moderation.known import Known
 from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.memberships import Membership
-from colporteur.store.policies import policy
+from colporteur.store.policies import layers, policy
 
 
 def warnings(list_: List) -> list[str]:
@@ -30,6 +30,8 @@ def warnings(list_: List) -> list[str]:
         said.append(_("Replies should go to a given address, but none is given."))
     if found.copies == options.Copies.TOGETHER and any(word in found.footer for word in ("{name}", "{email}")):
         said.append(_("The footer names the reader, but all members get the same copy: these lines are left out."))
+    if options.holds_readers(layers(list_)):
+        said.append(_("Members of a newsletter can always leave by themselves: what the setting “Leaving the list” says counts for nothing here."))
     said += _senders(list_, found)
     said += nesting.warnings(list_, found)
     said += _ways(list_)

@@ -20,7 +20,7 @@ from colporteur import notices
 from colporteur.domain import tokens
 from colporteur.domain.addresses import Service, normal
 from colporteur.domain.entries import display_name
-from colporteur.domain.policy import Joining, Leaving
+from colporteur.domain.policy import Joining
 from colporteur.domain.tokens import Purpose
 from colporteur.flow import letters, memberships
 from colporteur.flow.moderation.telling import owner_address, owners
@@ -207,7 +207,7 @@ def _join(row: JoinRequest, now: datetime, by: str, client: str = "") -> Outcome
         Membership.objects.filter(list=row.list, address=row.address, until__isnull=True, note="").update(note=row.words)
     row.state, row.decided_at, row.decided_by = JoinState.JOINED, now, by
     row.save()
-    leave = letters.service_address(row.list, Service.UNSUBSCRIBE)[0] if policy(row.list).leaving is Leaving.FREE else ""
+    leave = letters.service_address(row.list, Service.UNSUBSCRIBE)[0] if policy(row.list).leaving.asked_for else ""
     letters.send("joined", row.address, now, list_=row.list, fields=about(row) | {"owner": owner_address(row.list), "leave": leave}, language=_language(row))
     log.info("joined list=%s address=%s by=%s", row.list.address, row.address.email, by)
     return Outcome.JOINED

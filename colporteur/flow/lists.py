@@ -20,6 +20,7 @@ from colporteur.store import journal
 from colporteur.store.lists import Alias, List, ListState, RoleKind
 from colporteur.store.organisations import Organisation
 from colporteur.store.people import Person
+from colporteur.store.policies import layers
 
 log = logging.getLogger("colporteur.lists")
 
@@ -96,6 +97,8 @@ def set_policy(list_: List, values: Mapping[str, str | None], by: Person | str, 
     row = List.objects.select_for_update().get(pk=list_.pk)
     row.policy, changed = options.changed(row.policy, values, options.Layer.LIST)
     quotas.check_size(row, changed.get("max_size", (None, None))[1])
+    if any(changed.get(name, (None, None))[1] is not None for name in ("leaving", "urgency")):
+        options.check_leaving(layers(row))
     for name, (old, new) in changed.items():
         _changed(row, name, _said(old), _said(new), now, by)
     row.save(update_fields=["policy"])
@@ -117,6 +120,8 @@ def change(list_: List, now: datetime, *, by: Person | str, title: str | None = 
         if value is not None and value != getattr(row, name):
             _changed(row, name, getattr(row, name), value, now, by)
             setattr(row, name, value)
+    if template is not None and "leaving" in row.policy:
+        options.check_leaving(layers(row))
     if transport is not None:
         routes.set_route(row, read(transport.split(",")) if transport else (), now, by=by)
     row.save()

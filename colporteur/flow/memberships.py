@@ -14,7 +14,7 @@ from colporteur.domain import tokens
 from colporteur.domain.addresses import SUFFIXES, normal
 from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.entries import Entries, Entry, Refused, of_pairs
-from colporteur.domain.mailings import MailingKind
+from colporteur.domain.mailings import MailingKind, Priority
 from colporteur.domain.policy import Leaving
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
@@ -106,15 +106,16 @@ class Removed:
 
 @dataclass(frozen=True)
 class Left:
-    """What an unsubscribe token names: ``member`` tells whether there is (was) a membership to end, ``allowed`` whether
-    the list's policy lets members leave. ``leave_by_token`` ends it only when both are true. A copy that came by an inner
-    list names that one, and ``path`` says the way."""
+    """What an unsubscribe token names: ``member`` tells whether there is (was) a membership to end, ``way`` how the list lets
+    members leave. A copy that came by an inner list names that one, and ``path`` says the way. ``left_out``: a newsletter
+    that came by an inner list nobody leaves alone; who leaves is left out of the newsletter."""
 
     list: List
     address: Address
     member: bool
-    allowed: bool
+    way: Leaving
     path: str = ""
+    left_out: bool = False
 
 
 def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime, *, by: Person | str, source: Source | None = None, bring_back: bool = False, progress: Callable[[int], None] | None = None, given: Given | None = None) -> Added:
@@ -181,7 +182,12 @@ def named_by_token(token: str) -> Left | None:
         return None
     from_list = nesting.inner_of(mailing, address.pk) or mailing.list
     member = Membership.objects.filter(list=from_list, address=address, until__isnull=True).exists()
-    return Left(from_list, address, member, policy(from_list).leaving == Leaving.FREE, nesting.path_of(mailing, address.pk) if mailing.nested else "")
+    way, path = policy(from_list).leaving, nesting.path_of(mailing, address.pk) if mailing.nested else ""
+    if way.by_oneself or mailing.priority != Priority.NEWSLETTER:
+        return Left(from_list, address, member, way, path)
+    if from_list.pk == mailing.list.pk:
+        return Left(from_list, address, member, Leaving.CONFIRM, path)
+    return Left(mailing.list, address, member and address.email not in nesting.excluded(mailing.list), Leaving.CONFIRM, path, left_out=True)
 
 
 def leave_token(list_: List, address: Address) -> str:
@@ -196,16 +202,7 @@ def _named_to_leave(token: str) -> Left | None:
     if list_ is None or address is None:
         return None
     member = Membership.objects.filter(list=list_, address=address, until__isnull=True).exists()
-    return Left(list_, address, member, policy(list_).leaving == Leaving.FREE)
-
-
-@transaction.atomic
-def leave_by_token(token: str, now: datetime, *, by: str = "unsubscribe link") -> Left | None:
-    """Leave by the link or mail of one copy; harmless when repeated. None when the token is not ours."""
-    found = named_by_token(token)
-    if found and found.member and found.allowed:
-        leave(found.list, found.address, now, by=by)
-    return found
+    return Left(list_, address, member, policy(list_).leaving)
 
 
 def pause(list_: List, emails: Sequence[str], now: datetime, *, by: Person | str, paused: bool = True) -> int:

@@ -14,6 +14,7 @@ from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.organisations import Domain, Organisation, Site
 from colporteur.store.people import Person
+from colporteur.store.policies import site_policy
 from colporteur.store.templates import OwnTemplate
 
 Place = Site | Organisation | Domain | OwnTemplate
@@ -28,6 +29,8 @@ def set_policy(place: Place, values: Mapping[str, str | None], by: Person | str,
     """
     row = type(place).objects.select_for_update().get(pk=place.pk)
     row.policy, changed = options.changed(row.policy, values, _LAYERS[type(place)])
+    if any(changed.get(name, (None, None))[1] is not None for name in ("leaving", "urgency")):
+        options.check_leaving(_above(row) | {_LAYERS[type(place)]: row.policy})
     if not isinstance(row, OwnTemplate):
         quotas.check_size(row, changed.get("max_size", (None, None))[1])
     row.save(update_fields=["policy"])
@@ -41,6 +44,14 @@ def set_policy(place: Place, values: Mapping[str, str | None], by: Person | str,
 def site() -> Site:
     """The installation's row, made at first need."""
     return Site.objects.get_or_create(id=1)[0]
+
+
+def _above(place: Place) -> dict[options.Layer, Mapping[str, Any]]:
+    """What the layers above a place say."""
+    if isinstance(place, Site):
+        return {}
+    organisation = None if isinstance(place, Organisation) else place.organisation
+    return {options.Layer.SITE: site_policy()} | ({options.Layer.ORGANISATION: organisation.policy} if organisation else {})
 
 
 def _journal(place: Place, changed: Mapping[str, Any], by: Person | str, now: datetime) -> None:

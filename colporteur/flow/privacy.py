@@ -24,6 +24,7 @@ from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.enrolments import Enrolment
 from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
+from colporteur.store.leaving import LeaveRequest
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.memberships import Membership
@@ -85,6 +86,7 @@ def export(who: Subject) -> dict[str, Any]:
         "roles": [{"list": role.list.address, "role": role.kind, "since": role.created} for role in held],
         "administers": list(Administrator.objects.filter(person=person).values_list("organisation__name", flat=True)) if person else [],
         "requests_to_join": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "confirmed": row.confirmed_at, "name": row.name, "words": row.words, "client": row.client, "decided": row.decided_at, "reason": row.reason} for row in JoinRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
+        "requests_to_leave": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "decided": row.decided_at, "reason": row.reason} for row in LeaveRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
         "lists_asked_for": list(ListRequest.objects.filter(person=person).order_by("id").values("address", "purpose", "state")) if person else [],
         "left_out_of": list(Exclusion.objects.filter(address__in=who.ids).values_list("list__address", flat=True)),
         "on_every_list_of": list(OnEvery.objects.filter(address__in=who.ids).values_list("domain__name", flat=True)),
@@ -206,6 +208,7 @@ def _blank_journal(who: Subject) -> None:
 def _blank_rows(who: Subject) -> None:
     """What stays for the sake of others, without the name."""
     JoinRequest.objects.filter(address__in=who.ids).delete()
+    LeaveRequest.objects.filter(address__in=who.ids).delete()
     for email in who.emails:  # what was handed over in bulk within a week may name them
         Enrolment.objects.filter(Q(text__icontains=email) | Q(left__contains=[email]) | Q(refused__icontains=email)).delete()
     SourceEntry.objects.filter(address__in=who.ids).delete()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from colporteur.domain.policy import Copies, FromForm, Layer, Leaving, Policy, Posting, ReplyTo, Stranger
+from colporteur.domain.policy import Copies, FromForm, Layer, Policy, Posting, ReplyTo, Stranger
 from colporteur.domain.tokens import LENGTH
 from colporteur.flow import senders
 from colporteur.mail.render import Rewriting
@@ -25,7 +25,7 @@ def frozen(mailing: Mailing, values: Policy) -> Rewriting:
     list_, post = mailing.list, mailing.post
     assert list_
     mailbox = _mailbox(list_)
-    leaving = values.leaving == Leaving.FREE
+    leaving = values.leaving.asked_for
     nobody = values.posting == Posting.NOBODY and values.stranger == Stranger.REJECT
     traits = mailing.transport.traits if mailing.transport else {}
     together = values.copies == Copies.TOGETHER
@@ -44,6 +44,7 @@ def frozen(mailing: Mailing, values: Policy) -> Rewriting:
         post="NO" if nobody else list_.address,
         unsubscribe_mailto=_leave_address(list_, mailbox, together) if leaving else "",
         unsubscribe_url=f"{settings.BASE_URL}/u/{{token}}" if leaving and settings.PUBLIC_HTTPS and not together else "",
+        one_click=values.leaving.by_oneself,
         trace=not together,
         personal=not together,
     )

@@ -15,14 +15,15 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from colporteur.domain.addresses import normal
-from colporteur.domain.policy import Joining, Leaving
+from colporteur.domain.policy import Joining
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
-from colporteur.flow import attempts, joining, letters, mine
+from colporteur.flow import attempts, joining, leaving, letters, mine
 from colporteur.flow.errands.leaving import ask_to_leave
 from colporteur.flow.joining import Asking, Outcome
+from colporteur.flow.leaving import Outcome as Outgoing
+from colporteur.flow.leaving import Sure
 from colporteur.store.lists import List, ListState
-from colporteur.store.memberships import Membership
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy, site_policy
 from colporteur.store.rights import Right, lists_for
@@ -118,15 +119,18 @@ def join_signed_in(list_: List, person: Person, email: str, now: datetime, askin
 
 
 def leave(list_: List, email: str, now: datetime, client: str = "", language: str = "") -> Taken:
-    """Somebody wants an address to leave: it is asked itself, when it is a member that may. Raises ``ValueError`` when it is no address."""
+    """Somebody wants an address to leave: it is asked itself, or an owner is, when it is a member that may ask. Raises ``ValueError``
+    when it is no address."""
     email = normal(email)
     if not _room(list_, client, now):
         return Taken.LATER
     with transaction.atomic():
         address, _made = Address.objects.select_related("person").get_or_create(email=email)
-        wanted = Membership.objects.filter(list=list_, address=address, until__isnull=True).exists() and policy(list_).leaving is Leaving.FREE
-        wanted = wanted and _bearable(address, now) and not letters.today("leaving", address, list_, now)
-        ask_to_leave(list_, address, now, language)
+        outcome = leaving.ask(list_, address, now, by=email, sure=Sure.NO)
+        wanted = outcome is Outgoing.WAITING
+        if outcome is not Outgoing.WAITING:
+            wanted = outcome is Outgoing.UNSURE and _bearable(address, now) and not letters.today("leaving", address, list_, now)
+            ask_to_leave(list_, address, now, language)
         if not wanted:
             transaction.set_rollback(True)  # written all the same: who measures how long it takes learns nothing
     return Taken.TAKEN

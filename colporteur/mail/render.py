@@ -43,7 +43,8 @@ class Rewriting:
     help: str = ""
     post: str = ""  # "NO": nobody may post (RFC 2369 section 3.4)
     unsubscribe_mailto: str = ""  # address with {token}
-    unsubscribe_url: str = ""  # https URL with {token}; adds List-Unsubscribe-Post
+    unsubscribe_url: str = ""  # https URL with {token}; with ``one_click`` adds List-Unsubscribe-Post
+    one_click: bool = True  # whether a press of the mail program's button is enough (RFC 8058 section 3.1)
     read_url: str = ""  # URL with {token}: the page that shows what a copy only names; for {read} in the footer
     archived_at: str = ""
     trace: bool = True  # X-Colporteur-Trace: {token}

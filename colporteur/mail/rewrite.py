@@ -182,7 +182,7 @@ def list_fields(rewriting: Rewriting) -> bytes:
     ways = [f"<{_uri(way)}>" for way in (rewriting.unsubscribe_mailto, rewriting.unsubscribe_url) if way]
     if ways:
         out.append(field("List-Unsubscribe", ", ".join(ways)))
-    if rewriting.unsubscribe_url.startswith("https:"):
+    if rewriting.one_click and rewriting.unsubscribe_url.startswith("https:"):
         out.append(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
     if rewriting.archived_at:
         out.append(field("Archived-At", f"<{_uri(_fixed(rewriting.archived_at))}>"))

@@ -71,6 +71,8 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "reminder": ("list", "title", "email", "owner", "leave"),
     "leaving": ("list", "title", "email", "link", "reply"),
     "left": ("list", "title", "email", "owner"),
+    "parting": ("list", "title", "email", "name", "proven", "accept", "refuse", "reply"),
+    "stays": ("list", "title", "email", "reason", "owner"),
 }
 """Letter -> the fields it is given, all of them texts ready to show."""
 

@@ -49,6 +49,8 @@ EVENTS: dict[str, str] = {
     "join.asked": _("{email} asks to join"),
     "join.refused": _("{by} did not admit {email}"),
     "join.invited": _("{by} invited {email}"),
+    "leave.asked": _("{email} asks to leave"),
+    "leave.refused": _("{by} did not let {email} go"),
     "opposition.added": _("Addresses put on the opposition list by {by}: {count}"),
     "opposition.ended": _("Addresses taken off the opposition list by {by}: {count}"),
     "list.created": _("List created by {by}"),

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from colporteur.cli import colporteur, installation
-from colporteur.flow import joining
+from colporteur.flow import joining, leaving
 from colporteur.store.lists import List
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
@@ -72,6 +72,19 @@ def test_owners_requests_are_decided_by_command(amis: List) -> None:
     assert json.loads(run("member", "admit", LIST, "lea@courriel.example", "--json").stdout)["outcome"] == "joined"
     assert json.loads(run("member", "refuse", LIST, "marc@courriel.example", "--reason", "full", "--json").stdout)["outcome"] == "refused"
     assert run("member", "admit", LIST, "marc@courriel.example").exit_code == 1 and Membership.objects.filter(list=amis, until__isnull=True).count() == 2
+
+
+def test_owners_let_go_by_command(amis: List) -> None:
+    amis.policy |= {"leaving": "owner", "joining": "owner"}
+    amis.save()
+    joining.ask(amis, Address.objects.create(email="lea@courriel.example"), NOW, joining.Asking())
+    Membership.objects.update(since=NOW)
+    leaving.ask(amis, Address.objects.get(email=ANNA), NOW, by=ANNA, sure=leaving.Sure.SAID)
+    first, second = json.loads(run("member", "asking", LIST, "--json").stdout)
+    assert (first["address"], first["state"], second["state"]) == (ANNA, "leaves", "waiting")
+    assert json.loads(run("member", "asking", LIST, "--after", first["id"], "--json").stdout) == [second]
+    assert json.loads(run("member", "admit", LIST, ANNA, "--json").stdout)["outcome"] == "left" and not Membership.objects.filter(list=amis, until__isnull=True).exists()
+    assert run("list", "set", LIST, "urgency=patient", "leaving=closed").exit_code == 1
 
 
 def test_the_opposition_list_is_asked(amis: List) -> None:

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from colporteur.domain import entries, tokens
 from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.mailings import MailingKind
-from colporteur.flow import lists, memberships, organisations, people
+from colporteur.flow import leaving, lists, memberships, organisations, people
 from colporteur.store import arrivals
 from colporteur.store.lists import List
 from colporteur.store.memberships import Membership, Source
@@ -142,37 +142,37 @@ def test_a_token_leaves_once_and_stays_harmless(amapiens: List) -> None:
     add(amapiens, "anna@a.example", "marc@a.example")
     made = token(amapiens, "anna@a.example")
     asked = memberships.named_by_token(made)
-    assert asked and asked.member and asked.allowed and (asked.list, asked.address.email) == (amapiens, "anna@a.example")
+    assert asked and asked.member and asked.way.by_oneself and (asked.list, asked.address.email) == (amapiens, "anna@a.example")
     assert present(amapiens) == {"anna@a.example", "marc@a.example"}, "asking changes nothing"
-    assert memberships.leave_by_token(made.upper(), LATER)
+    assert leaving.by_token(made.upper(), LATER)
     assert present(amapiens) == {"marc@a.example"}
     assert Membership.objects.get(address__email="anna@a.example").left_by == "member"
-    again = memberships.leave_by_token(made, LATER)
-    assert again and not again.member and len(events("membership.left")) == 1
+    again = leaving.by_token(made, LATER)
+    assert again and not again[0].member and len(events("membership.left")) == 1
 
 
 def test_a_token_does_not_leave_where_the_policy_keeps_members(amapiens: List) -> None:
     add(amapiens, "anna@a.example")
     lists.set_policy(amapiens, {"leaving": "closed"}, "test", NOW)
-    found = memberships.leave_by_token(token(amapiens, "anna@a.example"), LATER)
-    assert found and not found.allowed and present(amapiens) == {"anna@a.example"}
+    found = leaving.by_token(token(amapiens, "anna@a.example"), LATER)
+    assert found and found[1] is leaving.Outcome.CLOSED and present(amapiens) == {"anna@a.example"}
 
 
 @pytest.mark.parametrize("purpose", [tokens.Purpose.MODERATE, tokens.Purpose.CONFIRM])
 def test_a_token_for_another_purpose_is_nobodys(amapiens: List, purpose: tokens.Purpose) -> None:
     add(amapiens, "anna@a.example")
-    assert memberships.leave_by_token(tokens.sign(settings.TOKEN_KEY, purpose, 1, Address.objects.get(email="anna@a.example").pk), LATER) is None
+    assert leaving.by_token(tokens.sign(settings.TOKEN_KEY, purpose, 1, Address.objects.get(email="anna@a.example").pk), LATER) is None
     assert present(amapiens) == {"anna@a.example"}
 
 
 @pytest.mark.parametrize("text", ["", "x", "a" * 24, "é" * 24, "\x00", "A" * 10_000])
 def test_a_forged_token_is_nobodys(amapiens: List, text: str) -> None:
-    assert memberships.leave_by_token(text, LATER) is None
+    assert leaving.by_token(text, LATER) is None
 
 
 def test_the_token_of_a_letter_unsubscribes_nobody(amapiens: List) -> None:
     add(amapiens, "anna@a.example")
-    assert memberships.leave_by_token(token(amapiens, "anna@a.example", MailingKind.LETTER), LATER) is None
+    assert leaving.by_token(token(amapiens, "anna@a.example", MailingKind.LETTER), LATER) is None
     assert present(amapiens) == {"anna@a.example"}
 
 

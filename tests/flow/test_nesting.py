@@ -9,7 +9,7 @@ from django.conf import settings
 
 from colporteur.domain import tokens
 from colporteur.domain.posts import Decision, PostState
-from colporteur.flow import lists, memberships, moderation, nesting, organisations, resending, roles
+from colporteur.flow import leaving, lists, memberships, moderation, nesting, organisations, resending, roles
 from colporteur.flow.planning import plan_due
 from colporteur.flow.resending import Whom
 from colporteur.store import copies
@@ -155,9 +155,20 @@ def test_leaving_by_a_copy_leaves_the_list_it_came_by(tree: tuple[List, List, Li
     (mailing,) = sent(every)
     cora = Address.objects.get(email="cora@x.example")
     token = tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, cora.pk)
-    left = memberships.leave_by_token(token, NOW)
-    assert left and left.member and left.list == board and left.path == "all > team > board"
+    left, outcome = leaving.by_token(token, NOW) or (None, None)
+    assert left and outcome is leaving.Outcome.LEFT and left.list == board and left.path == "all > team > board"
     assert audience_count(board) == 1
+
+
+def test_a_newsletter_through_a_list_nobody_leaves_leaves_its_reader_out(tree: tuple[List, List, List]) -> None:
+    every, _team, board = tree
+    lists.set_policy(board, {"leaving": "closed"}, "test", AT)
+    lists.set_policy(every, {"urgency": "patient"}, "test", AT)
+    (mailing,) = sent(every)
+    token = tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, Address.objects.get(email="cora@x.example").pk)
+    left, outcome = leaving.by_token(token, NOW) or (None, None)
+    assert left and outcome is leaving.Outcome.LEFT and left.list == every
+    assert audience_count(board) == 2 and nesting.excluded(every) == ["cora@x.example"]
 
 
 def test_a_looser_list_around_a_stricter_one_is_pointed_out(tree: tuple[List, List, List]) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from colporteur.flow import errands, joining, lists
 from colporteur.store.joining import JoinRequest
+from colporteur.store.leaving import LeaveRequest
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from tests.flow.posts import asked, letters, text
@@ -72,7 +73,7 @@ def test_the_queue_of_the_owners(world: World) -> None:
     signed_in(None).post(link("joining"))
     owner, row = signed_in(world.owner), JoinRequest.objects.get()
     joining.invite(world.list, "zoe@courriel.example", timezone.now(), by=world.owner)
-    assert f'href="{reverse("joining", args=[world.list.pk])}">Requests to join <span class="counter">1</span>' in owner.get(reverse("members", args=[world.list.pk])).content.decode()
+    assert f'href="{reverse("joining", args=[world.list.pk])}">Requests <span class="counter">1</span>' in owner.get(reverse("members", args=[world.list.pk])).content.decode()
     page = owner.get(reverse("joining", args=[world.list.pk])).content.decode()
     assert "Le Goff" in page and "zoe" in page
     said = owner.post(reverse("joining-decide", args=[world.list.pk, row.pk]), {"decision": "accept"}, follow=True).content.decode()
@@ -98,3 +99,25 @@ def test_commands_are_confirmed_by_their_page(world: World) -> None:
     found = Membership.objects.filter(list=world.list, address__person=world.member)
     assert "receive no message" in browser.get(path).content.decode() and found.get().delivery == "each"
     assert "Done" in browser.post(path).content.decode() and found.get().delivery == "none"
+
+
+def test_an_owner_decides_who_leaves_by_the_link_and_in_the_queue(world: World) -> None:
+    lists.set_policy(world.list, {"leaving": "approval"}, "test", timezone.now())
+    mine = Membership.objects.get(list=world.list, address__email="anna.rivoire@courriel.example", until__isnull=True)
+    browser, owner = signed_in(world.member), signed_in(world.owner)
+    assert "Ask to leave" in browser.get("/me").content.decode() and not letters("parting")
+    browser.post(reverse("my-membership", args=[mine.pk]), {"wish": "leave"})
+    assert "an owner will decide" in browser.get("/me").content.decode() and member(world, mine.address.email)
+    assert "anna.rivoire" in (page := owner.get(reverse("joining", args=[world.list.pk])).content.decode()) and "Let go" in page
+    path = link("parting", "?do=accept")
+    assert "Let go" in signed_in(None).get(path).content.decode() and member(world, mine.address.email)
+    owner.post(reverse("leaving-decide", args=[world.list.pk, LeaveRequest.objects.get().pk]), {"decision": "accept"})
+    assert not member(world, mine.address.email) and letters("left")[-1][1] == mine.address.email
+    late = signed_in(None).post(path, {"decision": "refuse"})
+    assert late.status_code == 409 and "before" in late.content.decode()
+
+
+def test_a_page_says_why_a_newsletter_cannot_be_closed(world: World) -> None:
+    lists.set_policy(world.list, {"urgency": "patient"}, "test", timezone.now())
+    answer = signed_in(world.owner).post(reverse("list-settings", args=[world.list.pk]), {"leaving": "closed"}, follow=True)
+    assert "members of a newsletter can always leave" in answer.content.decode()

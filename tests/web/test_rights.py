@@ -34,6 +34,7 @@ from colporteur.store.arrivals import Arrival, Errand, keep
 from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.destinations import DestinationGroup
 from colporteur.store.joining import JoinRequest
+from colporteur.store.leaving import LeaveRequest
 from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Domain
@@ -98,6 +99,7 @@ MAY |= dict.fromkeys(("my-export", "my-erase"), SIGNED_IN)
 MAY["my-address"] = (MEMBER,)  # the link works for who asked for it
 MAY_POST |= {"source-try": (OWNER, ORGANISER, ADMIN), "source-do": (OWNER, ORGANISER, ADMIN)}
 MAY_POST["joining-decide"] = (OWNER, ORGANISER, ADMIN)
+MAY_POST["leaving-decide"] = (OWNER, ORGANISER, ADMIN)
 MAY_POST["joining-invite"] = (OWNER, ORGANISER, ADMIN)
 PUBLIC |= {"back"}
 MAY |= dict.fromkeys(("bounces", "bounce", "bounce-report"), (OWNER, ORGANISER, ADMIN))
@@ -159,9 +161,10 @@ def arguments(world: World) -> dict[str, list[object]]:
     by_noun |= dict.fromkeys(("list-close", "list-addresses", "list-copy", "members-box"), list_) | dict.fromkeys(("member", "member-note"), [world.list.pk, anna.pk]) | {"members-seen": list_} | {"list-restore": [ended.pk], "request": [asked.pk], "domain": [world.list.domain_id]}
     newcomer = Address.objects.create(email="nouvelle@courriel.example")
     joins = JoinRequest.objects.create(list=world.list, address=newcomer, state="waiting", door="mail", asked_at=timezone.now())
+    leaves = LeaveRequest.objects.create(list=world.list, address=anna.address, door="web", asked_at=timezone.now())
     places = {"list": world.list.pk, "organisation": world.list.organisation_id, "domain": world.list.domain_id}
     by_noun |= {f"{place}-wordings": [number] for place, number in places.items()} | {f"{place}-wording": [number, "waiting", "fr"] for place, number in places.items()}
-    by_noun |= {"site-wording": ["signin", "en"], "joining": list_, "joining-invite": list_, "joining-decide": [world.list.pk, joins.pk]}
+    by_noun |= {"site-wording": ["signin", "en"], "joining": list_, "joining-invite": list_, "joining-decide": [world.list.pk, joins.pk], "leaving-decide": [world.list.pk, leaves.pk]}
     lists.create("ancienne-des-amis@paniersdusaule.example", "discussion", "paul.kerneis@paniersdusaule.example", timezone.now(), by="test")
     follows = sources.add(world.list, Setting(Kind.LIST, "ancienne-des-amis@paniersdusaule.example"), timezone.now(), by="test")
     by_noun |= {"sources": list_, "source-add": [world.list.pk, "csv"]} | dict.fromkeys(("source", "source-try", "source-do"), [follows.pk])

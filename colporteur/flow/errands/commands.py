@@ -14,7 +14,6 @@ from django.conf import settings
 
 from colporteur.domain import tokens
 from colporteur.domain.addresses import Service
-from colporteur.domain.authentication import proof
 from colporteur.domain.commands import Verb, read
 from colporteur.domain.tokens import Purpose
 from colporteur.flow import commands, letters
@@ -23,10 +22,7 @@ from colporteur.flow.errands import wishes
 from colporteur.flow.errands.confirming import confirm
 from colporteur.flow.errands.message import Message
 from colporteur.flow.errands.request import answerable, tell_help
-from colporteur.mail import authentication
-from colporteur.store.lists import List
 from colporteur.store.people import Address
-from colporteur.store.policies import policy
 
 mail = logging.getLogger("colporteur.mail")
 
@@ -71,12 +67,14 @@ def _answer(message: Message, author: Address, asked: Sequence[Asked]) -> None:
     changes: list[Asked] = []
     for one in asked:
         if one.command.verb is Verb.SUBSCRIBE:
-            if (words := commands.subscribe(one, author, message.now, message.skim.message_id, _proof(message, one.list))) is not None:
+            if (words := commands.subscribe(one, author, message.now, message.skim.message_id, message.proof(one.list))) is not None:
                 said.append(words)
         elif not one.changes:
             said.append(commands.look(one, author, host))
         elif (why := commands.refused(one, author)) is not None:
             said.append(why)
+        elif one.command.verb is Verb.UNSUBSCRIBE and (words := commands.unsubscribe(one, author, message.now, message.proof(one.list))) is not None:
+            said.append(words)
         else:
             changes.append(one)
     if said:
@@ -84,12 +82,6 @@ def _answer(message: Message, author: Address, asked: Sequence[Asked]) -> None:
         letters.send("answer", author, message.now, list_=message.list, fields=fields, in_reply_to=message.skim.message_id)
     if changes:
         _ask(message, author, changes)
-
-
-def _proof(message: Message, list_: List | None) -> str:
-    """What a server the list's administrators named says for the author; "" when nothing shows who wrote."""
-    assert message.skim.sender is not None
-    return proof(authentication.results(message.raw), policy(list_).trusted_servers.splitlines(), message.skim.sender.email) if list_ else ""
 
 
 def _ask(message: Message, author: Address, changes: Sequence[Asked]) -> None:

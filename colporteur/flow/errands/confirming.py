@@ -1,6 +1,7 @@
 """Mail to ``name-confirm+TOKEN``, or with the token in the subject: the word a letter of ours asked for.
 
-The token says what it is about: leaving, changes by command, joining, or an owner's decision about somebody who asks to join.
+The token says what it is about: leaving, changes by command, joining, or an owner's decision about somebody who asks to
+join or to leave.
 """
 
 from __future__ import annotations
@@ -8,18 +9,17 @@ from __future__ import annotations
 import logging
 
 from colporteur.domain.addresses import Service
-from colporteur.domain.policy import Leaving
 from colporteur.domain.posts import Decision
 from colporteur.domain.tokens import Purpose
-from colporteur.flow import joining, letters, memberships
+from colporteur.flow import joining, leaving, letters, memberships
 from colporteur.flow.errands import wishes
-from colporteur.flow.errands.leaving import told_left
+from colporteur.flow.errands.leaving import tell
 from colporteur.flow.errands.message import Message
-from colporteur.flow.errands.moderate import command
+from colporteur.flow.errands.moderate import Command, command
 from colporteur.mail.compose import first_lines
 from colporteur.store.arrivals import Errand
+from colporteur.store.lists import List
 from colporteur.store.people import Address
-from colporteur.store.policies import policy
 
 mail = logging.getLogger("colporteur.mail")
 
@@ -36,9 +36,12 @@ def confirm(message: Message) -> None:
     elif found := joining.read_token(message.token, Purpose.ADMIT):
         if found.request.list_id == message.errand.list_id and _from(message, found.address):
             _admit(message, found)
+    elif part := leaving.read_token(message.token):
+        if part.request.list_id == message.errand.list_id and _from(message, part.owner) and (said := _verb(message)):
+            leaving.decide(part.request.pk, said.decision is Decision.RELEASE, message.now, by=part.owner.email, reason=said.reason)
     elif (going := memberships.named_by_token(message.token)) and message.numbers(Purpose.LEAVE):
-        if going.list.pk == message.errand.list_id and _from(message, going.address) and going.allowed and memberships.leave(going.list, going.address, message.now, by=going.address.email):
-            told_left(going.list, going.address, message)
+        if going.list.pk == message.errand.list_id and _from(message, going.address):
+            _leave(message, going.list, going.address)
     else:
         mail.info("confirmation-ignored errand=%s recipient=%s", message.errand.pk, message.errand.recipient)
 
@@ -50,8 +53,8 @@ def _leave_or_change(message: Message) -> None:
     if asked is None or address is None:
         return
     if asked.service == Service.UNSUBSCRIBE:
-        if message.list is not None and policy(message.list).leaving is Leaving.FREE and memberships.leave(message.list, address, message.now, by=address.email):
-            told_left(message.list, address, message)
+        if message.list is not None:
+            _leave(message, message.list, address)
         return
     wished = wishes.wish(message.token, message.now)
     if wished is None or not wished.changes or not _from(message, address):
@@ -63,10 +66,17 @@ def _leave_or_change(message: Message) -> None:
     letters.send("answer", address, message.now, list_=list_, fields=fields, in_reply_to=message.skim.message_id)
 
 
+def _leave(message: Message, list_: List, member: Address) -> None:
+    tell(leaving.ask(list_, member, message.now, by=member.email, sure=leaving.Sure.SAID, door="mail"), list_, member, message)
+
+
+def _verb(message: Message) -> Command | None:
+    """An owner's verb in the first line of the answer, or in its subject."""
+    return command(first_lines(message.raw)) or command([message.skim.subject])
+
+
 def _admit(message: Message, link: joining.JoinLink) -> None:
-    """An owner's verb in the first line of the answer."""
-    said = command(first_lines(message.raw)) or command([message.skim.subject])
-    if said is not None:
+    if said := _verb(message):
         joining.decide(link.request.pk, said.decision is Decision.RELEASE, message.now, by=link.address.email, reason=said.reason)
 
 

@@ -1,7 +1,8 @@
 """Mail to ``name-unsubscribe``: leaving a list by mail.
 
-With the token of a copy it is done at once. Without one anybody could have written it, so the member is asked first; the
-answer carries a token that names this errand and is good for a week.
+With the token of a copy it is done at once, and without one where the list takes a named server's word for who wrote. Else
+anybody could have written it, so the member is asked first; the answer carries a token that names this errand and is good for
+a week. Where an owner decides, the member is told so.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ from django.conf import settings
 
 from colporteur.domain import tokens
 from colporteur.domain.addresses import Service
-from colporteur.domain.policy import Leaving
 from colporteur.domain.tokens import Purpose
-from colporteur.flow import letters, memberships
+from colporteur.flow import commands, leaving, letters, memberships
 from colporteur.flow.errands.message import Message
-from colporteur.flow.errands.request import tell_help
+from colporteur.flow.errands.request import answerable, tell_help
+from colporteur.flow.leaving import Outcome, Sure
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.mail.reports import Automatic
 from colporteur.store.lists import List
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
-from colporteur.store.policies import policy
 
 REPORTS = (Automatic.REPORT, Automatic.COMPLAINT, Automatic.RECEIPT, Automatic.AUTO_REPLY)
 """What never asks to leave; a provider's one-click mail may well be made by a program."""
@@ -33,25 +33,27 @@ def unsubscribe(message: Message) -> None:
     if message.automatic in REPORTS:
         return
     if message.token:
-        left = memberships.leave_by_token(message.token, message.now, by="unsubscribe mail")
-        if left and left.member and left.allowed:
-            told_left(left.list, left.address, message)
-        elif left and left.member:
-            tell_help(message)
+        if found := leaving.by_token(message.token, message.now, by="unsubscribe mail", door="mail"):
+            tell(found[1], found[0].list, found[0].address, message)
         return
     if message.list is not None and message.by_a_person:
         _ask(message, message.list)
 
 
 def _ask(message: Message, list_: List) -> None:
-    """Ask the member's own address; somebody who is no member, or may not leave alone, is told how it works here."""
+    """Leave, or ask the member's own address; somebody who is no member, or may not ask, is told how it works here."""
     author = message.author()
     mine = Address.objects.filter(person=author.person_id) if author.person_id else Address.objects.filter(pk=author.pk)
     membership = Membership.objects.filter(list=list_, until__isnull=True, address__in=mine).select_related("address__person").order_by("id").first()
-    if membership is None or policy(list_).leaving is not Leaving.FREE:
+    if membership is None:
         tell_help(message)
         return
     member = membership.address
+    vouched = (author.pk == member.pk or author.verified_at) and message.proof(list_)
+    outcome = leaving.ask(list_, member, message.now, by=author.email, sure=Sure.VOUCHED if vouched else Sure.NO, door="mail")
+    if outcome is not Outcome.UNSURE:
+        tell(outcome, list_, member, message)
+        return
     if letters.today("leaving", member, list_, message.now):
         return
     token = tokens.sign(settings.TOKEN_KEY, Purpose.CONFIRM, message.errand.pk, member.pk)
@@ -70,6 +72,17 @@ def ask_to_leave(list_: List, member: Address, now: datetime, language: str = ""
 def _link(list_: List, member: Address) -> str:
     """The page that asks; "" where no page is reached."""
     return f"{settings.BASE_URL}/u/{memberships.leave_token(list_, member)}" if letters.public(list_) else ""
+
+
+def tell(outcome: Outcome, list_: List, member: Address, message: Message) -> None:
+    """Say to a member what became of the wish to leave; nothing to who is none."""
+    if outcome is Outcome.LEFT:
+        told_left(list_, member, message)
+    elif outcome is Outcome.CLOSED:
+        tell_help(message)
+    elif outcome in (Outcome.WAITING, Outcome.REFUSED) and answerable(message) and not letters.today("answer", member, list_, message.now):
+        fields = {"list": list_.address, "title": list_.title or list_.address, "results": lambda: commands.parted(outcome, list_)}
+        letters.send("answer", member, message.now, list_=list_, fields=fields, in_reply_to=message.skim.message_id)
 
 
 def told_left(list_: List, address: Address, message: Message) -> None:

@@ -8,14 +8,16 @@ from datetime import datetime
 
 from django.conf import settings
 
-from colporteur.domain import tokens
+from colporteur.domain import authentication, tokens
 from colporteur.domain.tokens import Purpose
 from colporteur.flow.moderation.facts import envelope_sender
 from colporteur.mail import reports
+from colporteur.mail.authentication import results
 from colporteur.mail.parse import Skim, skim
 from colporteur.store.arrivals import Errand
 from colporteur.store.lists import List
 from colporteur.store.people import Address
+from colporteur.store.policies import policy
 
 _TAG = re.compile(r"\[#([a-z2-7]{24})\]", re.IGNORECASE)
 
@@ -52,6 +54,11 @@ class Message:
     def numbers(self, purpose: Purpose) -> tuple[int, int] | None:
         """What the token names, when it was made by us for this purpose."""
         return tokens.read(settings.TOKEN_KEY, purpose, self.token)
+
+    def proof(self, list_: List | None) -> str:
+        """What a server the list's administrators named says for the author; "" when nothing shows who wrote. Only where ``by_a_person``."""
+        assert self.skim.sender is not None
+        return authentication.proof(results(self.raw), policy(list_).trusted_servers.splitlines(), self.skim.sender.email) if list_ else ""
 
     def author(self) -> Address:
         """The address of the one author; only where ``by_a_person``."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 
 from colporteur.domain.addresses import Service, readings
-from colporteur.domain.policy import Leaving
-from colporteur.flow import letters
+from colporteur.flow import leaving, letters
 from colporteur.flow.errands.message import Message
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.store.lists import Alias, List
 from colporteur.store.people import Address
-from colporteur.store.policies import policy
 
 mail = logging.getLogger("colporteur.mail")
 
@@ -40,7 +38,7 @@ def tell_help(message: Message) -> None:
 
 
 def _of_list(list_: List) -> dict[str, object]:
-    leave = letters.service_address(list_, Service.UNSUBSCRIBE)[0] if policy(list_).leaving is Leaving.FREE else ""
+    leave = leaving.asked_for(list_)
     return {"list": list_.address, "title": list_.title or list_.address, "owner": owner_address(list_), "unsubscribe": leave, "request": letters.service_address(list_, Service.REQUEST)[0]}
 
 

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
 
-from colporteur.domain.policy import Joining, Leaving
+from colporteur.domain.policy import Joining
 from colporteur.flow import strangers
 from colporteur.flow.joining import Asking, Outcome
 from colporteur.flow.moderation.telling import owner_address
@@ -37,7 +37,7 @@ def join(request: HttpRequest, host: str, name: str) -> HttpResponse:
     emails = _proven(person)
     rules = policy(list_)
     form = Join(request.POST or None, question=rules.join_question, emails=emails)
-    context = {"list": list_, "way": rules.joining, "owner": owner_address(list_), "leaves": rules.leaving is Leaving.FREE, "on_it": list(_memberships(person).filter(list=list_).values_list("address__email", flat=True))}
+    context = {"list": list_, "way": rules.joining, "owner": owner_address(list_), "leaves": rules.leaving.asked_for, "on_it": list(_memberships(person).filter(list=list_).values_list("address__email", flat=True))}
     if request.method == "POST" and rules.joining.asked_for and form.is_valid():
         values = form.cleaned_data
         try:
@@ -54,12 +54,13 @@ def leave(request: HttpRequest, host: str, name: str) -> HttpResponse:
     """The way off a list, for somebody without one of its messages at hand."""
     list_ = _named(host, name, strangers.may_leave_here)
     form = Leave(request.POST or None)
-    context = {"list": list_, "owner": owner_address(list_), "allowed": policy(list_).leaving is Leaving.FREE}
-    if request.method == "POST" and context["allowed"] and form.is_valid():
+    rule = policy(list_).leaving
+    context = {"list": list_, "owner": owner_address(list_), "way": rule}
+    if request.method == "POST" and rule.asked_for and form.is_valid():
         email = form.cleaned_data["email"]
         answer = Taken.TAKEN if form.trapped else strangers.leave(list_, email, timezone.now(), client_of(request), _language())
         title, sentence = wanted(answer, list_, email)
-        return render(request, "joining/asked.html", context | {"title": title, "sentence": sentence}, status=429 if answer is Taken.LATER else 200)
+        return render(request, "joining/asked.html", {"list": list_, "title": title, "sentence": sentence}, status=429 if answer is Taken.LATER else 200)
     return render(request, "joining/leave.html", context | {"form": form}, status=422 if form.errors else 200)
 
 

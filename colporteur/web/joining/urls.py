@@ -1,4 +1,4 @@
-"""Addresses of joining a list, of confirming what was asked by mail, and of the owners' queue."""
+"""Addresses of joining and leaving a list, of confirming what was asked by mail, and of the owners' queue."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from colporteur.web.joining import links, public, views
 urlpatterns = [
     path("lists/<int:number>/joining", views.waiting, name="joining"),
     path("lists/<int:number>/joining/<int:request_number>", views.decide, name="joining-decide"),
+    path("lists/<int:number>/leaving/<int:request_number>", views.part, name="leaving-decide"),
     path("lists/<int:number>/joining/invite", views.invite, name="joining-invite"),
     path("join", public.mine, name="join-mine"),
     path("join/<str:host>", public.directory, name="join-domain"),

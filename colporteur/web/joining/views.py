@@ -1,4 +1,4 @@
-"""Who asks to join a list: the owners' queue."""
+"""Who asks to join or to leave a list: the owners' queue."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from colporteur.domain import entries
-from colporteur.flow import joining
+from colporteur.flow import joining, leaving
 from colporteur.flow.joining import Outcome
 from colporteur.flow.strangers import may_know
 from colporteur.store.joining import JoinRequest, JoinState
+from colporteur.store.leaving import LeaveRequest
+from colporteur.store.leaving import waiting as leave_requests
 from colporteur.store.policies import policy
 from colporteur.store.rights import Right
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
-from colporteur.web.joining.words import admitted
+from colporteur.web.joining.words import admitted, let_go
 from colporteur.web.saying import said
 
 SHOWN = 200
@@ -37,7 +39,7 @@ def waiting(request: HttpRequest, number: int) -> HttpResponse:
     found = JoinRequest.objects.filter(list=list_).select_related("address").order_by("id")
     rules = policy(list_)
     public = f"{settings.BASE_URL}{reverse('join-list', args=[list_.host, list_.name])}" if may_know(list_) else ""
-    context = {"public": public, "question": rules.join_question, "asking": found.filter(state=JoinState.WAITING)[:SHOWN], "invited": found.filter(state=JoinState.INVITED)[:SHOWN]}
+    context = {"public": public, "question": rules.join_question, "asking": found.filter(state=JoinState.WAITING)[:SHOWN], "invited": found.filter(state=JoinState.INVITED)[:SHOWN], "parting": leave_requests(list_).order_by("id")[:SHOWN]}
     return list_page(request, list_, "members", "joining/waiting.html", context)
 
 
@@ -74,4 +76,21 @@ def decide(request: HttpRequest, number: int, request_number: int) -> HttpRespon
         found = JoinRequest.objects.select_related("list", "address").get(pk=row.pk)
         won = outcome is not Outcome.OVER
         (messages.success if won else messages.warning)(request, admitted(found, won=won))
+    return redirect("joining", list_.pk)
+
+
+@require_POST
+@login_required
+def part(request: HttpRequest, number: int, request_number: int) -> HttpResponse:
+    """Lets one member go, or refuses."""
+    list_ = list_or_404(request, number, Right.MANAGE)
+    row = LeaveRequest.objects.filter(list=list_, pk=request_number).first()
+    if row is None:
+        raise Http404
+    wish = request.POST.get("decision", "")
+    if wish in ("accept", "refuse"):
+        outcome = leaving.decide(row.pk, wish == "accept", timezone.now(), by=person_of(request), reason=request.POST.get("reason", ""))
+        found = LeaveRequest.objects.select_related("list", "address").get(pk=row.pk)
+        won = outcome is not leaving.Outcome.OVER
+        (messages.success if won else messages.warning)(request, let_go(found, won=won))
     return redirect("joining", list_.pk)

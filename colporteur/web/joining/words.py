@@ -5,9 +5,12 @@ from __future__ import annotations
 from django.utils.translation import gettext as _
 
 from colporteur.flow.joining import Outcome
+from colporteur.flow.leaving import Outcome as Outgoing
 from colporteur.flow.strangers import Taken
 from colporteur.store.joining import JoinRequest, JoinState
+from colporteur.store.leaving import LeaveRequest, LeaveState
 from colporteur.store.lists import List
+from colporteur.store.policies import policy
 
 
 def joined(outcome: Outcome, row: JoinRequest) -> tuple[str, str]:
@@ -43,8 +46,32 @@ def asked(outcome: Outcome | Taken, list_: List, email: str) -> tuple[str, str]:
     return title % values, sentence % values
 
 
+def parting(outcome: Outgoing, list_: List, email: str) -> tuple[str, str]:
+    """Title and sentence for who wants to leave."""
+    values = {"list": list_.title or list_.name, "email": email}
+    title, sentence = {
+        Outgoing.LEFT: (_("You left the list %(list)s"), _("%(email)s receives nothing more from it. A message that is leaving at this moment may still arrive.")),
+        Outgoing.WAITING: (_("Thank you"), _("The owners of %(list)s were asked. %(email)s gets a letter when one of them has decided.")),
+        Outgoing.REFUSED: (_("The owners decided otherwise"), _("%(email)s stays on %(list)s. The owners are not asked again today; you can write to them.")),
+        Outgoing.CLOSED: (_("Only an owner removes members of this list"), _("Write to the owners of %(list)s.")),
+    }.get(outcome, (_("You are no longer on the list %(list)s"), _("%(email)s receives nothing from it.")))
+    return title % values, sentence % values
+
+
+def let_go(row: LeaveRequest, *, won: bool) -> str:
+    """One sentence for an owner about a decision: yours, or whose came before yours."""
+    values = {"email": row.address.email, "list": row.list.title or row.list.name, "who": row.decided_by or "?"}
+    if won:
+        return (_("%(email)s left %(list)s, and is told.") if row.state == LeaveState.LEFT else _("%(email)s stays on %(list)s, and is told.")) % values
+    if row.state == LeaveState.WAITING:
+        return _("%(email)s is no longer on %(list)s.") % values
+    return (_("%(who)s let %(email)s go before.") if row.state == LeaveState.LEFT else _("%(who)s refused %(email)s before.")) % values
+
+
 def wanted(answer: Taken, list_: List, email: str) -> tuple[str, str]:
     """Title and sentence for who asked on a page to leave; the same whether or not the address is a member."""
     if answer is Taken.LATER:
         return asked(answer, list_, email)
+    if not policy(list_).leaving.by_oneself:
+        return _("Thank you"), _("If %(email)s is on the list %(list)s, a letter to it is on its way, or the owners are asked.") % {"list": list_.title or list_.name, "email": email}
     return _("Look in your mailbox"), _("If %(email)s is on the list %(list)s, a letter is on its way. Its link, or an answer, ends the subscription.") % {"list": list_.title or list_.name, "email": email}

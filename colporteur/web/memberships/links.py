@@ -8,15 +8,20 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from colporteur.domain.addresses import Service
+from colporteur.flow.leaving import by_token
 from colporteur.flow.letters import service_address
-from colporteur.flow.memberships import leave_by_token, named_by_token
+from colporteur.flow.memberships import named_by_token
+from colporteur.web.joining.words import parting
 
 
 @csrf_exempt  # RFC 8058 section 3.1: the POST carries no cookie and no other context than the address
 def leave(request: HttpRequest, token: str) -> HttpResponse:
     """Whether to leave the list; the answer is the same when it is said twice."""
-    found = leave_by_token(token, timezone.now()) if request.method == "POST" else named_by_token(token)
+    acted = by_token(token, timezone.now()) if request.method == "POST" else None
+    found = acted[0] if acted else named_by_token(token)
     if found is None:
         raise Http404
-    context = {"list": found.list, "email": found.address.email, "allowed": found.allowed, "member": found.member, "path": found.path, "done": request.method == "POST" and found.allowed}
+    context = {"list": found.list, "email": found.address.email, "way": found.way, "member": found.member, "path": found.path}
+    if acted and found.way.asked_for:
+        context |= dict(zip(("title", "sentence"), parting(acted[1], found.list, found.address.email), strict=True))
     return render(request, "memberships/leave.html", context | {"owner": service_address(found.list, Service.OWNER)[0]})

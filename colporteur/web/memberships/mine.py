@@ -19,7 +19,9 @@ from django.views.decorators.http import require_POST
 
 from colporteur.domain.policy import Leaving
 from colporteur.domain.standing import Standing
-from colporteur.flow import attempts, memberships, mine, nesting, people, personal, standing
+from colporteur.flow import attempts, leaving, memberships, mine, nesting, people, personal, standing
+from colporteur.flow.moderation.telling import owner_address
+from colporteur.store.leaving import LeaveRequest, LeaveState
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address, Person
@@ -27,6 +29,7 @@ from colporteur.store.policies import policy, site_policy
 from colporteur.store.rights import roles_of
 from colporteur.store.standing import AddressStanding
 from colporteur.web.guard import client_of, person_of
+from colporteur.web.joining.words import parting
 from colporteur.web.memberships.words import delivery_words, ways
 from colporteur.web.saying import said
 from colporteur.web.signin.forms import Ask
@@ -35,11 +38,13 @@ MOST = 500
 
 
 class Received(NamedTuple):
-    """A membership as the page shows it. ``free``: can be ended by the member. ``ways``: how it can be received, with words.
+    """A membership as the page shows it. ``leaving``: how it can be ended; ``asked``: an owner is asked. ``ways``: how it can be received, with words.
     ``through``: by which ways it brings the messages of other lists, too."""
 
     membership: Membership
-    free: bool
+    leaving: Leaving
+    asked: bool
+    owner: str
     ways: list[tuple[str, str]]
     through: list[str]
 
@@ -110,7 +115,9 @@ def _received(addresses: Collection[Address]) -> dict[str, object]:
     site = site_policy()
     found_rows = list(_of(addresses).order_by("list__address", "address__email")[:MOST])
     through = nesting.ways([row.list_id for row in found_rows])
-    rows = [Received(row, (found := policy(row.list, site)).leaving == Leaving.FREE, ways(row.delivery, found), through.get(row.list_id, [])) for row in found_rows]
+    waits = LeaveRequest.objects.filter(list__in=[row.list_id for row in found_rows], address__in=addresses, state=LeaveState.WAITING)
+    asked = {(request.list_id, request.address_id): request.asked_at for request in waits}
+    rows = [Received(row, (found := policy(row.list, site)).leaving, asked.get((row.list_id, row.address_id), row.since) > row.since, "" if found.leaving.asked_for else owner_address(row.list), ways(row.delivery, found), through.get(row.list_id, [])) for row in found_rows]
     ends = [address.paused_until for address in addresses if address.paused_until and address.paused_until > now]
     troubled = [(row.address.email, standing.in_words(row)) for row in AddressStanding.objects.filter(address__in=addresses, state__gte=Standing.PAUSED.value).select_related("address").order_by("address__email")]
     return {"rows": rows, "troubled": troubled, "paused_until": max(ends, default=None), "today": timezone.localdate(now).isoformat()}
@@ -122,9 +129,10 @@ def _change(request: HttpRequest, own: QuerySet[Membership], number: int, by: Pe
         raise Http404
     list_, now, wish = membership.list, timezone.now(), request.POST.get("wish", "")
     name = list_.title or list_.address
-    if wish == "leave" and policy(list_).leaving == Leaving.FREE:
-        memberships.leave(list_, membership.address, now, by=by)
-        messages.success(request, _("You left the list %(name)s.") % {"name": name})
+    if wish == "leave":
+        outcome = leaving.ask(list_, membership.address, now, by=by, sure=leaving.Sure.SAID)
+        title, sentence = parting(outcome, list_, membership.address.email)
+        (messages.success if outcome in (leaving.Outcome.LEFT, leaving.Outcome.WAITING) else messages.warning)(request, _("You left the list %(name)s.") % {"name": name} if outcome is leaving.Outcome.LEFT else f"{title}. {sentence}")
     elif wish == "delivery":
         try:
             personal.receive(membership, request.POST.get("delivery", ""), now, by=by)

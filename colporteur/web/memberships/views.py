@@ -21,6 +21,7 @@ from colporteur.domain.addresses import is_address
 from colporteur.domain.digests import DeliveryMode
 from colporteur.flow import memberships
 from colporteur.store.joining import JoinRequest, JoinState
+from colporteur.store.leaving import waiting as leave_requests
 from colporteur.store.lists import List
 from colporteur.store.memberships import Counted, counted
 from colporteur.store.rights import Right
@@ -52,7 +53,7 @@ def members(request: HttpRequest, number: int) -> HttpResponse:
     words = [("", _("All"), ""), ("receive", _("Receive"), "done"), ("paused", _("Paused"), "paused"), ("silent", _("Read elsewhere"), "draft"), ("shaky", _("Shaky address"), "shaky"), ("unreached", _("Address paused"), "paused"), ("lost", _("Address lost"), "broken")]
     context = {
         "page": page, "q": request.GET.get("q", ""), "state": request.GET.get("state", ""), "by_name": by_name, "total": counts[""], "all_shown": all_shown,
-        "asking": JoinRequest.objects.filter(list=list_, state=JoinState.WAITING).count(),
+        "asking": JoinRequest.objects.filter(list=list_, state=JoinState.WAITING).count() + leave_requests(list_).count(),
         "filters": [(name, label, shape, counts[name]) for name, label, shape in words if not name or counts[name]],
         "choices": _choices(kinds), "mode": request.GET.get("mode", ""), "source": request.GET.get("source", ""), **_matching(list_, request.GET, bool(page.next), kinds),
     }  # fmt: skip

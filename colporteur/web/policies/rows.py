@@ -8,8 +8,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from colporteur.domain.policy import OPTIONS, SECTIONS, Effective, Layer, Leaving, Posting, ReplyTo, Stranger
+from colporteur.domain.policy import OPTIONS, SECTIONS, Effective, Layer, Posting, ReplyTo, Stranger, holds_readers
 from colporteur.store.lists import List, RoleKind
+from colporteur.store.policies import layers
 from colporteur.web.templatetags.look import octets
 
 MEGABYTE = 1024 * 1024
@@ -118,6 +119,6 @@ def echoes(list_: List, values: Mapping[str, Any], kinds: set[str]) -> dict[str,
         said["posting"] = _("There is no moderator or free sender.")
     if values["reply_to"] == ReplyTo.ADDRESS and not values["reply_address"]:
         said["reply_address"] = _("Replies should go here, but no address is given.")
-    if values["leaving"] == Leaving.CLOSED and list_.template == "newsletter":
+    if holds_readers(layers(list_)):
         said["leaving"] = _("People who receive a newsletter must be able to leave it.")
     return said
