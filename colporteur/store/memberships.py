@@ -34,7 +34,8 @@ class Membership(models.Model):
 
     list = models.ForeignKey(List, models.CASCADE, related_name="memberships", db_index=False)  # an index in no order would be preferred to that of the audience
     address = models.ForeignKey(Address, models.PROTECT, related_name="memberships", db_index=False)
-    source = models.ForeignKey(Source, models.SET_NULL, null=True, db_index=False)  # null: by hand
+    # Without a constraint: whoever writes it locks the source, and a lookup for each of 100,000 rows takes longer than to write them.
+    source = models.ForeignKey(Source, models.SET_NULL, null=True, db_index=False, db_constraint=False)  # null: by hand
     delivery = models.TextField(choices=[(mode.value, mode.value) for mode in DeliveryMode], default=DeliveryMode.EACH.value)
     delivery_since = models.DateTimeField(null=True)  # null: from the beginning; the ways before are kept as ``FormerDelivery``
     paused = models.BooleanField(default=False)
@@ -44,7 +45,7 @@ class Membership(models.Model):
     own_copy = models.BooleanField(null=True)  # of own messages; null: as the list says
     hidden = models.BooleanField(default=False, db_default=False)  # from the other members
     note = models.TextField(default="", db_default="", blank=True)  # of owners and moderators
-    consent = models.ForeignKey(Consent, models.SET_NULL, null=True, related_name="memberships", db_index=False)  # how it began
+    consent = models.ForeignKey(Consent, models.SET_NULL, null=True, related_name="memberships", db_index=False, db_constraint=False)  # how it began; written in the same transaction
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
     left_by = models.TextField(default="", blank=True)  # "member", "owner", "source", "bounce": a member's own leaving survives imports
@@ -139,10 +140,13 @@ def totals(lists: Iterable[int]) -> dict[int, int]:
 def audience_count(list_: List) -> int:
     """How many would receive a post accepted now, at once or in a digest: each member, also of the lists inside it, once, without
     who reads elsewhere, paused, is left out or is not reached by mail."""
-    inner = nesting.inside(list_.pk).paths
-    receiving = Membership.objects.filter(list__in=[list_.pk, *inner], until__isnull=True, paused=False).exclude(delivery=DeliveryMode.NONE)
+    lists = [list_.pk, *nesting.inside(list_.pk).paths]
+    receiving = Membership.objects.filter(until__isnull=True, paused=False).exclude(delivery=DeliveryMode.NONE)
+    counts: dict[int, int] = dict(Tally.objects.filter(list_id__in=lists, paused=False).exclude(delivery=DeliveryMode.NONE).values_list("list_id").annotate(total=models.Sum("n")))
+    largest = max(lists, key=lambda one: counts.get(one, 0))  # is not walked; who is on the others only is counted one by one
     off = Address.objects.filter(standing__state__gte=Standing.PAUSED.value).values("pk").union(Address.objects.filter(exclusions__list=list_).values("pk"), all=True)
-    if inner:
-        return receiving.exclude(address__in=off).values("address").distinct().count()
-    counts = sum(kind.n for kind in counted(list_.pk) if not kind.paused and kind.delivery != DeliveryMode.NONE)
-    return counts - receiving.filter(address__in=off).count()  # those not reached are few: read from their side
+    reached: int = counts.get(largest, 0) - receiving.filter(list=largest, address__in=off).count()  # those not reached are few: read from their side
+    if others := [one for one in lists if one != largest]:
+        there = receiving.filter(list=largest, address=models.OuterRef("address"))
+        reached += receiving.filter(~models.Exists(there), list__in=others).exclude(address__in=off).values("address").distinct().count()
+    return reached

@@ -64,7 +64,6 @@ class Address(models.Model):
 
     class Meta:
         db_table = "address"
-        indexes = [models.Index(fields=["email"], name="address_email_prefix", opclasses=["text_pattern_ops"])]
 
     def __str__(self) -> str:
         return self.email

@@ -136,7 +136,7 @@ def _entries(move: Move, places: Iterable[List], email: str, now: datetime, by: 
 _RESTORE = """
 -- Memberships that ended because mail came back, or by a complaint, since a moment; as they were, unless there is one again.
 INSERT INTO membership (list_id, address_id, source_id, consent_id, delivery, paused, posting, own_copy, hidden, note, since, left_by)
-SELECT DISTINCT ON (m.list_id, m.address_id) m.list_id, m.address_id, m.source_id, m.consent_id, m.delivery, false, m.posting, m.own_copy, m.hidden, m.note, %(now)s, ''
+SELECT DISTINCT ON (m.list_id, m.address_id) m.list_id, m.address_id, (SELECT s.id FROM source s WHERE s.id = m.source_id FOR KEY SHARE), m.consent_id, m.delivery, false, m.posting, m.own_copy, m.hidden, m.note, %(now)s, ''
   FROM unnest(%(addresses)s::bigint[], %(since)s::timestamptz[]) w (address, since)
   JOIN membership m ON m.address_id = w.address AND m.until >= w.since AND m.left_by = ANY (%(left_by)s)
   JOIN list l ON l.id = m.list_id AND l.state <> 'deleted'
