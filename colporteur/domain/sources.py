@@ -276,9 +276,13 @@ def _csv(lines: list[str], delimiter: str) -> Table:
     refused: list[Refused] = []
     whole = any('"' in line for line in lines)  # without quotes a line is a row, read five times as fast
     read = entries.csv_rows(lines, delimiter, refused) if whole else enumerate((line.split(delimiter) for line in lines), 1)
-    rows = [(number, row) for number, row in read if any(map(str.strip, row))]
-    head = tuple(cell.strip() for cell in rows[0][1]) if rows else ()
-    return Table(head, [row for _number, row in rows[1:]], [number for number, _row in rows[1:]], refused)
+    rows, numbers = [], []
+    for number, row in read:
+        if any(map(str.strip, row)):
+            rows.append(row)
+            numbers.append(number)
+    head = tuple(cell.strip() for cell in rows[0]) if rows else ()
+    return Table(head, rows[1:], numbers[1:], refused)
 
 
 def read(table: Table, mapping: Mapping[str, str], own: Collection[str] = ()) -> Contents:

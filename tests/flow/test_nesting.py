@@ -16,7 +16,7 @@ from colporteur.store import copies
 from colporteur.store.copies import Claimed
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import audience_count
-from colporteur.store.models import Address, Copy, Mailing, Nesting, Person, Post
+from colporteur.store.models import Address, Copy, Mailing, Membership, Nesting, Person, Post
 from colporteur.store.rights import Right, addresses_of, rights_on
 from tests.daemons.delivering import a_mailing
 from tests.flow.posts import NOW, arrives
@@ -61,6 +61,17 @@ def test_each_address_gets_one_copy_and_the_way_it_came_is_kept(tree: tuple[List
     assert readers(mailing) == ["anna@x.example", "bob@x.example", "cora@x.example"]
     assert (way(mailing, "anna@x.example"), way(mailing, "bob@x.example"), way(mailing, "cora@x.example")) == ("", "all > team", "all > team > board")
     assert audience_count(tree[0]) == 3 and audience_count(tree[2]) == 2
+
+
+def test_whoever_is_on_several_lists_is_counted_once_whichever_is_the_largest(tree: tuple[List, List, List]) -> None:
+    every, team, board = tree
+    memberships.add(board, [("dora@x.example", ""), ("bob@x.example", "")], AT, by="test")  # now the largest
+    assert audience_count(every) == 4
+    Membership.objects.filter(list=board, email__in=["bob@x.example", "cora@x.example"]).update(paused=True)
+    assert audience_count(every) == 3, "bob still receives by the team, cora by none"
+    nesting.exclude(every, "dora@x.example", AT, by="test")
+    nesting.exclude(every, "bob@x.example", AT, by="test")
+    assert (audience_count(every), audience_count(team)) == (1, 3)
 
 
 def test_a_plain_list_keeps_nothing_about_ways(tree: tuple[List, List, List]) -> None:
