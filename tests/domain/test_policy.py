@@ -2,7 +2,7 @@
 
 import pytest
 
-from colporteur.domain.policy import OPTIONS, SECTIONS, Layer, Policy, Posting, changed, effective, parse, policy_of
+from colporteur.domain.policy import OPTIONS, SECTIONS, Layer, Leaving, Policy, Posting, changed, check_leaving, effective, holds_readers, parse, policy_of
 from colporteur.domain.templates import TEMPLATES
 
 
@@ -77,3 +77,18 @@ def test_a_layer_changes_all_at_once_or_not_at_all() -> None:
     assert different == {"prefix": ("[a]", None), "max_size": (None, 5 * 1024 * 1024)}
     with pytest.raises(ValueError, match=r"posting.*nonsense"):
         changed(held, {"posting": "x", "nonsense": None}, Layer.LIST)
+
+
+@pytest.mark.parametrize("way", [way for way in Leaving if not way.by_oneself])
+@pytest.mark.parametrize("kind", [{Layer.ORGANISATION: {"urgency": "patient"}}, {Layer.TEMPLATE: {"urgency": "patient"}}, {Layer.TEMPLATE: {"urgency": "patient"}, Layer.LIST: {"urgency": "prompt"}}])
+def test_a_newsletter_can_always_be_left(way: Leaving, kind: dict[Layer, dict[str, str]]) -> None:
+    layers = {**kind, Layer.SITE: {"leaving": way.value}}
+    assert holds_readers(layers) and policy_of(layers).leaving is Leaving.CONFIRM
+    with pytest.raises(ValueError, match="open, confirm"):
+        check_leaving(layers)
+    assert policy_of({Layer.SITE: {"leaving": way.value}}).leaving is way
+
+
+def test_no_shipped_template_holds_its_readers_and_the_word_used_before_is_read() -> None:
+    assert not any(holds_readers({Layer.TEMPLATE: template.policy}) for template in TEMPLATES.values())
+    assert parse("leaving", "free") is Leaving.CONFIRM

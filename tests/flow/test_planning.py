@@ -96,6 +96,7 @@ def test_a_post_sent_again_spares_those_who_have_it() -> None:
     ({"reply_to": "sender"}, {"reply_to": ()}), ({"reply_to": "list"}, {"reply_to": ("amis@lists.example",)}), ({"reply_to": "both"}, {"reply_to": ("anna@members.example", "amis@lists.example")}),
     ({"reply_to": "address", "reply_address": "office@x.example"}, {"reply_to": ("office@x.example",)}), ({"prefix": "[x]", "footer": "f"}, {"prefix": "[x]", "footer": "f"}),
     ({"from_form": "list"}, {"from_list": True}), ({"from_form": "author"}, {"from_list": False}), ({"leaving": "closed"}, {"unsubscribe_mailto": "", "unsubscribe_url": ""}),
+    ({"leaving": "owner"}, {"unsubscribe_mailto": "amis-unsubscribe+{token}@lists.example", "one_click": False}), ({"leaving": "owner", "urgency": "patient"}, {"one_click": True}),
     ({"leaving": "free"}, {"unsubscribe_mailto": "amis-unsubscribe+{token}@lists.example", "unsubscribe_url": ""}), ({"posting": "nobody", "stranger": "reject"}, {"post": "NO"}),
     ({"posting": "nobody"}, {"post": "amis@lists.example"}), ({}, {"owner": "amis-owner@lists.example", "help": "amis-request@lists.example", "list_id": "amis.lists.example"}),
 ])  # fmt: skip

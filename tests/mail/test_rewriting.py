@@ -35,6 +35,11 @@ def changed(**values: object) -> Rewriting:
     return Rewriting(**{**{name: getattr(FULL, name) for name in FULL.__dataclass_fields__}, **values})
 
 
+def test_a_button_that_is_not_enough_is_not_promised():
+    found = sent(RAW, changed(one_click=False))
+    assert found["list-unsubscribe"].endswith("<https://list.example/u/tok234>") and found["list-unsubscribe-post"] is None
+
+
 def test_the_list_speaks_for_itself_and_the_author_is_kept():
     found = sent(RAW, FULL)
     assert found["from"] == "Élodie <e@example.org>" and found["subject"] == "[amap] Re: x"
