@@ -77,7 +77,7 @@ def read(variable: str, environ: dict[str, str] | None = None) -> Any:
         if option.kind == "bool":
             return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}[text.lower()]
         if option.kind == "networks":
-            return tuple(str(ip_network(word.strip())) for word in text.split(",") if word.strip())
+            return ",".join(str(ip_network(word.strip())) for word in text.split(",") if word.strip())
         if option.kind == "address" and text:
             host, port = split_address(text)
             return f"{host}:{port}"

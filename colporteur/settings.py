@@ -95,7 +95,7 @@ LEASE: int = read("COLPORTEUR_LEASE")
 WEB_THREADS: int = read("COLPORTEUR_WEB_THREADS")
 SIGNUP: bool = read("COLPORTEUR_SIGNUP")
 ADMIN_TWO_STEPS: bool = read("COLPORTEUR_ADMIN_TWO_STEPS")
-NETWORKS: tuple[str, ...] = tuple(read("COLPORTEUR_NETWORKS"))
+NETWORKS: tuple[str, ...] = tuple(filter(None, read("COLPORTEUR_NETWORKS").split(",")))
 TRUSTED_PROXY: bool = read("COLPORTEUR_TRUSTED_PROXY")
 
 _base = _split("COLPORTEUR_BASE_URL", BASE_URL, "https://lists.example.org")

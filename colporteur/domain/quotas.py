@@ -14,7 +14,6 @@ from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 
 
-
 @dataclass(frozen=True)
 class Quota:
     """One quota: label, sentence, and the layers that may set it. ``unit``: "" a number of things, "bytes"."""
