@@ -208,6 +208,8 @@ def test_axe_finds_nothing_and_nothing_overflows(chromium: Browser, live_server:
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if over > 0:
             wrong.append(f"{name}: {over} px too wide")
+        if page.evaluate("[...document.querySelectorAll('h1')].some(e => !e.closest('.hidden') && e.offsetWidth < 200 && e.offsetHeight > 100)"):
+            wrong.append(f"{name}: the title is squeezed")
         if width > 320:
             found = axe.run(page, options={"runOnly": RULES})
             wrong += [f"{name}: {one['id']} {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found.response["violations"]]
