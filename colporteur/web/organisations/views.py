@@ -31,7 +31,7 @@ class AddDomain(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["organisation"].choices = [("", gettext_lazy("The first one")), *((str(o.pk), o.name) for o in Organisation.objects.order_by("name"))]  # type: ignore[attr-defined]
+        self.fields["organisation"].choices = [(str(o.pk), o.name) for o in Organisation.objects.order_by("name")] or [("", gettext_lazy("The first one"))]  # type: ignore[attr-defined]
 
 
 @admin_only
