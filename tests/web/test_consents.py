@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from colporteur.flow import memberships
 from colporteur.store import privacy
@@ -12,6 +12,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Administrator
+from colporteur.web.templatetags.look import proof
 from tests.story.scenes import a_list, a_person, give_role
 from tests.web.conftest import signed_in
 
@@ -39,6 +40,15 @@ def test_owners_read_it_at_the_member_administrators_search_and_save_all_they_lo
             assert "192.0.2.7" not in browser.get(reverse("consents"), query).content.decode()
         assert "192.0.2.7" in browser.get(reverse("consents"), {"q": "lea", "list": "am", "since": "2020-02-30", "until": timezone.localdate().isoformat()}).content.decode()
     assert signed_in(owner).get(reverse("consents")).status_code == 404
+
+
+def test_the_evidence_is_read_in_the_reader_s_language() -> None:
+    asked = "request 7 by web, asked 2026-11-21T19:45:02+00:00, confirmed 2026-11-21T19:46:00+00:00"
+    with translation.override("fr"):
+        assert proof("enrolment 3, file membres.csv") == "ajout n° 3, membres.csv"
+        assert proof(asked) == "demande n° 7, sur le web, posée\u202f: 21 novembre 2026 20\u00a0h\u00a045, confirmée\u202f: 21 novembre 2026 20\u00a0h\u00a046"
+        assert proof(asked.partition(", confirmed")[0] + ", confirmed ") == "demande n° 7, sur le web, posée\u202f: 21 novembre 2026 20\u00a0h\u00a045"
+        assert proof("members.txt") == "members.txt"
 
 
 def test_the_opposition_list_answers_about_addresses_one_knows_and_shows_none() -> None:

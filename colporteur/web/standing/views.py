@@ -83,7 +83,7 @@ def _event(event: DeliveryEvent, list_: List) -> dict[str, Any]:
     own = event.list_id == list_.pk
     counts = event.kind in (Kind.DEAD, Kind.MAILBOX_STATE)
     return {
-        "at": event.at, "why": standing.reason_in_words(event.reason), "counts": counts, "own": own, "text": event.text if own else "", "status": " ".join(filter(None, (str(event.code or ""), event.status))),
+        "at": event.at, "why": standing.reason_in_words(event.reason), "counts": counts, "own": own, "text": event.text if own else "", "status": "" if event.code and event.text.startswith(str(event.code)) else " ".join(filter(None, (str(event.code or ""), event.status))),
         "id": event.pk if own and event.evidence else None, "mailing": event.mailing_id if own else None,
     }  # fmt: skip
 

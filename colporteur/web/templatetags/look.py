@@ -5,6 +5,7 @@ Everything drawn is inline SVG with presentation attributes: the content policy 
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -201,6 +202,23 @@ def said(moment: datetime, now: datetime) -> str:
 def delivery(mode: str) -> str:
     """How a member receives, in words."""
     return gettext(DELIVERIES[mode]) if mode in DELIVERIES else mode
+
+
+@register.filter
+def proof(evidence: str) -> str:
+    """What the consent ledger keeps as evidence, in the reader's language and clock; what other parts wrote stays as it is."""
+    if found := re.fullmatch(r"enrolment (\d+)(, file .+)?", evidence):
+        return gettext("addition %(n)s") % {"n": found[1]} + (found[2] or "").replace(" file", "", 1)
+    if found := re.fullmatch(r"request (\d+) by (.+), asked (\d{4}-\d\d-\d\dT\S+), confirmed (\d{4}-\d\d-\d\dT\S+?)?(, .+)?", evidence):
+        door = {"mail": gettext("by mail"), "web": gettext("on the web")}.get(found[2], found[2])
+        moments = [f"{said_on} {_exact(there)}" for said_on, there in ((gettext("asked:"), found[3]), (gettext("confirmed:"), found[4])) if there]
+        return ", ".join([gettext("request %(n)s, %(door)s") % {"n": found[1], "door": door}, *moments]) + (found[5] or "")
+    return evidence
+
+
+def _exact(moment: str) -> str:
+    there = timezone.localtime(datetime.fromisoformat(moment))
+    return f"{_day(there, there.replace(year=1))} {clock(there)}"
 
 
 @register.filter
