@@ -177,8 +177,13 @@ def clock(moment: datetime) -> str:
 
 def _day(moment: datetime, today: datetime) -> str:
     if moment.year == today.year:
-        return date_format(moment, pgettext("day of this year, Django date format", "j F"))
-    return date_format(moment, pgettext("day of another year, Django date format", "j F Y"))
+        return _first(date_format(moment, pgettext("day of this year, Django date format", "j F")))
+    return _first(date_format(moment, pgettext("day of another year, Django date format", "j F Y")))
+
+
+def _first(day: str) -> str:
+    """French says “1er décembre”, “mardi 1er décembre”; Django's formats have no letter for it."""
+    return re.sub(r"(?<!\S)1(?= \w)", "1er", day, count=1) if (get_language() or "").startswith("fr") else day
 
 
 def said(moment: datetime, now: datetime) -> str:
@@ -194,7 +199,7 @@ def said(moment: datetime, now: datetime) -> str:
     if there.date() == here.date() - timedelta(days=1):
         return gettext("yesterday at %(time)s") % {"time": clock(moment)}
     if timedelta(0) <= ago < timedelta(days=6):
-        return date_format(there, pgettext("day of this week, Django date format", "l j F"))
+        return _first(date_format(there, pgettext("day of this week, Django date format", "l j F")))
     return _day(there, here)
 
 
