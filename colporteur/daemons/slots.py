@@ -21,6 +21,7 @@ from django.utils import timezone
 from colporteur.daemons.pace import Pace
 from colporteur.daemons.paths import Path
 from colporteur.daemons.threads import in_thread
+from colporteur.domain.destinations import Act
 from colporteur.flow import destinations, pacing, streams
 from colporteur.flow.copies import put_off
 from colporteur.flow.destinations import Standing
@@ -166,7 +167,9 @@ def _round(lane: pacing.Lane, wants: Sequence[Want], reports: Sequence[Report], 
     """On a thread: what the groups said, then the slots, then how the groups stand."""
     now = timezone.now()
     for group, (code, text) in refusals:
-        destinations.refused(group, code, text, now)
+        answer = destinations.refused(group, code, text, now)
+        if answer.act is Act.PAUSE:
+            streams.refused(lane.transport, group, f"{code} {text}", timedelta(seconds=answer.rest), now)
     if glad:
         destinations.accepted(glad, now)
         streams.accepted(lane.transport, glad, now)

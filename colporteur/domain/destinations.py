@@ -25,6 +25,7 @@ class Act(StrEnum):
 class Stop(StrEnum):
     """Why a stream is stopped."""
 
+    REFUSED = "refused"  # policy refusals in the dialogue follow each other
     REPORTED = "reported"  # reports name our policy, authentication or reputation
     RETURNED = "returned"  # most copies of a message came back
 
@@ -39,7 +40,7 @@ class Answer(NamedTuple):
 NOTHING = Answer(Act.NONE, 0.0)
 SLOW_SECONDS, WAIT_SECONDS, PAUSE_SECONDS = 10.0, 300.0, 4 * 3600.0
 PATIENCE = 3
-"""Policy refusals without an acceptance in between that pause a group: one alone may be one recipient's own wish."""
+"""Policy refusals without an acceptance in between that stop a stream: one alone may be one recipient's own wish."""
 LEAST, WIDEN_BY, WIDEN_SECONDS, HALVE_SECONDS = 5, 5, 60.0, 30.0
 """Percent of the limits that are left at least; percent points given back each so many seconds with acceptances; refusals of
 the same half minute (they were under way together) halve once."""

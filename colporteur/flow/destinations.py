@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from colporteur.domain.destinations import HALVE_SECONDS, PATIENCE, WIDEN_SECONDS, Act, Members, Pattern, asked, group_of, halved, part, widened
+from colporteur.domain.destinations import HALVE_SECONDS, WIDEN_SECONDS, Act, Answer, Members, Pattern, asked, group_of, halved, part, widened
 from colporteur.domain.pacing import PUBLISHED_SHARE
 from colporteur.domain.providers import RECEIVERS
 from colporteur.flow.organisations import actor
@@ -115,41 +115,29 @@ def remember(found: Sequence[tuple[str, Sequence[str] | None]], now: datetime) -
 
 
 @transaction.atomic
-def refused(group: int, code: int, text: str, now: datetime) -> Act:
-    """A reply of the group that is about us: halve its pace, let it rest, or pause it when policy refusals follow each other."""
+def refused(group: int, code: int, text: str, now: datetime) -> Answer:
+    """A reply of the group that is about us: halve its pace or let it rest. A policy refusal is its stream's (``flow.streams``)."""
     row = DestinationGroup.objects.select_for_update().get(pk=group)
     answer = asked(code, text, row.patterns)
-    if answer.act is Act.NONE:
-        return answer.act
+    if answer.act in (Act.NONE, Act.PAUSE):
+        return answer
     until = now + timedelta(seconds=answer.rest)
     reply = f"{code} {text}".replace("\x00", "")[:1000]
     if answer.act is Act.SLOW:
         if row.changed_at is None or now - row.changed_at > timedelta(seconds=HALVE_SECONDS) or row.percent == 100:
             row.percent, row.changed_at, row.reason = halved(row.percent), now, reply
             log.warning("destination-slower group=%s percent=%d reply=%r", row.name, row.percent, reply[:200])
-    elif answer.act is Act.PAUSE:
-        if row.paused and row.rests_until and row.rests_until > now:
-            return answer.act  # of copies that were under way: the pause is not made longer
-        row.refusals += 1
-        if row.refusals < PATIENCE:
-            row.save(update_fields=["refusals"])
-            return answer.act
-        if not row.paused:
-            journal.write("destination.paused", now, group=row.title, reason=reply)
-            log.warning("destination-paused group=%s until=%s reply=%r", row.name, until.isoformat(), reply[:200])
-        row.paused, row.reason, row.refusals = True, reply, 0
     else:
         row.reason = reply
     row.rests_until = max(until, row.rests_until or until)
-    row.save(update_fields=["percent", "changed_at", "reason", "rests_until", "paused", "refusals"])
-    return answer.act
+    row.save(update_fields=["percent", "changed_at", "reason", "rests_until"])
+    return answer
 
 
 def accepted(groups: Iterable[int], now: datetime) -> None:
-    """Groups took mail: policy refusals so far were single ones, and the pace is widened a little each minute."""
+    """Groups took mail: the pace is widened a little each minute."""
     rows = DestinationGroup.objects.filter(pk__in=list(groups))
-    rows.filter(Q(refusals__gt=0) | Q(last_success__isnull=True) | Q(last_success__lt=now - timedelta(seconds=30))).update(refusals=0, last_success=now)
-    rows.filter(paused=True, rests_until__lte=now).update(paused=False, reason="")
+    rows.filter(Q(last_success__isnull=True) | Q(last_success__lt=now - timedelta(seconds=30))).update(last_success=now)
     narrow = rows.filter(percent__lt=100, changed_at__lt=now - timedelta(seconds=WIDEN_SECONDS))
     for pk, percent, changed_at in list(narrow.values_list("pk", "percent", "changed_at")):
         wider = widened(percent)
@@ -163,12 +151,12 @@ def resume(group: DestinationGroup, now: datetime, by: Person | str) -> bool:
     row = DestinationGroup.objects.select_for_update().get(pk=group.pk)
     resting = row.rests_until if row.rests_until and row.rests_until > now else None
     stopped = list(Stream.objects.select_for_update().filter(group=group, until__isnull=False))
-    if not resting and row.percent == 100 and not row.paused and not stopped:
+    if not resting and row.percent == 100 and not stopped:
         return False
     for one in stopped:
         Slice.objects.filter(done=False, transport=one.transport_id, due_at=one.until).update(due_at=None)
-    Stream.objects.filter(pk__in=[one.pk for one in stopped]).update(until=None, stops=0)
-    DestinationGroup.objects.filter(pk=row.pk).update(paused=False, rests_until=None, percent=100, reason="", refusals=0, changed_at=now)
+    Stream.objects.filter(pk__in=[one.pk for one in stopped]).update(until=None, stops=0, refusals=0)
+    DestinationGroup.objects.filter(pk=row.pk).update(rests_until=None, percent=100, reason="", changed_at=now)
     if resting:
         Slice.objects.filter(done=False, due_at=resting).update(due_at=None)
     journal.write("destination.resumed", now, actor=actor(by), group=row.title, by=str(by))

@@ -1,8 +1,8 @@
 """Streams: what leaves by one sending service for one provider. One that is refused because of us is stopped, before more mail
 does more harm to our name; administrators are told why and what to do; after a rest a little goes first, as a sample.
 
-Two things stop a stream: reports that name our policy, authentication or reputation, and a message most of whose copies to the
-provider came back, whatever was said about them. (Refusals in the dialogue pause the whole group: ``flow.destinations``.)
+Three things stop a stream: policy refusals in the dialogue that follow each other, reports that name our policy, authentication or
+reputation, and a message most of whose copies to the provider came back, whatever was said about them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from colporteur.domain.bounces import Event, Fault, Kind
-from colporteur.domain.destinations import Stop, next_rest, too_many
+from colporteur.domain.destinations import PATIENCE, Stop, next_rest, too_many
 from colporteur.flow import destinations, letters
 from colporteur.store import journal
 from colporteur.store.copies.running import array, run
@@ -34,8 +34,25 @@ WITHIN = timedelta(hours=1)
 
 
 def accepted(transport: int, groups: Collection[int], now: datetime) -> None:
-    """Groups took mail: a sample of which nothing came back for a while lets the rest go."""
+    """Groups took mail: policy refusals so far were single ones; a sample of which nothing came back for a while lets the rest go."""
+    Stream.objects.filter(transport=transport, group__in=groups, refusals__gt=0).update(refusals=0)
     Stream.objects.filter(transport=transport, group__in=groups, until__lte=now - WITHIN).update(until=None, stops=0)
+
+
+@transaction.atomic
+def refused(transport: int, group: int, reply: str, rest: timedelta, now: datetime) -> bool:
+    """A policy refusal in the dialogue: some that follow each other stop the stream, and one of a sample does, for ``rest`` at least.
+    Whether this one did."""
+    row = Stream.objects.select_for_update().get_or_create(transport_id=transport, group_id=group)[0]
+    if row.until and now < row.until:
+        return False  # of a copy that was under way
+    row.refusals += 1
+    if row.until is None and row.refusals < PATIENCE:
+        row.save(update_fields=["refusals"])
+        return False
+    row.refusals = 0
+    _stop(row, Stop.REFUSED, reply, now, rest)
+    return True
 
 
 def reported(events: Iterable[Event], now: datetime) -> int:
@@ -91,8 +108,8 @@ def _failed(mailing: int, domains: Sequence[str]) -> tuple[int, int]:
     return among, copies[0][0]
 
 
-def _stop(row: Stream, why: Stop, reply: str, now: datetime) -> None:
-    row.until, row.why, row.reason, row.stopped_at = now + next_rest(row.stops), why.value, reply.replace("\x00", "")[:1000], now
+def _stop(row: Stream, why: Stop, reply: str, now: datetime, rest: timedelta = timedelta()) -> None:
+    row.until, row.why, row.reason, row.stopped_at = now + max(rest, next_rest(row.stops)), why.value, reply.replace("\x00", "")[:1000], now
     first, row.stops = row.stops == 0, min(row.stops + 1, 100)
     row.save()
     group, transport = row.group.title, row.transport.name

@@ -28,9 +28,7 @@ class DestinationGroup(models.Model):
     percent = models.SmallIntegerField(default=100)  # of its limits that are used
     changed_at = models.DateTimeField(null=True)  # when the pace was last halved or widened
     rests_until = models.DateTimeField(null=True)
-    paused = models.BooleanField(default=False)  # it rests because of its policy
-    reason = models.TextField(default="", blank=True)  # the reply that made it slower, rest or pause
-    refusals = models.SmallIntegerField(default=0)  # of policy, since the last acceptance
+    reason = models.TextField(default="", blank=True)  # the reply that made it slower or rest
     last_success = models.DateTimeField(null=True)
 
     class Meta:
@@ -40,12 +38,18 @@ class DestinationGroup(models.Model):
         return self.title
 
     def state(self, now: datetime) -> str:
-        """One word: ``off``, ``paused`` (by its policy), ``resting``, ``slower`` or ``sending``."""
+        """One word: ``off``, ``paused`` (a stream to it is stopped), ``resting``, ``slower`` or ``sending``."""
         if not self.enabled:
             return "off"
+        if self.stopped(now):
+            return "paused"
         if self.rests_until and self.rests_until > now:
-            return "paused" if self.paused else "resting"
+            return "resting"
         return "slower" if self.percent < 100 else "sending"
+
+    def stopped(self, now: datetime) -> Stream | None:
+        """The stream to it that is stopped the longest."""
+        return self.streams.filter(until__gt=now).order_by("-until").first()
 
     @property
     def patterns(self) -> tuple[Pattern, ...]:
@@ -68,6 +72,7 @@ class Stream(models.Model):
     why = models.TextField(default="", blank=True)  # domain.destinations.Stop
     reason = models.TextField(default="", blank=True)  # what was said
     stops = models.SmallIntegerField(default=0)  # in a row
+    refusals = models.SmallIntegerField(default=0)  # of policy, in the dialogue, since the last acceptance
     judged_to = models.BigIntegerField(null=True)  # the last mailing that stopped it by what came back
 
     class Meta:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from colporteur.domain.mailings import Priority
 from colporteur.flow import destinations, mailings
 from colporteur.store.buckets import BucketRow, SlotsOut
-from colporteur.store.destinations import DestinationGroup, MailDomain
+from colporteur.store.destinations import DestinationGroup, MailDomain, Stream
 from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.transports import Transport
@@ -109,19 +109,20 @@ def test_a_destination_has_no_more_connections_than_it_wants_while_others_go_on(
     sound(mailing)
 
 
-def test_policy_refusals_pause_the_group_and_say_why_nobody_fails_and_others_go_on(sink: Timed) -> None:
+def test_policy_refusals_stop_the_stream_and_say_why_nobody_fails_and_others_go_on(sink: Timed) -> None:
     group = grouped(sink, connections=2)
     sink.answers["big.example"] = "550 5.7.1 We do not like your IP"
     list_ = a_list(members=40)
     join(list_, [f"b{number}@big.example" for number in range(30)])
     mailing = a_mailing(list_)
-    deliver_until(lambda: counts(mailing).get("sent") == 40 and DestinationGroup.objects.get().paused and not Slice.objects.filter(mailing=mailing, done=False, due_at=None).exists())
-    group.refresh_from_db()
-    assert group.reason == "550 5.7.1 We do not like your IP" and group.rests_until
-    assert 3.9 < (group.rests_until - timezone.now()).total_seconds() / 3600 <= 4
+    deliver_until(lambda: counts(mailing).get("sent") == 40 and Stream.objects.filter(until__isnull=False).exists() and not Slice.objects.filter(mailing=mailing, done=False, due_at=None).exists())
+    stream = Stream.objects.get()
+    assert (stream.transport, stream.reason, stream.why) == (Transport.objects.get(), "550 5.7.1 We do not like your IP", "refused") and stream.until
+    assert destinations.standings()[group.pk].rests_until is None, "other sending services go on"
+    assert 3.9 < (stream.until - timezone.now()).total_seconds() / 3600 <= 4
     assert "failed" not in counts(mailing) and counts(mailing)["deferred"] <= 10
-    assert Slice.objects.filter(mailing=mailing, due_at__range=(group.rests_until - timedelta(minutes=1), group.rests_until + timedelta(minutes=1))).exists()
-    assert JournalEntry.objects.get(event="destination.paused").values["reason"] == group.reason
+    assert Slice.objects.filter(mailing=mailing, due_at__range=(stream.until - timedelta(minutes=1), stream.until + timedelta(minutes=1))).exists()
+    assert JournalEntry.objects.get(event="stream.stopped").values["reason"] == stream.reason
     sound(mailing)
     del sink.answers["big.example"]
     assert destinations.resume(group, timezone.now(), "Alice") and not destinations.resume(group, timezone.now(), "Alice")
@@ -138,7 +139,7 @@ def test_421_halves_the_pace_of_its_group_and_acceptances_widen_it_slowly(sink: 
     mailing = a_mailing(list_)
     deliver_until(lambda: DestinationGroup.objects.get().percent == 50 and counts(mailing).get("sent") == 5)
     group.refresh_from_db()
-    assert group.reason == "451 4.7.0 Slow down" and not group.paused
+    assert group.reason == "451 4.7.0 Slow down" and not Stream.objects.exists()
     later = timezone.now() + timedelta(seconds=61)
     destinations.accepted([group.pk], later)
     destinations.accepted([group.pk], later)

@@ -58,6 +58,24 @@ def test_a_provider_that_refuses_everything_stops_the_stream_and_moves_nobody() 
 
 
 @pytest.mark.django_db
+def test_refusals_in_the_dialogue_stop_their_stream_alone_and_one_of_a_sample_stops_it_again() -> None:
+    a_person("admin@lists.example", admin=True)
+    ours, other = a_transport("smtp://127.0.0.1:1"), a_transport("smtp://127.0.0.1:2", "other", default=False)
+    destinations.ship()
+    group = DestinationGroup.objects.get(name="orange")
+
+    def refused(at: float) -> bool:
+        return streams.refused(ours.pk, group.pk, "550 5.7.1 No", timedelta(hours=5), day(at))
+
+    assert not refused(0) and not refused(0)
+    streams.accepted(ours.pk, [group.pk], day(0))
+    assert [refused(0) for _ in range(4)] == [False, False, True, False], "an acceptance began the count again; the last was under way"
+    assert destinations.standings(ours.pk)[group.pk].rests_until == day(0) + timedelta(hours=5) and destinations.standings(other.pk)[group.pk].rests_until is None
+    assert group.state(day(0)) == "paused" and len(letters("trouble")) == 1
+    assert refused(0.3) and Stream.objects.get().until == day(0.3) + timedelta(hours=8) and len(letters("trouble")) == 1
+
+
+@pytest.mark.django_db
 def test_a_message_most_of_which_came_back_stops_its_stream_once() -> None:
     a_transport("smtp://127.0.0.1:1")
     destinations.ship()

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from colporteur.domain.pacing import Rate
-from colporteur.flow import destinations, limits
+from colporteur.flow import limits, streams
 from colporteur.store.buckets import BucketRow
-from colporteur.store.destinations import DestinationGroup
+from colporteur.store.destinations import DestinationGroup, Stream
 from colporteur.store.journal import JournalEntry
 from colporteur.store.posts import Post
 from colporteur.store.transports import Transport
@@ -46,21 +46,20 @@ def test_limits_are_written_one_a_line_and_what_is_wrong_is_said_by_its_field(wo
     assert JournalEntry.objects.filter(event="limits.changed", values__change="200/hour, 2000/day").exists()
 
 
-def test_a_destination_that_refuses_says_why_and_one_button_sends_again(world: World) -> None:
+def test_a_destination_that_refuses_says_why_and_one_button_sends_again(world: World, ovh: Transport) -> None:
     client, now = signed_in(world.admin), timezone.now()
     assert "Orange, Wanadoo" in client.get("/settings/destinations/").content.decode()
     group = DestinationGroup.objects.get(name="orange")
     for _ in range(3):
-        destinations.refused(group.pk, 550, "5.7.1 <b>OFR_999</b>", now)
+        streams.refused(ovh.pk, group.pk, "550 5.7.1 <b>OFR_999</b>", timedelta(hours=5), now)
     page = client.get(f"/settings/destinations/{group.pk}/").content.decode()
-    assert "It refuses our mail" in page and "550 5.7.1 &lt;b&gt;OFR_999&lt;/b&gt;" in page
+    assert "By OVH nothing is sent to it" in page and "550 5.7.1 &lt;b&gt;OFR_999&lt;/b&gt;" in page
     assert "Refuses our mail" in client.get("/settings/destinations/").content.decode()
-    group.refresh_from_db()
-    assert group.rests_until == now + timedelta(hours=5)
+    assert Stream.objects.get().until == now + timedelta(hours=5)
     assert client.get(f"/settings/destinations/{group.pk}/resume").status_code == 405
     client.post(f"/settings/destinations/{group.pk}/resume")
-    group.refresh_from_db()
-    assert (group.paused, group.rests_until, group.percent) == (False, None, 100)
+    stream = Stream.objects.get()
+    assert (stream.until, stream.stops, stream.refusals) == (None, 0, 0) and group.state(now) == "sending"
 
 
 def test_a_group_is_edited(world: World) -> None:

@@ -38,6 +38,7 @@ from colporteur.flow import (
     signup,
     sources,
     standing,
+    streams,
     templates,
 )
 from colporteur.flow.enrolments import begin as hand_over
@@ -162,7 +163,7 @@ def _limits(transport: Transport, now: datetime) -> dict[str, str]:
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
     for _ in range(3):
-        destinations.refused(group.pk, 550, "5.7.1 opmta1mti01nd1 cmsmtp 192.0.2.4 192.0.2.4 Service refuse. Veuillez essayer plus tard. OFR_999 [999]", now)
+        streams.refused(transport.pk, group.pk, "550 5.7.1 opmta1mti01nd1 cmsmtp 192.0.2.4 192.0.2.4 Service refuse. Veuillez essayer plus tard. OFR_999 [999]", timedelta(hours=5), now)
     return {"transport-limits": reverse("transport-limits", args=[transport.pk]), "destinations": reverse("destinations"), "destination": reverse("destination", args=[group.pk])}
 
 

@@ -161,7 +161,7 @@ def destinations(request: HttpRequest) -> HttpResponse:
     rows = list(DestinationGroup.objects.order_by("title"))
     now = timezone.now()
     shown = limits.shown([limits.of_group(row) for row in rows])
-    return render(request, "limits/destinations.html", {"rows": [(row, row.state(now), rates) for row, rates in zip(rows, shown, strict=True)]})
+    return render(request, "limits/destinations.html", {"rows": [(row, row.state(now), rates, row.stopped(now)) for row, rates in zip(rows, shown, strict=True)]})
 
 
 class OfGroup(forms.Form):
