@@ -90,6 +90,8 @@ class Lane:
             except Exception as error:  # one recipient's values must not stop the others
                 log.exception("cannot complete a copy mailing=%d address=%d", held.claimed.mailing, dues[0].address)
                 held.refused += [Refused(due.address, 554, f"{type(error).__name__}: {error}", final=True) for due in dues]
+                if self.pace is not None:
+                    self.pace.landed(self.pace.path, number)
                 self.settling.soon()
                 continue
             self._begun += number

@@ -184,7 +184,7 @@ class Pace(Ready):
 
     def add(self, held: Held) -> None:
         """One more slice: its copies wait aside, by path."""
-        self.held[held.claimed.mailing, held.claimed.number] = held
+        self.held[held.claimed] = held
         dues, held.left = held.left, deque()
         self.more(held, dues)
 

@@ -82,7 +82,7 @@ class Ready:
     ``ahead`` are left."""
 
     def __init__(self, ahead: int, hungry: Callable[[], None]) -> None:
-        self.held: dict[tuple[int, int], Held] = {}
+        self.held: dict[Claimed, Held] = {}  # by generation: one may be lost, with outcomes to come, and its slice claimed anew
         self.left, self.ahead, self._hungry = 0, ahead, hungry
         self._letters = Queue(Priority.LETTER)
         self._queues: dict[tuple[int, int], Queue] = {}  # (priority, list), those with slices
@@ -127,7 +127,7 @@ class Ready:
 
     def add(self, held: Held) -> None:
         """One more slice."""
-        self.held[held.claimed.mailing, held.claimed.number] = held
+        self.held[held.claimed] = held
         self.left += len(held.left)
         self._queue(held).slices.append(held)
 

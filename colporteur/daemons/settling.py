@@ -90,7 +90,7 @@ class Settling:
         self.worked = False  # something was accepted since the transport's last trouble
         self._outcomes, self._ended = asyncio.Event(), False
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting = 0
+        self._waiting = self._unsettled = 0
         self._row, self._row_began = Row(), 0
         self._alike: list[Waiting] = []
         self._stops: list[tuple[int, int, str]] = []  # mailings to pause: id, code, reply
@@ -108,6 +108,7 @@ class Settling:
             held.accepted += dues
         self.gate.accepted(length)
         self._waiting += length
+        self._unsettled += length
         if self._row.length and number >= self._row_began:  # what was under way when the refusals began says nothing
             self._end_row()
             self._row.accepted()
@@ -203,12 +204,20 @@ class Settling:
         if self._timer:
             self._timer.cancel()
         self._end_row()
-        await self._write()
-        while self._commits or self._finishing:
-            await asyncio.wait({*self._commits, *self._finishing})
-        await self._write()  # lets the slices go
+        try:
+            await self._write()
+            while self._commits or self._finishing:
+                await asyncio.wait({*self._commits, *self._finishing})
+            await self._write()  # lets the slices go
+        finally:
+            self._settled(self._unsettled)  # what could not be written never will be: other lanes must not wait for it
         if self._failure:
             raise self._failure
+
+    def _settled(self, number: int) -> None:
+        number = min(number, self._unsettled)  # a commit may end after all
+        self._unsettled -= number
+        self.gate.settled(number)
 
     async def _write(self) -> None:
         """Begin to commit the acceptances there are, write the refusals, let go of what is finished."""
@@ -232,7 +241,7 @@ class Settling:
     async def _commit(self, batch: list[tuple[Held, list[Due]]]) -> None:
         began = time.monotonic()
         standings = await self._record(batch)
-        self.gate.settled(sum(len(accepted) for _, accepted in batch))
+        self._settled(sum(len(accepted) for _, accepted in batch))
         for (held, _), standing in zip(batch, standings, strict=True):
             held.committing -= 1
             self._stands(held, standing, began + settings.LEASE * 0.9)
@@ -293,7 +302,7 @@ class Settling:
     async def _let_go(self, quiet: list[Held]) -> None:
         """Forget finished slices, giving back what is still open in them."""
         for held in quiet:
-            del self.ready.held[held.claimed.mailing, held.claimed.number]
+            del self.ready.held[held.claimed]
         still_open = [held for held in quiet if not held.done]
         for due in {held.due for held in still_open}:
             await in_thread(copies.release, [held.claimed for held in still_open if held.due == due], due)

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from colporteur.daemons.settling import MOST_UNSETTLED
 from colporteur.domain.mailings import CopyState, MailingState
 from colporteur.domain.posts import PostState
 from colporteur.flow import copies, mailings
@@ -27,6 +28,8 @@ from tests.servers.sink import Drop, Session, Sink
 from tests.story.scenes import a_list, a_transport, give_role, message
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+BOUND = MOST_UNSETTLED + 2 * 20  # each connection has a body on its way and the next transaction behind it
 
 
 @pytest.fixture
@@ -187,6 +190,29 @@ def test_cancel_sends_no_more_and_counts_every_copy(sink: Sink) -> None:
     deliver_until(lambda: len(sink.taken) > 200 and mailings.cancel(mailing.id, timezone.now(), "somebody"))
     assert counts(mailing) == {"sent": len(sink.taken), "cancelled": 3000 - len(sink.taken)} and len(sink.taken) < 2500
     assert is_in(mailing, "cancelled")()
+    sound(mailing)
+
+
+def test_a_worker_that_claims_anew_what_it_lost_itself_records_the_outcomes_of_both(sink: Sink) -> None:
+    mailing = a_mailing(a_list(members=200))
+
+    anew = threading.Event()
+
+    def script(event: str, argument: str, session: Session) -> None:
+        if event == "BODY" and len(sink.taken) == 10:
+            anew.wait(20)
+
+    def done() -> bool:
+        if len(sink.taken) == 10:  # the lease is over in the middle of it all, as after a long standstill
+            Slice.objects.filter(generation=1).update(lease_until=timezone.now() - timedelta(seconds=1))
+        if Slice.objects.filter(generation=2).exists():
+            anew.set()
+        return is_in(mailing, "done")()
+
+    sink.script = script  # type: ignore[assignment]
+    deliver_until(done)
+    assert len(sink.received()) == 200 and sink.repeated() <= BOUND
+    assert counts(mailing) == {"sent": 200}
     sound(mailing)
 
 
