@@ -56,9 +56,15 @@ def cancel_due(now: datetime) -> int:
     """Cancel the next range of copies of every mailing that was cancelled while it had more than one; how many ranges."""
     ids = list(to_cancel().values_list("id", flat=True))
     for id_ in ids:
-        if copies.unlocked(lambda id_=id_: copies.cancel_open(id_)):  # type: ignore[misc]
-            Mailing.objects.filter(id=id_).update(finished=now)
+        copies.unlocked(lambda id_=id_: _cancel_range(id_, now))  # type: ignore[misc]
     return len(ids)
+
+
+@transaction.atomic
+def _cancel_range(mailing_id: int, now: datetime) -> None:
+    copies.lock_mailing(mailing_id)  # a worker may just be moving copies to a slice of their own
+    if copies.cancel_open(mailing_id):
+        Mailing.objects.filter(id=mailing_id).update(finished=now)
 
 
 @transaction.atomic

@@ -70,9 +70,9 @@ lease in seconds. What is answered is a ``Standing``; nothing when not all place
 
 
 def accepted(slice_: Claimed, addresses: Sequence[int], lease: float) -> Standing:
-    """Record that copies of a slice were accepted. Fewer ``changed`` than given: see ``accepted_late``."""
+    """Record that copies of a slice were accepted. Fewer ``changed`` than given: see ``accepted_late``. Of a slice that is gone with its list: done."""
     rows = run(_ACCEPTED, {"mailing": slice_.mailing, "number": slice_.number, "generation": slice_.generation, "addresses": array(addresses), "lease": float(lease)})
-    return Standing(*rows[0])
+    return Standing(*rows[0]) if rows else Standing(0, done=True, generation=0, state="")
 
 
 _ACCEPTED_LATE = """
@@ -165,7 +165,7 @@ WITH old AS (
 UPDATE slice SET size = size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END,
        deferred = deferred + CASE WHEN number = %(new)s THEN n.n ELSE -n.again END,
        open = CASE WHEN number = %(new)s THEN open ELSE open & ~n.places END,
-       done = CASE WHEN number = %(new)s THEN false ELSE sent + failed + cancelled >= size - n.n END
+       done = (sent + failed + cancelled >= size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END)
   FROM n WHERE mailing_id = %(mailing)s AND number IN (%(new)s, %(number)s)
 """
 
@@ -199,7 +199,7 @@ WITH old AS (
 UPDATE slice SET size = size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END,
        deferred = deferred + CASE WHEN number = %(new)s THEN n.tried ELSE -n.tried END,
        open = CASE WHEN number = %(new)s THEN open ELSE open & ~n.places END,
-       done = CASE WHEN number = %(new)s THEN false ELSE sent + failed + cancelled >= size - n.n END
+       done = (sent + failed + cancelled >= size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END)
   FROM n WHERE mailing_id = %(mailing)s AND number IN (%(new)s, %(number)s)
 """
 

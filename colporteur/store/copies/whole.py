@@ -26,8 +26,8 @@ RANGE = 20
 
 
 def cancel_open(mailing: int) -> bool:
-    """Cancel the next range of open copies; True when none is left. The caller holds the mailing's row, or the mailing is
-    cancelled already and planned, so that no slice comes any more."""
+    """Cancel the next range of open copies; True when none is left. The caller holds the mailing's row, so that no
+    slice comes meanwhile."""
     return len(run(_CANCEL_OPEN, {"mailing": mailing, "slices": RANGE})) < RANGE
 
 
