@@ -43,10 +43,10 @@ def greets(port: int, seconds: float = 5) -> bool:
     return False
 
 
-def wait_until(true: Callable[[], object], seconds: float = 60, what: str = "") -> None:
-    """Return when ``true()`` is; raises ``TimeoutError`` after ``seconds``."""
+def wait_until(true: Callable[[], object], seconds: float = 60, what: str | Callable[[], str] = "") -> None:
+    """Return when ``true()`` is; raises ``TimeoutError`` after ``seconds``, saying ``what``, or what that answers then."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
-            raise TimeoutError(what or f"{true} did not become true within {seconds} s")
+            raise TimeoutError((what() if callable(what) else what) or f"{true} did not become true within {seconds} s")
         time.sleep(0.02)

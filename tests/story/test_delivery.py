@@ -61,7 +61,7 @@ def test_a_post_by_postfix_reaches_5000_members_through_postfix(installation: In
         a_transport(f"smtp://127.0.0.1:{postfix.port}")
         list_ = a_list(members=5000, posting="world")
         postfix.send("anna@members.example", [list_.address], message("anna@members.example", list_.address))
-        wait_until(lambda: Mailing.objects.filter(list=list_, state="done").exists(), 120, installation.words("worker")[-3000:])
+        wait_until(lambda: Mailing.objects.filter(list=list_, state="done").exists(), 120, lambda: installation.words("worker")[-3000:])
         wait_until(lambda: len(sink.taken) >= 5000, 180, f"Postfix relayed {len(sink.taken)}")
         assert sink.received() == Counter({f"member-{number:06}@members.example": 1 for number in range(1, 5001)})
         assert len({one.sender for one in sink.taken}) == 5000 and all(one.sender.startswith("amis-bounces+") for one in sink.taken)
@@ -89,7 +89,7 @@ def test_kill_9_of_the_worker_misses_nobody_and_repeats_no_recorded_copy(install
     for _ in range(kills):
         installation.start("worker")
         victim.update(pid=installation.parts["worker"].pid, at=len(sink.taken) + points.randrange(1, apart), event=points.choice(["MAIL", "RCPT", "DATA", "BODY"]))  # type: ignore[dict-item]
-        wait_until(lambda: installation.parts["worker"].poll() is not None or is_in(mailing, "done")(), 60, installation.words("worker")[-3000:])
+        wait_until(lambda: installation.parts["worker"].poll() is not None or is_in(mailing, "done")(), 60, lambda: installation.words("worker")[-3000:])
         installation.kill("worker")
         victim.clear()
         now_recorded = settled(installation, sink)
@@ -100,7 +100,7 @@ def test_kill_9_of_the_worker_misses_nobody_and_repeats_no_recorded_copy(install
         recorded, before, most = now_recorded, len(sink.taken), max(most, lost)
     sink.script = None
     installation.start("worker")
-    wait_until(is_in(mailing, "done"), 60, installation.words("worker")[-3000:])
+    wait_until(is_in(mailing, "done"), 60, lambda: installation.words("worker")[-3000:])
     assert not {one.recipient for one in sink.taken[before:]} & recorded
     assert len(sink.received()) == members, "somebody is missing"
     assert sink.repeated() <= kills * BOUND
@@ -119,7 +119,7 @@ def test_sigterm_in_the_middle_repeats_and_loses_nothing_within_ten_seconds(inst
     for _ in range(stops):
         goal = len(sink.taken) + points.randrange(1, members // stops * 3 // 4)
         installation.start("worker")
-        wait_until(lambda goal=goal: len(sink.taken) >= goal, 60, installation.words("worker")[-3000:])
+        wait_until(lambda goal=goal: len(sink.taken) >= goal, 60, lambda: installation.words("worker")[-3000:])
         began = time.monotonic()
         assert installation.stop("worker") == {"worker": 0}
         slowest = max(slowest, time.monotonic() - began)
@@ -178,7 +178,7 @@ def test_a_worker_that_stood_still_past_its_lease_sends_nothing_a_second_one_has
     try:
         with Installation(tmp_path / "second", options=OPTIONS) as second:
             second.start("worker")
-            wait_until(is_in(mailing, "done"), 60, second.words("worker")[-3000:])
+            wait_until(is_in(mailing, "done"), 60, lambda: second.words("worker")[-3000:])
             taken = len(sink.taken)
             os.kill(still, signal.SIGCONT)
             assert installation.stop("worker") == {"worker": 0}
