@@ -256,9 +256,17 @@ def renew(slices: Sequence[Claimed], lease: float) -> set[Claimed]:
     return copies.renew(slices, lease) if slices else set()
 
 
-@transaction.atomic
 def finish(mailing_id: int, now: datetime) -> bool:
     """Mark the mailing done when every copy is written and none is open. True when this call did it."""
+    if copies.has_open_slices(mailing_id):
+        return False
+    list_ = Mailing.objects.filter(id=mailing_id).values_list("list_id", flat=True).first()
+    copies.unlocked(lambda: bounces.untold(mailing_id, list_, now))
+    return _finish(mailing_id, now)
+
+
+@transaction.atomic
+def _finish(mailing_id: int, now: datetime) -> bool:
     state, planned = copies.lock_mailing(mailing_id)
     if not planned or state not in (MailingState.RUNNING, MailingState.PAUSED) or copies.has_open_slices(mailing_id):
         return False

@@ -79,6 +79,22 @@ def of_addresses(emails: Iterable[str], list_: int | None, since: datetime) -> l
         return [(Fitting(*row[:7]), row[7]) for row in cursor.fetchall()]
 
 
+_UNTOLD = """
+-- Copies of a mailing that failed in the dialogue and of which no event tells, with the last reply of each.
+SELECT DISTINCT ON (r.address_id) r.address_id, r.code, r.text
+  FROM refusal r JOIN copy_row c ON c.mailing_id = r.mailing_id AND c.address_id = r.address_id AND c.state = 3
+ WHERE r.mailing_id = %s AND NOT EXISTS (SELECT 1 FROM delivery_event e WHERE e.mailing_id = r.mailing_id AND e.address_id = r.address_id)
+ ORDER BY r.address_id, r.id DESC
+"""
+
+
+def untold(mailing: int) -> list[tuple[int, int, str]]:
+    """(address, reply code, text) of each failed copy nothing was learnt from yet."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNTOLD, [mailing])
+        return [(row[0], row[1], row[2]) for row in cursor.fetchall()]
+
+
 def told_of(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """How many reports the journal has about each of these copies."""
     with connection.cursor() as cursor:

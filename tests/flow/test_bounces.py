@@ -10,13 +10,13 @@ from django.conf import settings
 from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.tokens import Purpose
-from colporteur.flow import bounces, errands, mailboxes, moderation
+from colporteur.flow import bounces, copies, errands, mailboxes, moderation
 from colporteur.flow.intake import Incoming, receive
 from colporteur.flow.rewriting import bounces_address
 from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List
-from colporteur.store.mailings import Copy, Mailing
+from colporteur.store.mailings import Copy, Mailing, Refusal
 from colporteur.store.people import Address
 from colporteur.store.standing import DeliveryEvent
 from tests.flow.posts import NOW, arrives, asked
@@ -155,6 +155,17 @@ def test_refusals_in_the_dialogue_end_in_the_same_events(amis):
     comes(amis, dsn("failed", "5.1.1", "550 no such user"), tokens.sign(settings.TOKEN_KEY, Purpose.COPY, mailing.pk, bea.pk))
     event = DeliveryEvent.objects.get()
     assert (event.origin, event.reason, event.status, event.code, event.text) == ("dialogue", "no_mailbox", "5.1.1", 550, "5.1.1 no such user here")
+
+
+def test_a_refusal_nobody_told_of_is_told_when_the_mailing_ends(amis):
+    copy_token(amis, BEA)
+    mailing, bea = Mailing.objects.latest("id"), Address.objects.get(email=BEA)
+    Copy.objects.filter(mailing=mailing, address=bea).update(state=CopyState.FAILED, code=550)
+    for code, text in ((450, "4.2.0 later"), (550, "5.1.1 no such user here")):
+        Refusal.objects.create(mailing_id=mailing.pk, address_id=bea.pk, at=NOW, code=code, text=text)
+    for _ in range(2):
+        copies.finish(mailing.pk, NOW)
+        assert events() == [(BEA, "no_mailbox")]
 
 
 def test_one_report_that_cannot_be_taken_in_does_not_stop_the_others(amis, monkeypatch):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from colporteur.flow.bounces.dialogue import refused
+from colporteur.flow.bounces.dialogue import refused, untold
 from colporteur.flow.bounces.matching import WHY, Arrived
 from colporteur.flow.bounces.taking import take
 
-__all__ = ["WHY", "Arrived", "refused", "take"]
+__all__ = ["WHY", "Arrived", "refused", "take", "untold"]

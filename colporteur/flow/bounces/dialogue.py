@@ -12,6 +12,7 @@ from colporteur.domain import bounces
 from colporteur.domain.bounces import Event, Origin
 from colporteur.flow import standing
 from colporteur.flow.bounces.matching import event_of
+from colporteur.store import bounces as store
 
 log = logging.getLogger("colporteur.bounces")
 
@@ -24,6 +25,12 @@ def refused(mailing: int, list_: int | None, replies: Iterable[tuple[int, int, s
         raise
     except Exception:
         log.exception("refusals not recorded mailing=%d", mailing)
+
+
+def untold(mailing: int, list_: int | None, now: datetime) -> None:
+    """Learn from failed copies whose worker was killed before it told of them."""
+    if replies := store.untold(mailing):
+        refused(mailing, list_, replies, now)
 
 
 def _event(mailing: int, list_: int | None, address: int, code: int, text: str, now: datetime) -> Event:
