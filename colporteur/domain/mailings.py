@@ -34,6 +34,7 @@ class MailingKind(StrEnum):
     POST = "post"
     LETTER = "letter"
     DIGEST = "digest"
+    CAMPAIGN = "campaign"
 
 
 class Priority(IntEnum):
