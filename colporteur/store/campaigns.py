@@ -36,7 +36,11 @@ class Campaign(models.Model):
     pace = models.TextField(choices=[(one.value, one.value) for one in Pace], default=Pace.USUAL.value)
     per_day = models.IntegerField(null=True)  # at most so many copies in 24 hours, evenly; null: as transports and limits allow
     sample = models.SmallIntegerField(default=0)  # percent sent first, the rest when these went well; 0: all at once
-    mailing = models.OneToOneField(Mailing, models.SET_NULL, null=True, related_name="campaign")
+    mailing = models.OneToOneField(Mailing, models.SET_NULL, null=True, related_name="+")  # to its audience; ``mailings`` has tests and what was sent again, too
+    sampled_at = models.DateTimeField(null=True)  # the sample was seen to have left
+    released_at = models.DateTimeField(null=True)  # it went well: the rest may leave
+    stopped_settled = models.IntegerField(default=0)  # copies that had left or failed when it was last stopped for its failures: these are not held against it again
+    stopped_failed = models.IntegerField(default=0)
     version = models.IntegerField(default=0)  # counted up by each change: two editors notice each other
     created_by = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")
     created = models.DateTimeField()
@@ -64,6 +68,19 @@ class CampaignAudience(models.Model):
     class Meta:
         db_table = "campaign_audience"
         constraints = [models.CheckConstraint(condition=Q(list__isnull=False, segment__isnull=True) | Q(list__isnull=True, segment__isnull=False), name="campaign_audience_is_one")]
+
+
+class Picked(models.Model):
+    """An address a segment held, or left out, at the moment a campaign's mailing was accepted; until its copies are written."""
+
+    pk = models.CompositePrimaryKey("mailing", "left_out", "address", "list")
+    mailing = models.BigIntegerField()
+    left_out = models.BooleanField()
+    address = models.BigIntegerField()
+    list = models.BigIntegerField()
+
+    class Meta:
+        db_table = "campaign_picked"
 
 
 class CampaignFile(models.Model):

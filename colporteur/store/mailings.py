@@ -27,6 +27,7 @@ class Mailing(models.Model):
     list = models.ForeignKey(List, models.CASCADE, null=True, related_name="mailings")
     post = models.ForeignKey(Post, models.CASCADE, null=True, related_name="mailings")
     letter = models.TextField(default="", blank=True)  # name of the notice, for letters
+    campaign = models.ForeignKey("store.Campaign", models.SET_NULL, null=True, related_name="mailings", db_index=False)  # it carries it: to its audience, again to some, or as a test
     transport = models.ForeignKey(Transport, models.PROTECT, null=True)
     state = models.TextField(choices=STATES, default=MailingState.PLANNED.value)
     priority = models.SmallIntegerField(default=Priority.POST.value)
@@ -59,6 +60,7 @@ class Mailing(models.Model):
         db_table = "mailing"
         indexes = [
             models.Index(fields=["list", "-id"], name="mailing_of_list"),
+            models.Index(fields=["campaign"], name="mailing_of_campaign", condition=Q(campaign__isnull=False)),
             models.Index(fields=["id"], name="mailing_to_plan", condition=Q(planned=False)),
             models.Index(fields=["id"], name="mailing_open", condition=Q(state__in=["planned", "running", "paused"])),
             models.Index(fields=["id"], name="mailing_to_cancel", condition=Q(state="cancelled", finished__isnull=True)),

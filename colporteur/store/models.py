@@ -4,7 +4,7 @@ from colporteur.store.archive import Weight
 from colporteur.store.arrivals import Arrival, Blob, Errand
 from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.buckets import BucketRow, SlotsOut
-from colporteur.store.campaigns import Campaign, CampaignAudience, CampaignFile
+from colporteur.store.campaigns import Campaign, CampaignAudience, CampaignFile, Picked
 from colporteur.store.clock import Clock
 from colporteur.store.credentials import Credential, RecoveryCode
 from colporteur.store.destinations import DestinationGroup, MailDomain, Stream
@@ -37,5 +37,5 @@ from colporteur.store.wordings import Wording
 
 __all__ = [
     "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "Transport", "UnmatchedReport", "Weight", "Wording",
+    "Membership", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Picked", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "Transport", "UnmatchedReport", "Weight", "Wording",
 ]
