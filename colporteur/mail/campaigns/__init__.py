@@ -1,0 +1,1 @@
+"""Newsletters as bytes: written, set in a frame, made safe, with fields and links in their places."""
