@@ -19,6 +19,9 @@ from colporteur.store.people import Address, Person
 GROUP_MOST = 200
 """Members of a list that has a role who are written to: a role for a very long list is no reason for as many letters."""
 
+FEW = 500
+"""Lists that are named one by one in a statement; more are found by it."""
+
 
 class Right(StrEnum):
     """What somebody may do on a list."""
@@ -71,6 +74,15 @@ def lists_for(person: Person, right: Right) -> QuerySet[List]:
     if right is Right.SEE:
         allowed.append(_lists_of(address__person=person))
     return lists.filter(pk__in=allowed[0].union(*allowed[1:], all=True))
+
+
+def known_lists(person: Person, right: Right) -> QuerySet[List]:
+    """The same as ``lists_for``, asked once for each person object and named one by one when they are few: for what asks many
+    questions about them while one page is made."""
+    known: dict[Right, list[int]] = person.__dict__.setdefault("_known_lists", {})
+    if right not in known:
+        known[right] = list(lists_for(person, right).values_list("pk", flat=True)[: FEW + 1]) if not person.is_admin else [0] * (FEW + 1)
+    return lists_for(person, right) if len(known[right]) > FEW else List.objects.filter(pk__in=known[right])
 
 
 def deleted_lists_for(person: Person) -> QuerySet[List]:

@@ -20,7 +20,7 @@ from colporteur.store.lists import List
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Person, zone_of
 from colporteur.store.posts import Post
-from colporteur.store.rights import Right, administers, lists_for, organisations_for
+from colporteur.store.rights import Right, administers, known_lists, lists_for, organisations_for
 from colporteur.store.templates import OwnTemplate
 
 CONTENT_POLICY = (
@@ -154,15 +154,15 @@ class Navigation:
     @cached_property
     def waiting(self) -> int:
         """Messages the person may decide about."""
-        return Post.objects.filter(state=PostState.HELD, list__in=lists_for(self.person, Right.MODERATE)).count()
+        return Post.objects.filter(state=PostState.HELD, list__in=known_lists(self.person, Right.MODERATE)).count()
 
     @cached_property
     def entries(self) -> list[Entry]:
         """What people come to do, as far as this person may."""
         words = [("lists", gettext("Lists"), 0)]
-        if lists_for(self.person, Right.MODERATE).exists():
+        if known_lists(self.person, Right.MODERATE).exists():
             words.append(("waiting", gettext("Waiting"), self.waiting))
-        if lists_for(self.person, Right.MANAGE).exists():
+        if known_lists(self.person, Right.MANAGE).exists():
             words.append(("sending", gettext("Sending"), 0))
         if requests_for(self.person).exists():
             words.append(("requests", gettext("Requests"), waiting_for(self.person).count()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,11 +17,12 @@ from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.posts import PostState
 from colporteur.flow.mailings import totals_of
 from colporteur.store.arrivals import Errand, ErrandState
+from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Person
 from colporteur.store.posts import Post
-from colporteur.store.rights import Right, lists_for
+from colporteur.store.rights import Right, known_lists, lists_for
 from colporteur.store.transports import Transport
 from colporteur.web.frame import rows_of_lists
 from colporteur.web.guard import person_of
@@ -45,15 +46,16 @@ class Trouble(NamedTuple):
 def home(request: HttpRequest) -> HttpResponse:
     """The first page after signing in; a plain member is shown the lists he or she is on."""
     person = person_of(request)
-    if not person.is_admin and not lists_for(person, Right.MODERATE).exists():
+    decided, managed = known_lists(person, Right.MODERATE), known_lists(person, Right.MANAGE)
+    if not person.is_admin and not decided.exists():
         return redirect("my-page")
-    held = Post.objects.filter(state=PostState.HELD, list__in=lists_for(person, Right.MODERATE))
+    held = Post.objects.filter(state=PostState.HELD, list__in=decided)
     waiting = held.count()
-    troubles = _troubles(person)
-    leaving = _leaving(person)
+    troubles = _troubles(person, managed)
+    leaving = _leaving(managed)
     counted = totals_of([mailing.pk for mailing in leaving], timezone.now())
     lists = list(lists_for(person, Right.SEE).select_related("domain").order_by("address")[: LISTS + 1])
-    moderated = set(lists_for(person, Right.MODERATE).filter(pk__in=[list_.pk for list_ in lists]).values_list("pk", flat=True))
+    moderated = set(decided.filter(pk__in=[list_.pk for list_ in lists]).values_list("pk", flat=True))
     context = {
         "greeting": person.name.split(" ")[0] if person.name else "",
         "sentence": _sentence(waiting, len(troubles), leaving),
@@ -67,13 +69,12 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home/home.html", context)
 
 
-def _leaving(person: Person) -> list[Mailing]:
+def _leaving(managed: QuerySet[List]) -> list[Mailing]:
     open_states = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
-    return list(Mailing.objects.filter(state__in=open_states, list__in=lists_for(person, Right.MANAGE)).exclude(kind=MailingKind.LETTER).select_related("list").order_by("-id")[:5])
+    return list(Mailing.objects.filter(state__in=open_states, list__in=managed).exclude(kind=MailingKind.LETTER).select_related("list").order_by("-id")[:5])
 
 
-def _troubles(person: Person) -> list[Trouble]:
-    managed = lists_for(person, Right.MANAGE)
+def _troubles(person: Person, managed: QuerySet[List]) -> list[Trouble]:
     found = [
         Trouble(
             _("The mailbox %(address)s no longer answers") % {"address": mailbox.list.address},
