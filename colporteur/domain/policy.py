@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from colporteur.domain.addresses import normal
+from colporteur.domain.campaigns import Tracking
 from colporteur.domain.digests import DeliveryMode, Offered, Weekday
 from colporteur.domain.mailings import Pace
 from colporteur.domain.standing import Preset
@@ -193,12 +194,14 @@ def _option(default: Any, section: str, label: str, sentence: str, *, choices: M
 
 WRITING, MODERATION, REPLIES, MESSAGE, LEAVING, BOUNCES, NOTICES, SERVICE = "writing", "moderation", "replies", "message", "leaving", "bounces", "notices", "service"
 DIGESTS = "digests"
+CAMPAIGNS = "campaigns"
 SECTIONS: dict[str, str] = {
     WRITING: _("Who writes"),
     MODERATION: _("Moderation"),
     REPLIES: _("Replies"),
     MESSAGE: _("The message"),
     DIGESTS: _("Digests"),
+    CAMPAIGNS: _("Newsletters"),
     LEAVING: _("Joining and leaving"),
     BOUNCES: _("Messages that come back"),
     NOTICES: _("Notices"),
@@ -254,6 +257,11 @@ class Policy:
     digest_messages: int = _option(50, DIGESTS, _("Messages in a digest"), _("With so many it leaves at once; further ones go into the next."), least=1, most=500)
     digest_size: int = _option(1024 * 1024, DIGESTS, _("Size of a digest"), _("With so much it leaves at once. Of a message that is larger by itself the attachments are left out, and named."), unit="bytes", least=10 * 1024, most=20 * 1024 * 1024)
     time_zone: str = _option("", DIGESTS, _("Time zone"), _("A name like Europe/Paris; empty: that of the installation."))
+
+    tracking: Tracking = _option(Tracking.TOTALS, CAMPAIGNS, _("Opens and clicks"), _("What is learned of how newsletters are read. A single newsletter may learn less, never more. Nobody is named who did not agree to it, apart from receiving; who takes that back is forgotten, in earlier newsletters too."), choices={
+        "off": _("Nothing"), "totals": _("Totals; nobody is named"), "people": _("Totals, and the names of those who agreed")})
+    keep_details: int = _option(12, CAMPAIGNS, _("Details of a newsletter are kept"), _("So long it is known what became of each copy and who followed which link. After that only totals stay, for ever."), unit="months", least=1, most=120)
+    public_archive: bool = _option(False, CAMPAIGNS, _("Public archive"), _("Anybody can read the newsletters that were sent, and follow them in a feed, without any personal value. A single newsletter can be left out."))
 
     joining: Joining = _option(Joining.CLOSED, LEAVING, _("Joining the list"), _("Who asks to join gets a letter first, and joins only by saying yes to it, unless it says otherwise. Owners can always add members."), choices={
         "open": _("Anybody joins; who is signed in or proven by a named server, at once"), "confirm": _("Anybody joins"), "owner": _("Anybody asks, and an owner decides; the address is not asked first"),

@@ -26,6 +26,8 @@ class Purpose(Enum):
     PART = b"part"  # (request to leave, address of the owner)
     RETURN = b"return"  # (address, second since 1970 it was made): messages come again to an address that was paused
     LEAVE = b"leave"  # (list, address that leaves it)
+    LINK = b"link"  # (campaign, link of it that is counted; 0: its image)
+    PAGE = b"page"  # (campaign, 0): its public page
 
 
 LENGTH = 24

@@ -32,10 +32,11 @@ from colporteur.store.signing import SigningKey
 from colporteur.store.sources import Source, SourceEntry
 from colporteur.store.standing import AddressStanding, DeliveryEvent, StandingNews
 from colporteur.store.templates import OwnTemplate
+from colporteur.store.tracking import CampaignTotals, Hits, Link, NamedHit, TrackingConsent
 from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Picked", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "Transport", "UnmatchedReport", "Weight", "Wording",
+    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "CampaignTotals", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Hits", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "Link", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
+    "Membership", "NamedHit", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Picked", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "TrackingConsent", "Transport", "UnmatchedReport", "Weight", "Wording",
 ]

@@ -56,6 +56,8 @@ def shown(name: str, value: Any) -> str:
         return octets(value)
     if option.metadata["unit"] == "days":
         return _("%(n)s days") % {"n": value}
+    if option.metadata["unit"] == "months":
+        return _("%(n)s months") % {"n": value}
     return f"« {value} »" if value and "\n" not in str(value) else str(value) if value else _("nothing")
 
 
@@ -91,7 +93,7 @@ def rows(found: Mapping[str, Effective], here: Layer, places: Sequence[Layer], n
         answer.setdefault(_(SECTIONS[data["section"]]), []).append(Row(
             name, _(data["label"]), _(data["sentence"]), _control(name, effective.value), form_text(name, effective.value), _choices(data["choices"], effective.value), ruler,
             _("The product's own value") if effective.origin == Layer.DEFAULT else names.get(origin, ""), effective.origin == here, inherited,
-            unit=_("days") if data["unit"] == "days" else _("MB") if data["unit"] == "bytes" else "",
+            unit=_("days") if data["unit"] == "days" else _("months") if data["unit"] == "months" else _("MB") if data["unit"] == "bytes" else "",
         ))  # fmt: skip
     return answer
 

@@ -115,6 +115,8 @@ def _fault(name: str, error: ValueError) -> str:
         return _("Write a number of megabytes between %(least)s and %(most)s.") % {"least": form_text(name, data["least"]) or "0.001", "most": form_text(name, data["most"])}
     if data["unit"] == "days":
         return _("Write a number of days between %(least)s and %(most)s.") % {"least": data["least"], "most": data["most"]}
+    if data["unit"] == "months":
+        return _("Write a number of months between %(least)s and %(most)s.") % {"least": data["least"], "most": data["most"]}
     return said(error, name=f"« {_(data['label'])} »")
 
 
