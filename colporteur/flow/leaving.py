@@ -16,7 +16,7 @@ from colporteur.domain import tokens
 from colporteur.domain.addresses import Service
 from colporteur.domain.policy import Leaving
 from colporteur.domain.tokens import Purpose
-from colporteur.flow import letters, memberships, nesting
+from colporteur.flow import letters, memberships, nesting, tracking
 from colporteur.flow.memberships import Left
 from colporteur.flow.moderation.telling import owner_address, owners
 from colporteur.flow.organisations import actor
@@ -88,9 +88,11 @@ def by_token(token: str, now: datetime, *, by: str = "unsubscribe link", door: s
         return found, Outcome.NONE
     if found.left_out:
         nesting.exclude(found.list, found.address.email, now, by=by)
-        return found, Outcome.LEFT
-    if found.way.by_oneself:  # of a newsletter whatever the list became since
+    elif found.way.by_oneself:  # of a newsletter whatever the list became since
         memberships.leave(found.list, found.address, now, by=by)
+    if found.left_out or found.way.by_oneself:
+        if named := tokens.read(settings.TOKEN_KEY, Purpose.COPY, token.strip().lower()):
+            tracking.left(named[0], now)
         return found, Outcome.LEFT
     return found, ask(found.list, found.address, now, by=by, sure=Sure.SAID, door=door)
 

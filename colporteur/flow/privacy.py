@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import CopyState, MailingKind
-from colporteur.flow import credentials, mailings, memberships
+from colporteur.flow import credentials, mailings, memberships, tracking
 from colporteur.store import privacy
 from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.enrolments import Enrolment
@@ -36,6 +36,7 @@ from colporteur.store.privacy import ERASED, Consent, digest
 from colporteur.store.requests import ListRequest
 from colporteur.store.sources import SourceEntry
 from colporteur.store.standing import AddressStanding, DeliveryEvent, StandingNews
+from colporteur.store.tracking import Link, NamedHit, TrackingConsent
 
 log = logging.getLogger("colporteur.people")
 
@@ -93,6 +94,8 @@ def export(who: Subject) -> dict[str, Any]:
         "from_sources": [{"list": row.source.list.address, "source": str(row.source), "attributes": row.attributes} for row in SourceEntry.objects.filter(address__in=who.ids).select_related("source__list").order_by("id")],
         "written": [{"list": post.list.address, "subject": post.subject, "message_id": post.message_id, "received": post.received_at, "state": post.state} for post in written],
         "copies": _copies(who),
+        "agreed_to_tracking": [{"organisation": row.organisation.name, "address": row.address.email, "since": row.since, "until": row.until, "how": row.how, "wording": row.wording, "client": row.client} for row in TrackingConsent.objects.filter(address__in=who.ids).select_related("organisation", "address").order_by("id")],
+        "opened_and_followed": _hits(who),
         "standing": [_standing(row) for row in AddressStanding.objects.filter(address__in=who.ids).select_related("address").order_by("address")],
         "came_back": list(DeliveryEvent.objects.filter(address_id__in=who.ids).order_by("id").values("at", "kind", "reason", "status", "code", "text", "origin")),
         "journal": [{"at": row.at, "event": row.event, **row.values} for row in JournalEntry.objects.filter(_concerns(who)).order_by("id")[:JOURNAL_MOST]],
@@ -171,6 +174,13 @@ def _copies(who: Subject) -> list[dict[str, Any]]:
     return [{"list": list_, "state": CopyState(state).name.lower(), "count": count} for list_, state, count in found]
 
 
+def _hits(who: Subject) -> list[dict[str, Any]]:
+    """What is known of newsletters they opened and links they followed; only what they agreed to."""
+    rows = NamedHit.objects.filter(address__in=who.ids).select_related("campaign__list").order_by("campaign", "link")
+    urls = dict(Link.objects.filter(pk__in=[row.link for row in rows]).values_list("pk", "url"))
+    return [{"list": row.campaign.list.address, "subject": row.campaign.subject, "link": urls.get(row.link, ""), "first": row.first_at, "last": row.last_at, "times": row.n} for row in rows]
+
+
 def _concerns(who: Subject) -> Q:
     words = Q(address_id__in=who.ids)
     for name in ("email", "who", "by"):
@@ -212,6 +222,8 @@ def _blank_rows(who: Subject) -> None:
     for email in who.emails:  # what was handed over in bulk within a week may name them
         Enrolment.objects.filter(Q(text__icontains=email) | Q(left__contains=[email]) | Q(refused__icontains=email)).delete()
     SourceEntry.objects.filter(address__in=who.ids).delete()
+    tracking.forget(who.ids)
+    TrackingConsent.objects.filter(address__in=who.ids).delete()
     AddressStanding.objects.filter(address__in=who.ids).delete()
     DeliveryEvent.objects.filter(address_id__in=who.ids).delete()
     UnmatchedReport.objects.filter(recipients__overlap=list(who.emails)).delete()
