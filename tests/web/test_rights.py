@@ -57,7 +57,7 @@ MAY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("list", "list-by-address"), (MEMBER, MODERATOR, OWNER, ORGANISER, ADMIN)),
     **dict.fromkeys(("waiting-post", "activity", "post", "post-html", "post-attachment", "post-original"), (MODERATOR, OWNER, ORGANISER, ADMIN)),
     **dict.fromkeys(("members", "members-add", "members-csv", "list-settings", "list-about", "list-delete", "roles", "mailbox", "list-transport"), (OWNER, ORGANISER, ADMIN)),
-    **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-abandon", "mailing-again"), (OWNER, ORGANISER, ADMIN)),
+    **dict.fromkeys(("mailing", "mailing-progress", "mailing-failed", "mailing-line", "mailing-abandon", "mailing-again"), (OWNER, ORGANISER, ADMIN)),
     "sending": (STRANGER, OWNER, ORGANISER, ADMIN),  # an owner of any list: the rows are his or her own
     **dict.fromkeys(("people", "person", "person-add", "settings", "site-policy", "domain-add", "site-route", "domain-signing", "errands"), (ADMIN,)),
     **dict.fromkeys(("transport", "transport-add", "transport-remove", "try", "try-post", "try-state", "outbox", "outbox-message", "outbox-html"), (ADMIN,)),
@@ -147,7 +147,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     by_noun: dict[str, list[object]] = {
         **dict.fromkeys(("list", "list-switch", "list-about", "list-delete", "roles", "list-transport", "activity", "members", "members-add", "members-change", "members-csv", "list-settings", "mailbox", "mailbox-do"), list_),
         **dict.fromkeys(("waiting-post", "post", "post-html", "post-original", "post-quarantine", "try-post", "try-state"), post), "post-attachment": [held.pk, 0],
-        **dict.fromkeys(("mailing", "mailing-progress", "mailing-line", "mailing-move", "mailing-abandon", "mailing-again"), one),
+        **dict.fromkeys(("mailing", "mailing-progress", "mailing-failed", "mailing-line", "mailing-move", "mailing-abandon", "mailing-again"), one),
         "person": [world.owner.pk], "list-by-address": [world.list.address, "members"], **dict.fromkeys(("organisation-policy", "organisation-route"), [world.list.organisation_id]), **dict.fromkeys(("domain-policy", "domain-route", "domain-signing", "domain-signing-do"), [world.list.domain_id]), "domain-switch": [world.list.domain_id],
         **{key: [transport.pk] for key in ("transport", "transport-do", "transport-remove")}, "my-membership": [anna.pk], "errand-do": [errand.pk],
         **{key: [transport.pk, "one.eml"] for key in ("outbox-message", "outbox-html")},

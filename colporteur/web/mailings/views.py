@@ -7,13 +7,14 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from colporteur.domain.addresses import is_address
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace
 from colporteur.flow import mailings, resending, routes
 from colporteur.flow.resending import Whom
@@ -24,6 +25,8 @@ from colporteur.store.rights import Right, lists_for
 from colporteur.web.frame import page_by, whole
 from colporteur.web.guard import person_of
 from colporteur.web.journal import told
+from colporteur.web.mailings.failures import as_csv
+from colporteur.web.mailings.fates import fate
 from colporteur.web.saying import said
 from colporteur.web.templatetags.look import decimal, thousands
 
@@ -48,11 +51,12 @@ def _mailing(request: HttpRequest, number: int) -> Mailing:
 
 @login_required
 def index(request: HttpRequest) -> HttpResponse:
-    """Mailings, newest first: messages of lists, or letters."""
+    """Mailings, newest first: messages of lists, newsletters, or letters."""
     if not person_of(request).is_admin and not lists_for(person_of(request), Right.MANAGE).exists():
         raise Http404
-    kind = MailingKind.LETTER if request.GET.get("kind") == MailingKind.LETTER else MailingKind.POST
-    found = _mine(request).filter(kind__in=[kind] if kind is MailingKind.LETTER else [MailingKind.POST, MailingKind.DIGEST]).order_by("-pk")
+    wish = request.GET.get("kind", "")
+    kind = MailingKind(wish) if wish in (MailingKind.LETTER, MailingKind.CAMPAIGN) else MailingKind.POST
+    found = _mine(request).filter(kind__in=[MailingKind.POST, MailingKind.DIGEST] if kind is MailingKind.POST else [kind]).order_by("-pk")
     if before := whole(request.GET.get("before")):
         found = found.filter(pk__lt=before)
     page = page_by(found, "pk", 30)
@@ -91,6 +95,7 @@ def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
     wanted = request.GET.get("q", "").strip().lower()[:320]
     state = whole(request.GET.get("state"))
     found = Copy.objects.filter(mailing=mailing).select_related("address").order_by("address_id")
+    asked = fate(mailing, wanted) if is_address(wanted) else None
     if wanted:
         found = found.filter(address__in=Address.objects.filter(email__startswith=wanted))
     if state is not None and state in list(CopyState):
@@ -105,7 +110,13 @@ def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
         refusals[refusal.address_id] = refusal
     words = {CopyState.SENT: _("Delivered"), CopyState.FAILED: _("Refused"), CopyState.DEFERRED: _("Deferred"), CopyState.QUEUED: _("To leave")}
     states = [("", _("All")), *((str(int(one)), label) for one, label in words.items())]
-    return {"copies": [(copy, refusals.get(copy.address_id)) for copy in page.rows], "next": page.next, "q": wanted, "state": state, "states": states}
+    return {"copies": [(copy, refusals.get(copy.address_id)) for copy in page.rows], "next": page.next, "q": wanted, "state": state, "states": states, "fate": asked}
+
+
+@login_required
+def failed(request: HttpRequest, number: int) -> StreamingHttpResponse:
+    """Refused and deferred copies with the reasons, as CSV."""
+    return as_csv(_mailing(request, number))
 
 
 def _paces() -> list[tuple[str, str]]:

@@ -91,7 +91,8 @@ def post_state(found: str) -> SafeString:
     return state(*_post_words(found))
 
 
-def _mailing_words(found: str) -> tuple[str, str]:
+def mailing_words(found: str) -> tuple[str, str]:
+    """Dot and words of a mailing's state."""
     return {
         MailingState.PLANNED: ("running", gettext("Being prepared")),
         MailingState.RUNNING: ("running", gettext("Running")),
@@ -104,7 +105,7 @@ def _mailing_words(found: str) -> tuple[str, str]:
 @register.simple_tag
 def mailing_state(found: str) -> SafeString:
     """State of a mailing in words."""
-    return state(*_mailing_words(found))
+    return state(*mailing_words(found))
 
 
 @register.simple_tag
@@ -234,6 +235,16 @@ def when(moment: datetime | None) -> SafeString | str:
     there = timezone.localtime(moment)
     exact = f"{_day(there, there.replace(year=1))} {clock(moment)}"
     return format_html('<time datetime="{}" title="{}">{}</time>', there.isoformat(timespec="seconds"), exact, said(moment, timezone.now()))
+
+
+@register.filter
+def to_come(moment: datetime | None) -> str:
+    """A moment to come, day and time."""
+    if moment is None:
+        return ""
+    there, today = timezone.localtime(moment), timezone.localtime(timezone.now())
+    day = gettext("today") if there.date() == today.date() else gettext("tomorrow") if there.date() == today.date() + timedelta(days=1) else _day(there, today)
+    return gettext("%(day)s at %(time)s") % {"day": day, "time": clock(moment)}
 
 
 @register.filter
