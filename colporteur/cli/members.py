@@ -14,7 +14,7 @@ from colporteur.cli.output import BY, Command, complain, json_option, newest, no
 from colporteur.domain import entries
 from colporteur.domain.addresses import normal
 from colporteur.domain.digests import DeliveryMode
-from colporteur.flow import enrolments, everywhere, lists, memberships, organisations, roster
+from colporteur.flow import attributes, enrolments, everywhere, lists, memberships, organisations, roster
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.web.saying import said
@@ -27,10 +27,20 @@ def _columns(_context: click.Context, _parameter: click.Parameter, text: str | N
         return None
     words = [word.strip() for word in text.split(",") if word.strip()]
     named = dict(word.split("=", 1) for word in words if "=" in word)
-    known = {"email", "name", "first_name", "last_name", "delivery"}
-    if "email" not in named or set(named) - known or any(word != "nohead" for word in words if "=" not in word) or not all(number.isdigit() and 0 < int(number) < 1000 for number in named.values()):
+    known = ("email", "name", "first_name", "last_name", "delivery")
+    if "email" not in named or any(word != "nohead" for word in words if "=" not in word) or not all(number.isdigit() and 0 < int(number) < 1000 for number in named.values()):
         raise click.BadParameter("write it like email=3,first_name=2,last_name=1")
-    return entries.Columns(**{name: int(number) - 1 for name, number in named.items()}, head="nohead" not in words)
+    places = {name: int(number) - 1 for name, number in named.items()}
+    others = {name: at for name, at in places.items() if name not in known}
+    return entries.Columns(**{name: at for name, at in places.items() if name in known}, head="nohead" not in words, attributes=others)
+
+
+def _read(list_: List, file: BinaryIO, columns: entries.Columns | None) -> entries.Entries:
+    """A file of members with values of the list's attributes. Raises ``ValueError`` when a column is named by a key the list does not have."""
+    fields = attributes.fields_of(list_)
+    if unknown := set(columns.attributes or () if columns else ()) - {field.key for field in fields}:
+        raise ValueError(f"the list has no attribute {', '.join(sorted(unknown))}: `attribute list` says which there are")
+    return entries.read(entries.decode(file.read()), columns, fields)
 
 
 @click.group()
@@ -43,7 +53,7 @@ def member() -> None:
 @click.argument("emails", nargs=-1, metavar="[EMAIL...]")
 @click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="Read members from a file: one per line (`email Name`), or CSV with a header.")
 @click.option("--bring-back", is_flag=True, help="Also add who left the list by themselves.")
-@click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, counted from 1: email, name, first_name, last_name, delivery; `nohead` when its first line is a person.")
+@click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, counted from 1: email, name, first_name, last_name, delivery, attributes of the list by their keys; `nohead` when its first line is a person.")
 @click.option("--all-or-nothing", is_flag=True, help="Add nobody when a line cannot be taken.")
 @click.option("--dry-run", is_flag=True, help="Say what would come of it, and change nothing.")
 @json_option
@@ -59,7 +69,7 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
         raise ValueError("name the members to add, or read them with --file")
     read = entries.of_pairs((email, "") for email in emails)
     if file is not None:
-        from_file = entries.read(entries.decode(file.read()), columns)
+        from_file = _read(found, file, columns)
         read = entries.Entries(read.taken + from_file.taken, read.refused + from_file.refused)
     given = memberships.Given("import", evidence=getattr(file, "name", "<stdin>")) if file is not None else memberships.Given()
     if dry_run or (all_or_nothing and enrolments.outlook(found, read, bring_back=bring_back).refused):
@@ -102,7 +112,8 @@ def set_(address: str, emails: tuple[str, ...], file: BinaryIO | None, delivery:
     if file is None:
         _deliver(lists.find(address), emails, DeliveryMode(str(delivery)), dry_run=dry_run, as_json=as_json)
         return
-    found, read = lists.find(address), entries.read(entries.decode(file.read()), columns)
+    found = lists.find(address)
+    read = _read(found, file, columns)
     change = roster.compare(found, read, bring_back=bring_back)
     for line in change.refused:
         complain(f"line {line.line}: {said(line.reason)}")

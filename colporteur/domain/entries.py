@@ -8,10 +8,11 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from colporteur.domain.addresses import normal
+from colporteur.domain.attributes import Field, Value, value_of
 from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.words import Invalid, Sentence
 from colporteur.domain.words import gettext_noop as _
@@ -34,13 +35,14 @@ _RECORD_LINES = 20  # lines a quoted field may span
 
 
 class Entry(NamedTuple):
-    """One line that can be taken: its number (from 1), the address in normal form, a name or "", and how the person receives, ""
-    where the line does not say."""
+    """One line that can be taken: its number (from 1), the address in normal form, a name or "", how the person receives, ""
+    where the line does not say, and values of attributes by their keys."""
 
     line: int
     email: str
     name: str
     delivery: str = ""
+    values: Mapping[str, Value] | None = None
 
 
 class Refused(NamedTuple):
@@ -59,7 +61,7 @@ class Entries(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Which column (from 0) holds what; ``head``: the first row names the columns."""
+    """Which column (from 0) holds what; ``head``: the first row names the columns; ``attributes``: those of the list, by key."""
 
     email: int
     name: int | None = None
@@ -67,6 +69,7 @@ class Columns(NamedTuple):
     last_name: int | None = None
     head: bool = True
     delivery: int | None = None
+    attributes: Mapping[str, int] | None = None
 
 
 class Table(NamedTuple):
@@ -88,12 +91,15 @@ def decode(raw: bytes) -> str:
         return raw.decode("cp1252", errors="replace")
 
 
-def read(text: str, columns: Columns | None = None) -> Entries:
-    """Read a whole file: CSV when its first line is a header that names an address column, or when ``columns`` says which is what; else one per line."""
+def read(text: str, columns: Columns | None = None, fields: Sequence[Field] = ()) -> Entries:
+    """Read a whole file: CSV when its first line is a header that names an address column, or when ``columns`` says which is what; else one per line.
+
+    ``fields``: attributes of the list, found by their key or label in the header.
+    """
     lines = lines_of(text)
-    found = table(text)
+    found = table(text, fields)
     if found and (known := columns or found.columns):
-        return _read_csv(lines, found.delimiter, known)
+        return _read_csv(lines, found.delimiter, known, fields)
     return of_lines(lines)
 
 
@@ -102,7 +108,7 @@ def lines_of(text: str) -> list[str]:
     return text.removeprefix("\ufeff").replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n").split("\n")  # splitlines() also splits at U+2028 and others
 
 
-def table(text: str) -> Table | None:
+def table(text: str, fields: Sequence[Field] = ()) -> Table | None:
     """The beginning of a CSV file and what its header says of its columns; None when the first line is one column only."""
     lines = [line for line in lines_of(text[:SAMPLE]) if line.strip()][: _ROWS + 1]
     first = lines[0] if lines else ""
@@ -110,7 +116,8 @@ def table(text: str) -> Table | None:
         head = [cell.strip().strip('"').strip() for cell in first.split(delimiter)]
         email = _column(head, _EMAIL_HEADS)
         if email is not None:
-            guess = Columns(email, _column(head, _NAME_HEADS), _column(head, _FIRST_HEADS), _column(head, _LAST_HEADS), True, _column(head, _DELIVERY_HEADS))
+            named = {field.key: at for field in fields if (at := _column(head, (field.key, field.label.casefold()))) not in (None, email)}
+            guess = Columns(email, _column(head, _NAME_HEADS), _column(head, _FIRST_HEADS), _column(head, _LAST_HEADS), True, _column(head, _DELIVERY_HEADS), named)
             return Table(delimiter, _rows(lines, delimiter), guess)
     delimiter = max(_DELIMITERS, key=first.count)
     return Table(delimiter, _rows(lines, delimiter), None) if delimiter in first else None
@@ -153,9 +160,10 @@ def display_name(text: str) -> str:
     return unicodedata.normalize("NFC", text).strip(" \"'")[:NAME_LENGTH].strip()
 
 
-def _read_csv(lines: list[str], delimiter: str, columns: Columns) -> Entries:
+def _read_csv(lines: list[str], delimiter: str, columns: Columns, fields: Sequence[Field]) -> Entries:
     answer = Entries([], [])
     head = columns.head
+    asked = [(field, (columns.attributes or {})[field.key]) for field in fields if field.key in (columns.attributes or {})]
     for number, row in csv_rows(lines, delimiter, answer.refused):
         if not any(cell.strip() for cell in row):
             continue
@@ -168,8 +176,13 @@ def _read_csv(lines: list[str], delimiter: str, columns: Columns) -> Entries:
             name, email = name or found.group(1), found.group(2)
         if delivery and delivery not in list(DeliveryMode):
             answer.refused.append(Refused(number, Sentence(_("%(entry)s is no way to receive: write one of %(known)s"), entry=delivery[:40], known=", ".join(DeliveryMode)), delimiter.join(row)[:80]))
+            continue
+        try:
+            values = {field.key: value for field, at in asked if at < len(row) and (value := value_of(field, row[at])) is not None} if asked else None
+        except Invalid as error:
+            answer.refused.append(Refused(number, error.sentences[0], delimiter.join(row)[:80]))
         else:
-            _sort(answer, number, email, name or f"{first} {last}".strip(), delimiter.join(row), delivery)
+            _sort(answer, number, email, name or f"{first} {last}".strip(), delimiter.join(row), delivery, values)
     answer.refused.sort()
     return answer
 
@@ -209,8 +222,8 @@ def _column(head: list[str], names: Iterable[str]) -> int | None:
     return None
 
 
-def _sort(answer: Entries, number: int, email: str, name: str, text: str, delivery: str = "") -> None:
+def _sort(answer: Entries, number: int, email: str, name: str, text: str, delivery: str = "", values: Mapping[str, Value] | None = None) -> None:
     try:
-        answer.taken.append(Entry(number, normal(email), display_name(name), delivery))
+        answer.taken.append(Entry(number, normal(email), display_name(name), delivery, values))
     except Invalid as error:
         answer.refused.append(Refused(number, error.sentences[0] if email.strip() else _("there is no address on this line"), text[:80]))

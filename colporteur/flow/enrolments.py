@@ -21,7 +21,7 @@ from colporteur.domain import entries
 from colporteur.domain.entries import Columns, Entries, Entry, Refused
 from colporteur.domain.words import Invalid, Sentence
 from colporteur.domain.words import gettext_noop as _
-from colporteur.flow import memberships
+from colporteur.flow import attributes, memberships
 from colporteur.flow.memberships import Added, Given
 from colporteur.store.enrolments import Enrolment, EnrolmentState
 from colporteur.store.jobs import Wake, wake
@@ -142,7 +142,7 @@ def _do(number: int, now: datetime) -> int:
 
 
 def _entries(row: Enrolment) -> Entries:
-    return entries.read(row.text, Columns(**row.columns) if row.columns else None)
+    return entries.read(row.text, Columns(**row.columns) if row.columns else None, attributes.fields_of(row.list))
 
 
 def _read(row: Enrolment) -> None:

@@ -8,7 +8,8 @@ page that asks; nothing happens on opening it.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -19,10 +20,11 @@ from django.db import transaction
 from colporteur import notices
 from colporteur.domain import tokens
 from colporteur.domain.addresses import Service, normal
+from colporteur.domain.attributes import Value
 from colporteur.domain.entries import display_name
 from colporteur.domain.policy import Joining
 from colporteur.domain.tokens import Purpose
-from colporteur.flow import letters, memberships
+from colporteur.flow import attributes, letters, memberships
 from colporteur.flow.moderation.telling import owner_address, owners
 from colporteur.store import journal
 from colporteur.store.joining import OPEN, JoinRequest, JoinState
@@ -67,7 +69,7 @@ def open_to_all(list_: List) -> bool:
 @dataclass(frozen=True, slots=True)
 class Asking:
     """How somebody asks. ``proof``: why it is sure that the address is theirs, "" when it is not. ``words``: the answer to the
-    list's question. ``language``: of the page, for somebody whose own we do not know. ``client``: IP address."""
+    list's question. ``language``: of the page, for somebody whose own we do not know. ``client``: IP address. ``values``: of attributes."""
 
     name: str = ""
     door: str = "mail"
@@ -75,6 +77,7 @@ class Asking:
     words: str = ""
     language: str = ""
     client: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -170,7 +173,7 @@ def about(row: JoinRequest) -> dict[str, object]:
 def _open(list_: List, address: Address, now: datetime, state: JoinState, asking: Asking) -> JoinRequest:
     """The open request of an address, begun anew where it lay too long."""
     values = {"name": display_name(asking.name)[:100], "state": state, "door": asking.door, "asked_at": now}
-    values |= {"words": asking.words.replace("\x00", "").strip()[:WORDS_MOST], "language": asking.language, "client": asking.client}
+    values |= {"words": asking.words.replace("\x00", "").strip()[:WORDS_MOST], "language": asking.language, "client": asking.client, "values": dict(asking.values)}
     row, made = JoinRequest.objects.get_or_create(list=list_, address=address, state__in=OPEN, defaults=values)
     if not made and row.state != JoinState.WAITING and (row.asked_at < now - timedelta(days=1) or state == JoinState.INVITED):
         for field, value in values.items():
@@ -203,6 +206,9 @@ def _send(letter: str, row: JoinRequest, now: datetime, in_reply_to: str) -> Non
 
 def _join(row: JoinRequest, now: datetime, by: str, client: str = "") -> Outcome:
     memberships.add(row.list, [(row.address.email, row.name)], now, by=by, bring_back=True, given=_given(row, client or row.client))
+    if row.values:
+        there = {one.key for one in attributes.fields_of(row.list)}
+        attributes.write(row.list, row.address, {key: value for key, value in row.values.items() if key in there}, now, by=by, own=True)
     if row.words:
         Membership.objects.filter(list=row.list, address=row.address, until__isnull=True, note="").update(note=row.words)
     row.state, row.decided_at, row.decided_by = JoinState.JOINED, now, by

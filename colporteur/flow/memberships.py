@@ -18,7 +18,7 @@ from colporteur.domain.mailings import MailingKind, Priority
 from colporteur.domain.policy import Leaving
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
-from colporteur.flow import nesting, quotas
+from colporteur.flow import attributes, nesting, quotas
 from colporteur.flow.organisations import actor
 from colporteur.store import journal, privacy
 from colporteur.store.journal import JournalEntry
@@ -123,7 +123,7 @@ def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime
 
     What cannot be taken is told by line and reason and keeps nobody else out. ``bring_back``: also who left by
     themselves. ``progress`` is called with the number of entries done. ``given``: why they may be written to, kept in the
-    consent ledger. Nobody but the address itself undoes its opposition.
+    consent ledger. Nobody but the address itself undoes its opposition. Values of attributes are kept of members who were there, too.
     """
     if list_.state == ListState.PENDING:
         raise Invalid(_("this list waits for an administrator: members can be added once it is activated"))
@@ -232,6 +232,8 @@ def wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
             answer.already += 1
             if entry.name and not once[entry.email].name:
                 once[entry.email] = once[entry.email]._replace(name=entry.name)
+            if entry.values:
+                once[entry.email] = once[entry.email]._replace(values={**(once[entry.email].values or {}), **entry.values})
         else:
             once[entry.email] = entry
     return list(once.values())
@@ -251,6 +253,7 @@ def _add_chunk(list_: List, chunk: list[Entry], now: datetime, source: Source | 
         if len(made) < len(chunk):
             cursor.execute(_STAYED_AWAY, values)
             left = [row[0] for row in cursor.fetchall()]
+    attributes.write_many(list_, ((entry.email, entry.values) for entry in chunk if entry.values))
     answer.added += len(made)
     answer.left += left
     answer.already += len(chunk) - len(made) - len(left)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from colporteur.domain.entries import Entries, Entry, Refused
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
-from colporteur.flow import memberships
+from colporteur.flow import attributes, memberships
 from colporteur.flow.memberships import Added, Removed
 from colporteur.store.lists import List, ListState
 from colporteur.store.memberships import Membership, totals
@@ -83,7 +83,9 @@ def edit(list_: List, entries: Entries, now: datetime, *, by: Person | str, seen
         if found.refused:
             raise Invalid(_("%(n)s lines cannot be taken: nothing was changed"), n=len(found.refused))
         removed = memberships.remove(list_, found.removed, now, by=by)
-        return memberships.add(list_, Entries(found.added, []), now, by=by, bring_back=bring_back, progress=progress), removed
+        added = memberships.add(list_, Entries(found.added, []), now, by=by, bring_back=bring_back, progress=progress)
+        attributes.write_many(list_, ((entry.email, entry.values) for entry in entries.taken if entry.values))
+        return added, removed
 
 
 def _left(list_: List, emails: list[str]) -> set[str]:

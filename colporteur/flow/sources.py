@@ -20,10 +20,11 @@ from django.utils.translation import gettext_noop as _
 
 from colporteur.domain import sources as decisions
 from colporteur.domain.addresses import SUFFIXES
+from colporteur.domain.attributes import Value
 from colporteur.domain.entries import Refused
 from colporteur.domain.sources import Change, Contents, Feeds, Kind, Setting, Table
 from colporteur.domain.words import Invalid, Sentence
-from colporteur.flow import letters, people, quotas
+from colporteur.flow import attributes, letters, people, quotas
 from colporteur.flow.mailboxes import Failure
 from colporteur.flow.organisations import actor, may_reach_inside
 from colporteur.store import journal, privacy, sources
@@ -322,9 +323,11 @@ def _staged(source: Source, table: Table | None) -> Contents:
 
 
 def _apply(source: Source, found: Change, contents: Contents, now: datetime) -> None:
+    unread: list[str] = []
     if source.feeds == Feeds.MEMBER:
         came, went = sources.apply_members(source, now, policy(source.list).delivery.value)
         quotas.check_members(source.list, len(came))
+        unread = _tell_attributes(source)
     else:
         came, went = sources.apply_roles(source, now)
         if source.feeds == Feeds.OWNER:
@@ -333,7 +336,7 @@ def _apply(source: Source, found: Change, contents: Contents, now: datetime) -> 
             if went and not Role.objects.filter(list=source.list_id, kind=RoleKind.OWNER).exists():
                 raise _Stop(NO_OWNER)
     told = source.told_at
-    source.counts = {**_counts(found), "refused": len(contents.refused), "lines": _lines(contents.refused)}
+    source.counts = {**_counts(found), "refused": len(contents.refused), "lines": _lines(contents.refused), "unread": unread}
     source.last_good, source.running_until, source.next_run = now, None, decisions.next_run(now, source.every)
     recovered, source.failures, source.error, source.told_at = source.failures > 0, 0, "", None
     source.waiting, source.approved = None, 0
@@ -344,6 +347,20 @@ def _apply(source: Source, found: Change, contents: Contents, now: datetime) -> 
         _tell("recovered", source, now, thing=_thing(source))
     _journal(source, came, went, now)
     log.info("source source=%s list=%s added=%d removed=%d unchanged=%d away=%d refused=%d", source.pk, source.list.address, len(came), len(went), found.unchanged, found.away, len(contents.refused))
+
+
+def _tell_attributes(source: Source) -> list[str]:
+    """Keep what the source tells of members, by the attributes of the list; some of what cannot be read, with its address."""
+    fields = attributes.fields_of(source.list)
+    changed: list[tuple[str, dict[str, Value]]] = []
+    unread: list[str] = []
+    for email, told, known in sources.told(source) if fields else ():
+        values, wrong = attributes.read(fields, told)
+        unread += [f"{email}: {error}" for error in wrong[: LINES - len(unread)]]
+        if any(known.get(key) != value for key, value in values.items()):
+            changed.append((email, values))
+    attributes.write_many(source.list, changed)
+    return unread
 
 
 def _counts(found: Change) -> dict[str, int]:

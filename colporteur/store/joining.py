@@ -32,6 +32,7 @@ class JoinRequest(models.Model):
     words = models.TextField(default="", db_default="", blank=True)  # the answer to the list's question; only owners read it
     language = models.TextField(default="", db_default="", blank=True)  # of the page it was asked on, for somebody whose own we do not know
     client = models.TextField(default="", db_default="", blank=True)  # IP address it was asked from
+    values = models.JSONField(default=dict, db_default={})  # of attributes the list asks for, by key
     proof = models.TextField(default="", db_default="", blank=True)  # why the address needed not be asked
     asked_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)  # the address said yes

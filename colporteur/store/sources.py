@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -81,7 +81,8 @@ SET LOCAL enable_seqscan = on
 
 _OF_LIST = """
 INSERT INTO source_in
-SELECT address.email, address.name, '{}' FROM membership JOIN address ON address.id = membership.address_id
+SELECT address.email, address.name, coalesce(details.values, '{}') FROM membership JOIN address ON address.id = membership.address_id
+  LEFT JOIN details ON details.list_id = membership.list_id AND details.address_id = membership.address_id
  WHERE membership.list_id = %(of)s AND membership.until IS NULL AND address.email <> ALL (%(own)s)
 """
 
@@ -244,6 +245,21 @@ def apply_members(source: Source, now: datetime, delivery: str) -> tuple[list[in
     return joined, ended
 
 
+_TOLD = """
+SELECT s.email, s.attributes, d.values FROM source_stage s JOIN membership m ON m.list_id = %(list)s AND m.address_id = s.address_id AND m.until IS NULL
+  LEFT JOIN details d ON d.list_id = m.list_id AND d.address_id = m.address_id WHERE s.attributes <> '{}'
+"""
+
+
+def told(source: Source) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """What the staged answer tells of members, after it was applied: address, what the source says, what the list knows."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TOLD, {"list": source.list_id})
+        while some := cursor.fetchmany(5_000):
+            for email, said, known in some:
+                yield email, json.loads(said), json.loads(known or "{}")
+
+
 def apply_roles(source: Source, now: datetime) -> tuple[list[int], list[int]]:
     """Make the staged change of roles; the ids of the addresses that were given one and that lost it."""
     values: dict[str, Any] = {"list": source.list_id, "source": source.pk, "feeds": source.feeds, "now": now}
@@ -279,7 +295,7 @@ SELECT s.id FROM source s JOIN list l ON l.id = s.list_id
  WHERE s.kind <> 'manual' AND l.state = 'active' AND (s.running_until IS NULL OR s.running_until < %(now)s)
    AND NOT EXISTS (SELECT 1 FROM source o WHERE o.list_id = s.list_id AND o.running_until >= %(now)s)
    AND (s.next_run <= %(now)s OR (s.refresh AND EXISTS (
-     SELECT 1 FROM mailing m WHERE m.list_id = s.list_id AND NOT m.planned AND m.planned_to = 0 AND m.post_id IS NOT NULL AND (s.last_run IS NULL OR m.created > s.last_run))))
+     SELECT 1 FROM mailing m WHERE m.list_id = s.list_id AND NOT m.planned AND m.planned_to = 0 AND (m.post_id IS NOT NULL OR m.kind = 'campaign') AND (s.last_run IS NULL OR m.created > s.last_run))))
  ORDER BY s.next_run NULLS FIRST, s.id LIMIT 20
 """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -19,7 +20,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from colporteur.domain import entries
-from colporteur.flow import enrolments, memberships
+from colporteur.domain.attributes import Field
+from colporteur.flow import attributes, enrolments, memberships
 from colporteur.store.enrolments import Enrolment, EnrolmentState
 from colporteur.store.lists import List
 from colporteur.store.rights import Right
@@ -41,11 +43,12 @@ def add(request: HttpRequest, number: int) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return list_page(request, list_, "members", "memberships/add.html", {"form": form, "open": Enrolment.objects.filter(list=list_, state__in=_OPEN).order_by("-id")[:5]})
     text, found, bring_back = form.text(), None, form.cleaned_data["bring_back"]
-    if table := entries.table(text):
+    fields = attributes.fields_of(list_)
+    if table := entries.table(text, fields):
         if request.POST.get("mapped"):
             found = _chosen(request.POST, len(table.rows[0]))
         if not found and (request.POST.get("mapped") or form.cleaned_data["choose"] or (form.cleaned_data["file"] and table.columns is None)):
-            return _ask(request, list_, text, table, bring_back)
+            return _ask(request, list_, text, table, bring_back, fields)
     try:
         if (added := _few(request, list_, text, found, bring_back)) is not None:
             messages.success(request, _said(added))
@@ -107,11 +110,15 @@ def _few(request: HttpRequest, list_: List, text: str, columns: entries.Columns 
     """What came of adding a few of whom all can be taken and nobody left; None when somebody should look first."""
     if len(text) > 100 * FEW:
         return None
-    read = entries.read(text, columns)
+    read = entries.read(text, columns, attributes.fields_of(list_))
     found = enrolments.outlook(list_, read, bring_back=bring_back)
     if len(read.taken) > FEW or found.refused or found.left:
         return None
     return memberships.add(list_, read, timezone.now(), by=person_of(request), bring_back=bring_back, given=memberships.Given(client=client_of(request)))
+
+
+_ATTRIBUTE = "attribute-"
+"""Before the key of an attribute, in the choice of what a column is."""
 
 
 def _chosen(posted: QueryDict, width: int) -> entries.Columns | None:
@@ -120,16 +127,18 @@ def _chosen(posted: QueryDict, width: int) -> entries.Columns | None:
     if chosen.count("email") != 1:
         return None
     found: dict[str, Any] = {kind: chosen.index(kind) for kind in ("email", "name", "first_name", "last_name", "delivery") if kind in chosen}
-    return entries.Columns(**found, head=bool(posted.get("head")))
+    others = {kind.removeprefix(_ATTRIBUTE): place for place, kind in enumerate(chosen) if kind.startswith(_ATTRIBUTE)}
+    return entries.Columns(**found, head=bool(posted.get("head")), attributes=others)
 
 
-def _ask(request: HttpRequest, list_: List, text: str, table: entries.Table, bring_back: bool) -> HttpResponse:
+def _ask(request: HttpRequest, list_: List, text: str, table: entries.Table, bring_back: bool, fields: Sequence[Field]) -> HttpResponse:
     width = min(max(len(row) for row in table.rows), 200)
     guess = table.columns._asdict() if table.columns else {}
-    named = {guess[kind]: kind for kind in ("delivery", "last_name", "first_name", "name", "email") if guess.get(kind) is not None}
+    named = {place: f"{_ATTRIBUTE}{key}" for key, place in (guess.get("attributes") or {}).items()}
+    named |= {guess[kind]: kind for kind in ("delivery", "last_name", "first_name", "name", "email") if guess.get(kind) is not None}
     named = named or {number: "email" for number in range(width) if any("@" in cell for row in table.rows for cell in row[number : number + 1])}
     columns = [request.POST.get(f"column-{number}", named.get(number, "")) for number in range(width)]
-    kinds = [("", _("not needed")), ("email", _("Address")), ("name", _("Name")), ("first_name", _("First name")), ("last_name", _("Last name")), ("delivery", _("Delivery"))]
+    kinds = [("", _("not needed")), ("email", _("Address")), ("name", _("Name")), ("first_name", _("First name")), ("last_name", _("Last name")), ("delivery", _("Delivery")), *((f"{_ATTRIBUTE}{field.key}", field.label) for field in fields)]
     fault = _("Choose exactly one column for the addresses.") if request.POST.get("mapped") else ""
     head = bool(request.POST.get("head")) if fault else not any("@" in cell for cell in table.rows[0])
     context = {"text": text, "columns": columns, "rows": table.rows, "kinds": kinds, "fault": fault, "head": head, "bring_back": bring_back}
