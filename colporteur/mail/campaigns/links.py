@@ -14,7 +14,8 @@ from typing import NamedTuple
 COPY_TOKEN = "{{copy_token}}"
 """The field in whose place each copy has its own signed token."""
 
-_TAG = re.compile(r"<(?:a|area)\b(?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+>", re.IGNORECASE)
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|<[a-z/](?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+>", re.IGNORECASE | re.DOTALL)  # any: what looks like a link within another tag is none
+_LINK = re.compile(r"(?i)<(?:a|area)\s")
 _HREF = re.compile(r"(?<=[\s\"'])href\s*=\s*(?:\"([^\"]*+)\"|'([^']*+)')", re.IGNORECASE)
 _FIELD = re.compile(r"\{\{|\{%|%7B%7B|%7B%25|@[A-Za-z_]\w*@|#ENV\{", re.IGNORECASE)
 _PLAIN = re.compile(r"https?://[^\s<>\"']+", re.IGNORECASE)
@@ -36,7 +37,7 @@ def links_of(source: str) -> list[Link]:
     for tag in _TAG.finditer(source):
         url = _url_of(tag.group())
         if url and not found.get(url):
-            found[url] = _words(source[tag.end() : tag.end() + 4000])
+            found[url] = _words(source[tag.end() : tag.end() + 4000]) if tag.group()[2].isspace() else ""
     return [Link(url, words) for url, words in found.items()]
 
 
@@ -72,7 +73,7 @@ def _counts(url: str) -> bool:
 
 def _url_of(tag: str) -> str:
     """The address of a link that can be counted, else ""."""
-    href = _HREF.search(tag)
+    href = _HREF.search(tag) if _LINK.match(tag) else None
     url = html.unescape(href[1] if href[1] is not None else href[2]).strip() if href else ""
     return url if _counts(url) else ""
 
@@ -98,6 +99,6 @@ def _words(after: str) -> str:
 
 def _plain(found: str) -> str:
     """An address in a text without the signs of its sentence."""
-    while found and found[-1] in _AFTER and not (found[-1] == ")" and "(" in found):
+    while found and found[-1] in _AFTER and not (found[-1] == ")" and found.count("(") >= found.count(")")):
         found = found[:-1]
     return found
