@@ -258,6 +258,7 @@ class Policy:
     digest_size: int = _option(1024 * 1024, DIGESTS, _("Size of a digest"), _("With so much it leaves at once. Of a message that is larger by itself the attachments are left out, and named."), unit="bytes", least=10 * 1024, most=20 * 1024 * 1024)
     time_zone: str = _option("", DIGESTS, _("Time zone"), _("A name like Europe/Paris; empty: that of the installation."))
 
+    identity: str = _option("", CAMPAIGNS, _("Who sends"), _("Name and postal address at the foot of newsletters, on as many lines as they need. The law of many countries demands them."))
     tracking: Tracking = _option(Tracking.TOTALS, CAMPAIGNS, _("Opens and clicks"), _("What is learned of how newsletters are read. A single newsletter may learn less, never more. Nobody is named who did not agree to it, apart from receiving; who takes that back is forgotten, in earlier newsletters too."), choices={
         "off": _("Nothing"), "totals": _("Totals; nobody is named"), "people": _("Totals, and the names of those who agreed")})
     keep_details: int = _option(12, CAMPAIGNS, _("Details of a newsletter are kept"), _("So long it is known what became of each copy and who followed which link. After that only totals stay, for ever."), unit="months", least=1, most=120)

@@ -11,11 +11,11 @@ import re
 import nh3
 
 _MAX_DEPTH = 300  # the sanitiser takes quadratic time in nesting
-_TAGS = set(
+TAGS = set(
     "a abbr b blockquote br caption center cite code col colgroup dd del dfn div dl dt em font h1 h2 h3 h4 h5 h6 hr i img ins kbd li ol p pre q s samp "
     "small span strike strong sub sup table tbody td tfoot th thead tr tt u ul var".split()
 )
-_DROPPED = set("script style head title template noscript iframe object embed applet svg math form select textarea button input audio video canvas".split())
+DROPPED = set("script style head title template noscript iframe object embed applet svg math form select textarea button input audio video canvas".split())
 _LOOK = {"style", "align", "valign", "dir", "lang"}
 _ATTRIBUTES: dict[str, set[str]] = {
     "*": _LOOK, "a": {"href", "title"}, "img": {"src", "alt", "width", "height"}, "font": {"color", "face", "size"}, "ol": {"start", "type"},
@@ -45,7 +45,7 @@ def _filter(_tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _too_deep(source: str) -> bool:
+def too_deep(source: str) -> bool:
     """Whether elements nest deeper than any honest mail; a cheap estimate from the tags, linear."""
     level = deepest = 0
     for tag in _OPENED.finditer(source):
@@ -59,12 +59,12 @@ def sanitise(source: str) -> str:
     """HTML without scripts, forms, remote images and styles that reach outside their box; links open apart and tell nobody
     where they were clicked. Deeper nested than 300 elements: the text alone, escaped."""
     source = source.replace("\x00", "")
-    if _too_deep(source):
+    if too_deep(source):
         return f"<pre>{html.escape(to_text(source))}</pre>"
     return nh3.clean(
         source,
-        tags=_TAGS,
-        clean_content_tags=_DROPPED,
+        tags=TAGS,
+        clean_content_tags=DROPPED,
         attributes=_ATTRIBUTES,
         attribute_filter=_filter,
         filter_style_properties=_STYLES,
@@ -78,6 +78,6 @@ def sanitise(source: str) -> str:
 def to_text(source: str) -> str:
     """The text of an HTML document, with line breaks where blocks end. Linear."""
     broken = _BREAK.sub("\n", re.sub(r"[ \t\r\n]+", " ", source.replace("\x00", "")))
-    stripped = re.sub(r"<[^<>]*+>?", "", broken) if _too_deep(broken) else nh3.clean(broken, tags=set(), clean_content_tags=_DROPPED, attributes={})
+    stripped = re.sub(r"<[^<>]*+>?", "", broken) if too_deep(broken) else nh3.clean(broken, tags=set(), clean_content_tags=DROPPED, attributes={})
     lines = (re.sub(r"[ \t\xa0]+", " ", line).strip() for line in html.unescape(stripped).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

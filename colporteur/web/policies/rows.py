@@ -14,7 +14,7 @@ from colporteur.store.policies import layers
 from colporteur.web.templatetags.look import octets
 
 MEGABYTE = 1024 * 1024
-LONG = ("blocked", "footer", "trusted_servers")
+LONG = ("blocked", "footer", "identity", "trusted_servers")
 
 
 @dataclass
