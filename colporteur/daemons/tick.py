@@ -17,11 +17,11 @@ log = logging.getLogger("colporteur.work")
 
 
 class Round:
-    """Something to do again and again. ``do`` returns how much it did: 0 ends the round. ``then``: rounds that have something
-    to do when this one did; they need not wait until the word comes round by the database."""
+    """Something to do again and again. ``do`` returns how much it did; less than ``most``, what it does at once, ends the round.
+    ``then``: rounds that have something to do when this one did; they need not wait until the word comes round by the database."""
 
-    def __init__(self, name: str, do: Callable[[], Awaitable[int]], every: float | None = None, *, then: Sequence[Round] = ()) -> None:
-        self.name, self._do, self.every, self._then = name, do, every or settings.SWEEP, then
+    def __init__(self, name: str, do: Callable[[], Awaitable[int]], every: float | None = None, *, then: Sequence[Round] = (), most: int = 1) -> None:
+        self.name, self._do, self.every, self._then, self._most = name, do, every or settings.SWEEP, then, most
         self._woken = asyncio.Event()
         self._woken.set()
 
@@ -42,9 +42,11 @@ class Round:
                 pass
             self._woken.clear()
             try:
-                while not stop.is_set() and await self._do():
-                    for one in self._then:
-                        one.wake()
+                did = self._most
+                while did >= self._most and not stop.is_set():
+                    if did := await self._do():
+                        for one in self._then:
+                            one.wake()
             except (OperationalError, InterfaceError):
                 raise
             except Exception:

@@ -70,15 +70,18 @@ async def run(stop: asyncio.Event) -> None:
     gc.set_threshold(*_COLLECT)
     delivery = Delivery()
     deliver = Round(Wake.DELIVER, delivery.look)
-    plan = Round(Wake.PLAN, _plan, then=[deliver])
+    plan = Round(Wake.PLAN, _now(lambda now: planning.plan_due(now, known_only=True)), then=[deliver])
+    cancel = Round("cancel", _now(planning.cancel_due))
+    authors = Round("authors", _ask_about_authors, then=[plan])
     ask = Round("sources", Asking(plan.wake).look)
-    judge = Round(Wake.JUDGE, _now(moderation.judge_due), then=[ask, plan, deliver])
+    judge = Round(Wake.JUDGE, _now(moderation.judge_due), then=[plan, authors, ask, deliver], most=moderation.MOST)
     do_errands = Round(Wake.ERRANDS, _now(errands.do_due), then=[plan, deliver])
-    woken = {Wake.JUDGE: judge, Wake.PLAN: plan, Wake.ERRANDS: do_errands, Wake.DELIVER: deliver, Wake.ENROL: Round(Wake.ENROL, _now(enrolments.do_due))}
+    enrol = Round(Wake.ENROL, _now(enrolments.do_due))
+    woken = {Wake.JUDGE: [judge], Wake.PLAN: [plan, cancel, authors], Wake.ERRANDS: [do_errands], Wake.DELIVER: [deliver], Wake.ENROL: [enrol]}
     rounds = [
-        *woken.values(), ask, Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("pauses", _now(personal.pauses_due), _EXPIRE_SECONDS), Round("digests", _now(digests.make_due), _DIGEST_SECONDS, then=[plan]), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
+        *(one for several in woken.values() for one in several), ask, Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("pauses", _now(personal.pauses_due), _EXPIRE_SECONDS), Round("digests", _now(digests.make_due), _DIGEST_SECONDS, then=[plan]), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("standing", _now(standing.look_due), _STANDING_SECONDS), Round("archive", _now(archive.look), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
-        Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS),
+        Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS), Round("count", _fold, _EXPIRE_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))
@@ -101,11 +104,12 @@ def _now(do: Callable[[datetime], int]) -> Callable[[], asyncio.Future[int]]:
     return lambda: asyncio.ensure_future(in_thread(do, timezone.now()))
 
 
-async def _plan() -> int:
-    """Ask the DNS about authors' domains, then write the next ranges; cancel those of mailings that were cancelled."""
-    for domain, policy in await dns.policies(await in_thread(senders.domains_to_look_up, timezone.now())):
+async def _ask_about_authors() -> int:
+    """Ask the DNS about the domains of authors whose mailings wait for it."""
+    domains = await in_thread(senders.domains_to_look_up, timezone.now())
+    for domain, policy in await dns.policies(domains):
         await in_thread(senders.remember, domain, policy, timezone.now())
-    return await in_thread(planning.plan_due, timezone.now(), known_only=True) + await in_thread(planning.cancel_due, timezone.now())
+    return len(domains)
 
 
 async def _learn() -> int:
@@ -134,20 +138,21 @@ async def _look_at_clock() -> int:
     return 0
 
 
-async def _listen(rounds: dict[Wake, Round]) -> None:
+async def _listen(rounds: dict[Wake, list[Round]]) -> None:
     """Turn jobs into wake-ups. They are deleted when done: they carry nothing."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(kwargs=connector_params(), min_size=1, max_size=3))
-    for name, one in rounds.items():
-        app.task(name=name.value)(_waker(one))
+    for name, woken in rounds.items():
+        app.task(name=name.value)(_waker(woken))
     async with app.open_async():
         await app.run_worker_async(
             concurrency=4, install_signal_handlers=False, delete_jobs="always", listen_notify=True, fetch_job_polling_interval=5.0, shutdown_graceful_timeout=1.0
         )
 
 
-def _waker(one: Round) -> Callable[[], None]:
+def _waker(rounds: list[Round]) -> Callable[[], None]:
     def wake() -> None:
-        loop.call_soon_threadsafe(one.wake)
+        for one in rounds:
+            loop.call_soon_threadsafe(one.wake)
 
     loop = asyncio.get_running_loop()
     return wake

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Count, F, Func, Q, Sum, TextField, Value
 
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace, Priority
-from colporteur.domain.policy import Urgency
+from colporteur.domain.policy import Policy, Urgency
 from colporteur.flow import limits, nesting, routes
 from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
@@ -42,18 +42,18 @@ _STILL = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
 # --- making -----------------------------------------------------------------------------------------------------
 
 
-def create_for_post(post: Post, now: datetime) -> Mailing:
+def create_for_post(post: Post, now: datetime, values: Policy | None = None) -> Mailing:
     """The mailing of an accepted post: the audience is this moment; its copies are written by ``planning.plan_due``. Inner
-    lists that want to be asked again get the post before their own rules.
+    lists that want to be asked again get the post before their own rules. ``values``: the list's policy, where it is known.
 
     In the caller's transaction; the caller wakes PLAN last.
     """
-    list_, values = post.list, policy(post.list)
+    list_, values = post.list, values or policy(post.list)
     nesting.pass_on(post, now)
     return Mailing.objects.create(
         priority=Priority.NEWSLETTER if values.urgency == Urgency.PATIENT else Priority.POST, pace=values.pace,
         kind=MailingKind.POST, list=list_, post=post, transport=transport_for(list_), subject=post.subject, language=list_.language or list_.organisation.language,
-        blob_id=post.arrival.blob_id, audience_at=now, excluded=left_out(post), created=now,
+        blob_id=post.arrival.blob_id, audience_at=now, excluded=left_out(post, values), created=now,
     )  # fmt: skip
 
 
@@ -75,9 +75,9 @@ def create_forward(raw: bytes, addresses: Sequence[Address], now: datetime, *, l
     return _few(raw, list(dict.fromkeys(a.id for a in addresses)), now, letter="owner", subject=subject, list_=list_, language=language, envelope_sender=bounces_address(list_, transport_for(list_)))
 
 
-def left_out(post: Post) -> list[int]:
+def left_out(post: Post, values: Policy | None = None) -> list[int]:
     """Ids of addresses the policy leaves out: the author's own, and those who stand in To or Cc."""
-    values = policy(post.list)
+    values = values or policy(post.list)
     ids: set[int] = set()
     if author := Address.objects.filter(email=post.sender).values("id", "person_id").first() if post.sender else None:
         own = {author["id"], *(Address.objects.filter(person_id=author["person_id"]).values_list("id", flat=True) if author["person_id"] else ())}

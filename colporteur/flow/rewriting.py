@@ -64,11 +64,13 @@ def _footer(list_: List, values: Policy, language: str) -> str:
 def bounces_address(list_: List, transport: Transport | None, *, together: bool = False) -> str:
     """Envelope sender: where reports about copies go, ``{token}`` naming the copy (VERP); the bare address where nothing
     else is taken, and without a token where all copies are one (``together``)."""
-    if reports := _reports_to(list_, together):
+    mailboxes = {mailbox.only_reports: mailbox for mailbox in Mailbox.objects.filter(list=list_)}
+    if reports := _reports_to(mailboxes.get(True), together):
         return reports
-    if only := only_sender(list_, transport):
+    mailbox = mailboxes.get(False)
+    if only := _only_sender(list_, mailbox, transport):
         return only
-    if mailbox := _mailbox(list_):
+    if mailbox:
         if together or not (mailbox.traits.get("plus_part", False) and _fits(f"{list_.name}+")):
             return list_.address
         return f"{list_.name}+{{token}}@{list_.host}"
@@ -77,10 +79,9 @@ def bounces_address(list_: List, transport: Transport | None, *, together: bool 
     return f"{list_.name}-bounces+{{token}}@{list_.host}" if _fits(f"{list_.name}-bounces+") else f"b+{{token}}@{list_.host}"
 
 
-def _reports_to(list_: List, together: bool) -> str:
+def _reports_to(mailbox: Mailbox | None, together: bool) -> str:
     """Envelope sender where a mailbox is there for reports only; "" elsewhere."""
-    mailbox = Mailbox.objects.filter(list=list_, only_reports=True, enabled=True).first()
-    if mailbox is None or "@" not in mailbox.user:
+    if mailbox is None or not mailbox.enabled or "@" not in mailbox.user:
         return ""
     local, _at, host = mailbox.user.rpartition("@")
     return f"{local}+{{token}}@{host}" if not together and mailbox.traits.get("plus_part", False) and _fits(f"{local}+") else mailbox.user
@@ -88,7 +89,10 @@ def _reports_to(list_: List, together: bool) -> str:
 
 def only_sender(list_: List, transport: Transport | None) -> str:
     """The one envelope sender that is taken where a live test saw no other accepted, letters included; "" elsewhere."""
-    mailbox = _mailbox(list_)
+    return _only_sender(list_, _mailbox(list_), transport)
+
+
+def _only_sender(list_: List, mailbox: Mailbox | None, transport: Transport | None) -> str:
     if (transport and not transport.traits.get("envelope_sender", True)) or (mailbox and not mailbox.traits.get("envelope_sender", False)):
         return mailbox.user if mailbox and "@" in mailbox.user else list_.address
     return ""

@@ -99,7 +99,7 @@ def test_waking_inside_a_worker_rolls_back_and_waits_for_the_commit() -> None:
         for one in rounds.values():
             one._woken.clear()  # nothing is due at the start of this scene
         tasks = [asyncio.create_task(one.run(stop)) for one in rounds.values()]
-        listener = asyncio.create_task(work._listen(rounds))
+        listener = asyncio.create_task(work._listen({name: [one] for name, one in rounds.items()}))
         await in_thread(wake, Wake.JUDGE)
         await until(lambda: "judging" in seen)
         await in_thread(wake, Wake.JUDGE)

@@ -28,6 +28,8 @@ log = logging.getLogger("colporteur.moderation")
 mail = logging.getLogger("colporteur.mail")
 
 BATCH_POSTS, BATCH_BYTES = 50, 32 * 1024 * 1024
+MOST = 200
+"""Posts judged in one go."""
 ATTEMPTS = 5
 LEASE = timedelta(seconds=20)
 """How long a batch may take before somebody else looks at it again; deciding twice is stopped by compare-and-set."""
@@ -37,13 +39,11 @@ WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), time
 STATES = {Action.ACCEPT: PostState.ACCEPTED, Action.HOLD: PostState.HELD, Action.REJECT: PostState.REJECTED, Action.DISCARD: PostState.DISCARDED}
 
 
-def judge_due(now: datetime, limit: int = 200) -> int:
-    """Judge received posts, at most about ``limit``; how many were looked at. The last statement wakes planning."""
+def judge_due(now: datetime, limit: int = MOST) -> int:
+    """Judge received posts, at most about ``limit``; how many were looked at, fewer when no more is due. The last statement
+    wakes planning."""
     done = 0
-    while done < limit:
-        batch = _claim(now, fresh=True) or _claim(now, fresh=False)
-        if not batch:
-            break
+    while done < limit and (batch := _claim(now)):
         done += len(batch)
         _judge(batch, now)
     if done:
@@ -52,18 +52,19 @@ def judge_due(now: datetime, limit: int = 200) -> int:
 
 
 @transaction.atomic
-def _claim(now: datetime, fresh: bool) -> list[Post]:
+def _claim(now: datetime) -> list[Post]:
     """Book an attempt for a batch of new posts, or for one that failed before."""
-    due = Post.objects.filter(state=PostState.RECEIVED).filter(Q(next_try__isnull=True) | Q(next_try__lte=now))
-    due = due.filter(attempts=0) if fresh else due.filter(attempts__gt=0)
-    rows = due.order_by("id").select_for_update(skip_locked=True).values_list("id", "size")[: BATCH_POSTS if fresh else 1]
+    due = Post.objects.filter(Q(next_try__isnull=True) | Q(next_try__lte=now), state=PostState.RECEIVED)
+    found = due.annotate(failed=Q(attempts__gt=0)).order_by("failed", "id").select_for_update(skip_locked=True).values_list("id", "size", "failed")
     ids: list[int] = []
     total = 0
-    for id_, size in rows:
+    for id_, size, failed in found[:BATCH_POSTS]:
         total += size
-        if ids and total > BATCH_BYTES:
+        if ids and (failed or total > BATCH_BYTES):
             break
         ids.append(id_)
+    if not ids:
+        return []
     Post.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, next_try=now + LEASE)
     return list(Post.objects.filter(pk__in=ids).select_related("list__organisation", "list__domain", "arrival__blob").order_by("id"))
 
@@ -136,7 +137,7 @@ def _act(post: Post, facts: Facts, verdict: Verdict, now: datetime) -> None:
     if verdict.action is Action.ACCEPT:
         if post.address and getattr(post.address, "standing", None):
             standing.heard_from([post.address.pk], now, by="post")
-        mailings.create_for_post(post, now)
+        mailings.create_for_post(post, now, policy)
         if policy.tell_unmoderated:
             telling.tell_author("sent", post, now, a_day=0 if known else 1)
     elif verdict.action is Action.HOLD:
