@@ -148,3 +148,38 @@ def fold() -> int:
 def sums(campaign: int) -> list[Counted]:
     """Every count of a campaign, hour after hour."""
     return [Counted(*row) for row in run(_SUMS, {"campaign": campaign})]
+
+
+# Each takes at most so many rows away; slices stay: they are the totals by state, a row for 500 copies.
+_DETAILS = (
+    "DELETE FROM copy_row WHERE (mailing_id, address_id) IN (SELECT mailing_id, address_id FROM copy_row WHERE mailing_id = ANY (%(mailings)s) LIMIT 20000)",
+    "DELETE FROM refusal WHERE id IN (SELECT id FROM refusal WHERE mailing_id = ANY (%(mailings)s) LIMIT 20000)",
+    "DELETE FROM campaign_named_hit WHERE (campaign_id, address_id, link) IN (SELECT campaign_id, address_id, link FROM campaign_named_hit WHERE campaign_id = %(campaign)s LIMIT 20000)",
+)
+
+
+@transaction.atomic
+def take_details(campaign: int, mailings: Sequence[int]) -> int:
+    """Delete the next range of copies, replies and named hits of a campaign; how many rows, 0 when none is left."""
+    taken = 0
+    with connection.cursor() as cursor:
+        for statement in _DETAILS:
+            cursor.execute(statement, {"campaign": campaign, "mailings": list(mailings)})
+            taken += cursor.rowcount
+    return taken
+
+
+class Known(NamedTuple):
+    """What is known of somebody who agreed: when he or she first opened a newsletter, and how many links were followed."""
+
+    opened: datetime | None
+    links: int
+
+
+def known(campaign: int, addresses: Sequence[int]) -> dict[int, Known]:
+    """What is known of these addresses; who did not agree is absent."""
+    answer: dict[int, Known] = {}
+    for address, link, first in NamedHit.objects.filter(campaign=campaign, address__in=addresses).values_list("address_id", "link", "first_at"):
+        held = answer.get(address, Known(None, 0))
+        answer[address] = held._replace(links=held.links + 1) if link else held._replace(opened=first)
+    return answer

@@ -18,7 +18,7 @@ from colporteur.flow import privacy, tracking
 from colporteur.flow.leaving import by_token
 from colporteur.flow.tracking import Asked
 from colporteur.store.people import Address
-from colporteur.store.tracking import Hits, Link, NamedHit, TrackingConsent, sums
+from colporteur.store.tracking import Hits, Link, NamedHit, TrackingConsent, fold, sums
 from tests.flow.tracked import FARM, HTML, NOW, READER, RECIPE, copy_of, link_key, newsletter, readers, reads
 
 pytestmark = pytest.mark.django_db
@@ -154,9 +154,9 @@ def test_loose_counts_are_folded_without_changing_a_sum() -> None:
     for hours in (1, 1, 2):
         reads(campaign, at=NOW + timedelta(hours=hours))
     before = sums(campaign.pk)
-    assert tracking.fold() == 3 and Hits.objects.count() == 2 and sums(campaign.pk) == before
+    assert fold() == 3 and Hits.objects.count() == 2 and sums(campaign.pk) == before
     reads(campaign)
-    assert tracking.fold() == 1 and tracking.fold() == 0 and Hits.objects.count() == 2 and [one.n for one in sums(campaign.pk)] == [3, 1]
+    assert fold() == 1 and fold() == 0 and Hits.objects.count() == 2 and [one.n for one in sums(campaign.pk)] == [3, 1]
 
 
 def test_providers_tell_of_openings_too() -> None:
