@@ -216,7 +216,7 @@ class Pace(Ready):
             self.groups[group] = Group()
             self.standing_at = 0.0
         cadence = cadence_of(held.priority, held.message.pace)
-        line = Line(self._of_list.get(held.list, 0), held.list, group)
+        line = Line(self._of_list.get(held.list, 0), held.list, group, held.claimed.mailing if held.message.limited else 0)
         path = self.paths.setdefault((line, cadence), Path(line, cadence, held.priority))
         held.aside += 1
         if not path.waiting:

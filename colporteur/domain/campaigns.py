@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+
+from colporteur.domain.words import gettext_noop as _
 
 
 class Editor(StrEnum):
@@ -43,3 +45,22 @@ class FileUse(StrEnum):
     SERVED = "served"  # an image the message points to
     EMBEDDED = "embedded"  # an image inside the message (RFC 2392)
     ATTACHED = "attached"
+
+
+class Skipped(IntEnum):
+    """Why somebody of the audience gets no copy; 0 stands for those who do."""
+
+    PAUSED = 1  # the membership, or everything for a while
+    LEFT_OUT = 2
+    HAS_IT = 3  # the same newsletter, by another list or an earlier mailing
+    IN_TROUBLE = 4  # mail does not reach the address
+    OTHER_ADDRESS = 5  # the person gets it at another one
+
+
+SKIPPED_WORDS: dict[Skipped, str] = {
+    Skipped.PAUSED: _("paused, or read elsewhere"),
+    Skipped.LEFT_OUT: _("left out"),
+    Skipped.HAS_IT: _("have it already"),
+    Skipped.IN_TROUBLE: _("mail does not reach the address"),
+    Skipped.OTHER_ADDRESS: _("get it at another address of theirs"),
+}

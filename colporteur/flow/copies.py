@@ -49,6 +49,7 @@ class Message:
     label: str  # for the mail journal
     signer: Signer | None = None  # None: copies leave unsigned
     pace: str = Pace.USUAL
+    limited: bool = False  # the mailing has a limit of its own
 
 
 class Refused(NamedTuple):
@@ -135,7 +136,8 @@ def message_of(mailing_id: int) -> Message:
     """The mailing's message, prepared. Raises whatever is wrong with it: see ``could_not_prepare``."""
     mailing = Mailing.objects.select_related("blob", "list").get(id=mailing_id)
     prepared = prepare(bytes(mailing.blob.raw), Rewriting.from_json(mailing.rewriting))
-    return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter, signing.signer_of(mailing, prepared), mailing.pace)
+    limited = mailing.kind == MailingKind.CAMPAIGN and buckets.has_limit(mailing_id)
+    return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter, signing.signer_of(mailing, prepared), mailing.pace, limited)
 
 
 @transaction.atomic

@@ -216,9 +216,7 @@ def before_sending(list_: List, copies: int, now: datetime | None = None) -> flo
 
 def _ways(list_: List) -> list[Transport]:
     """Transports a message of the list would leave by now."""
-    route = routes.route_of(list_)
-    turns = set(route.turns(route.first, policy(list_).pace))
-    return [transport for transport in route.transports.values() if transport.pk in turns]
+    return routes.ways_of(list_, policy(list_).pace)
 
 
 def lists_with_limits(organisation: Organisation) -> list[tuple[List, list[Limit]]]:

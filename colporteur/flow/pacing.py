@@ -14,7 +14,7 @@ from django.db import transaction
 
 from colporteur.domain.pacing import Cadence, fair_share, grant
 from colporteur.store import buckets
-from colporteur.store.buckets import ACCOUNT, GROUP, LIST, ORGANISATION, TRANSPORT, Kept, Out
+from colporteur.store.buckets import ACCOUNT, GROUP, LIST, MAILING, ORGANISATION, TRANSPORT, Kept, Out
 from colporteur.store.lists import List
 
 PATIENCE = 4.0
@@ -38,6 +38,7 @@ class Line(NamedTuple):
     organisation: int = 0
     list: int = 0
     group: int = 0
+    mailing: int = 0  # where it has a limit of its own
 
 
 class Want(NamedTuple):
@@ -125,7 +126,7 @@ def reserve(lane: Lane, wants: Sequence[Want], reports: Sequence[Report], touche
 
 
 def _things(lane: Lane, line: Line) -> list[tuple[str, str]]:
-    things = [(TRANSPORT, str(lane.transport)), (ACCOUNT, lane.account), (ORGANISATION, str(line.organisation)), (LIST, str(line.list)), (GROUP, str(line.group))]
+    things = [(TRANSPORT, str(lane.transport)), (ACCOUNT, lane.account), (ORGANISATION, str(line.organisation)), (LIST, str(line.list)), (GROUP, str(line.group)), (MAILING, str(line.mailing))]
     return [(kind, key) for kind, key in things if key not in ("", "0")]
 
 

@@ -1,4 +1,4 @@
-"""Planning: the audience of a post's mailing is written, range by range, as copies and slices."""
+"""Planning: the audience of a mailing is written, range by range, as copies and slices."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 
 from colporteur.domain.digests import DeliveryMode
-from colporteur.domain.mailings import MailingState
+from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.policy import Copies, FromForm
 from colporteur.domain.posts import PostState
 from colporteur.flow import digests, moderation, nesting, routes, senders, sources
+from colporteur.flow.campaigns import audience
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal, standing
 from colporteur.store.jobs import Wake, wake
@@ -91,8 +92,21 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
     first = mailing.planned_to == 0
     if first and not _freeze(mailing, now, known_only):
         return 0
-    earlier = list(Mailing.objects.filter(post_id=mailing.post_id).exclude(id=mailing.id).order_by("id").values_list("id", "audience_at")) if mailing.post_id else []
     limit = FIRST_RANGE if first else RANGE
+    _write_campaign(mailing, limit) if mailing.kind == MailingKind.CAMPAIGN else _write(mailing, limit)
+    if mailing.state == MailingState.PLANNED:
+        mailing.state = MailingState.RUNNING
+    if mailing.planned:
+        _planned(mailing, now)
+    mailing.save(update_fields=["planned", "planned_to", "spared", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error", "audience_at", "nested"] if first else [])])
+    wake(Wake.DELIVER)
+    return 1
+
+
+def _write(mailing: Mailing, limit: int) -> None:
+    """The next copies of a post or digest."""
+    assert mailing.list
+    earlier = list(Mailing.objects.filter(post_id=mailing.post_id).exclude(id=mailing.id).order_by("id").values_list("id", "audience_at")) if mailing.post_id else []
     written, last = copies.plan_range(
         mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, excluded=mailing.excluded, earlier=[id_ for id_, _at in earlier], limit=limit,
         first=copies.next_number(mailing.id), turns=routes.turns_for(mailing), priority=mailing.priority,
@@ -101,14 +115,18 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
     )  # fmt: skip
     mailing.planned = written < limit
     mailing.planned_to = last or mailing.planned_to
-    if mailing.state == MailingState.PLANNED:
-        mailing.state = MailingState.RUNNING
     if mailing.planned:
         mailing.spared = _spared(mailing)
-        _planned(mailing, now)
-    mailing.save(update_fields=["planned", "planned_to", "spared", "state", "started", "finished", "rewriting", "envelope_sender", *(["attempts", "error", "audience_at", "nested"] if first else [])])
-    wake(Wake.DELIVER)
-    return 1
+
+
+def _write_campaign(mailing: Mailing, limit: int) -> None:
+    """The next copies of a campaign."""
+    written, more = audience.plan(mailing, limit, copies.next_number(mailing.id), routes.turns_for(mailing))
+    mailing.planned = not more
+    mailing.planned_to = written.last or mailing.planned_to
+    mailing.spared += written.in_trouble
+    if mailing.planned:
+        audience.forget_picked(mailing.id)
 
 
 def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
@@ -122,10 +140,12 @@ def _freeze(mailing: Mailing, now: datetime, known_only: bool) -> bool:
         if known_only and moment is None:
             return False
         mailing.audience_at = moment or mailing.audience_at
+    mailing.started, mailing.attempts, mailing.error = now, 0, ""
+    mailing.envelope_sender = bounces_address(mailing.list, mailing.transport, together=values.copies == Copies.TOGETHER and mailing.kind != MailingKind.CAMPAIGN)
+    if mailing.kind == MailingKind.CAMPAIGN:
+        return True  # the rest was frozen when it was started
     mailing.rewriting = digests.with_page(mailing, frozen(mailing, values)).to_json()
     mailing.nested = nesting.frozen(mailing.list, values)
-    mailing.envelope_sender = bounces_address(mailing.list, mailing.transport, together=values.copies == Copies.TOGETHER)
-    mailing.started, mailing.attempts, mailing.error = now, 0, ""
     if mailing.post and mailing.delivery == DeliveryMode.EACH and not mailing.chosen:
         digests.put_aside(mailing, values, now)
     return True

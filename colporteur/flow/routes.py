@@ -241,6 +241,13 @@ def turns_for(mailing: Mailing) -> tuple[int, ...]:
     return route_of(mailing.list).turns(mailing.transport, mailing.pace, mailing.shunned) or ((mailing.transport_id,) if mailing.transport_id else ())
 
 
+def ways_of(list_: List, pace: str) -> list[Transport]:
+    """Transports a message of the list would leave by now."""
+    route = route_of(list_)
+    turns = set(route.turns(route.first, pace))
+    return [transport for transport in route.transports.values() if transport.pk in turns]
+
+
 def leave_stranded() -> int:
     """Move open slices off transports that are in trouble or switched off, where another can take them; how many mailings.
 

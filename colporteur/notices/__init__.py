@@ -41,6 +41,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "quarantined": ("list", "title", "subject", "sender", "received", "error", "link"),
     "trouble": ("thing", "error", "since", "link"),
     "recovered": ("thing", "link"),
+    "newsletter": ("list", "title", "subject", "reason", "unsent", "link"),
     "archive": ("thing", "full", "percent", "days", "link"),
     "removals": ("list", "title", "thing", "removed", "before", "some", "link"),
     # about a list that is asked for or new

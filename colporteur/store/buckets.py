@@ -16,13 +16,13 @@ from django.db import models
 from colporteur.domain.pacing import Bucket, Rate
 from colporteur.store.copies.running import run
 
-TRANSPORT, ACCOUNT, ORGANISATION, LIST, GROUP = "transport", "account", "organisation", "list", "group"
+TRANSPORT, ACCOUNT, ORGANISATION, LIST, GROUP, MAILING = "transport", "account", "organisation", "list", "group", "mailing"
 
 
 class BucketRow(models.Model):
     """One limit of one thing, and what was used of it."""
 
-    kind = models.TextField()  # transport, account, organisation, list, group
+    kind = models.TextField()  # transport, account, organisation, list, group, mailing
     key = models.TextField()  # id of the thing; of an account user@host
     number = models.IntegerField()  # recipients in any window
     seconds = models.IntegerField()  # length of the window
@@ -174,14 +174,29 @@ def forget_out(rows: Iterable[Out]) -> None:
 
 
 _LIMITED = """
--- Whether anything that leaves by this transport may be limited: it, its account, or any organisation, list or group.
-SELECT EXISTS (SELECT 1 FROM bucket WHERE (kind = 'transport' AND key = %(transport)s) OR (kind = 'account' AND key = %(account)s) OR kind IN ('organisation', 'list'))
+-- Whether anything that leaves by this transport may be limited: it, its account, or any organisation, list or mailing.
+SELECT EXISTS (SELECT 1 FROM bucket WHERE (kind = 'transport' AND key = %(transport)s) OR (kind = 'account' AND key = %(account)s) OR kind IN ('organisation', 'list', 'mailing'))
 """
 
 
 def limited(transport: int, account: str) -> bool:
     """Whether copies of the transport need slots at all."""
     return bool(run(_LIMITED, {"transport": str(transport), "account": account})[0][0])
+
+
+def limit_mailing(mailing: int, rate: Rate) -> None:
+    """So many copies of one mailing leave in any window of so long, however many transports take part."""
+    BucketRow.objects.update_or_create(kind=MAILING, key=str(mailing), seconds=rate.seconds, defaults={"number": rate.number})
+
+
+def has_limit(mailing: int) -> bool:
+    """Whether a mailing has a limit of its own."""
+    return BucketRow.objects.filter(kind=MAILING, key=str(mailing)).exists()
+
+
+def forget_mailing(mailing: int) -> None:
+    """The mailing ended."""
+    BucketRow.objects.filter(kind=MAILING, key=str(mailing)).delete()
 
 
 _PUT_OFF = """
@@ -196,10 +211,10 @@ def put_off(mailing: int, transport: int, until: object) -> None:
     run(_PUT_OFF, {"mailing": mailing, "transport": transport, "until": until})
 
 
-_COME_BACK = "UPDATE slice SET due_at = NULL WHERE NOT done AND due_at IS NOT NULL AND deferred = 0"
+_COME_BACK = "UPDATE slice SET due_at = NULL WHERE NOT done AND due_at < '9000-01-01' AND deferred = 0"
 
 
 def come_back() -> None:
     """What was put off and never tried is due again: limits have changed. (A copy that was tried is deferred, and keeps its
-    time.)"""
+    time, and what waits for a sample comes back by its own word.)"""
     run(_COME_BACK, {})

@@ -26,18 +26,18 @@ _NOT_ON_ITS_WAY = """
        AND NOT EXISTS (SELECT 1 FROM address a JOIN address b ON b.person_id = a.person_id JOIN copy c ON c.address_id = b.id
                         WHERE a.id = m.address_id AND c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.state IN (0, 1, 2))
 """
-_FAILED = """
+FAILED = """
        AND EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 3)
 """
-_KNOWN = """
+KNOWN = """
        AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 3 AND c.code = 0)
        AND NOT EXISTS (SELECT 1 FROM refusal r WHERE r.mailing_id = ANY (%(earlier)s::bigint[]) AND r.address_id = m.address_id AND r.code = 0)
 """
-_NEW = """
+NEW = """
        AND m.since > %(since)s
        AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 3)
 """
-_CHOSEN = {"": "", "failed": _FAILED + _KNOWN + _NOT_ON_ITS_WAY, "unknown": _FAILED + _NOT_ON_ITS_WAY, "new": _NEW + _NOT_ON_ITS_WAY}
+_CHOSEN = {"": "", "failed": FAILED + KNOWN + _NOT_ON_ITS_WAY, "unknown": FAILED + _NOT_ON_ITS_WAY, "new": NEW + _NOT_ON_ITS_WAY}
 """Whom a mailing is for: everybody, or of those without an accepted copy of the post: those whose copies failed (a copy whose
 outcome nobody knows may have arrived, and counts only when asked for), or those who joined since."""
 
@@ -110,7 +110,7 @@ class Window(NamedTuple):
     ends: datetime | str = "infinity"
 
 
-_IN_ORDER = "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_sort']) AS name"
+IN_ORDER = "SELECT set_config(name, 'off', true) FROM unnest(ARRAY['enable_seqscan', 'enable_bitmapscan', 'enable_sort']) AS name"
 """Until the transaction ends. The audience is walked in the order of its index up to the limit; a planner that takes a list that
 was just imported for short would read and sort a million members for every range."""
 
@@ -136,7 +136,7 @@ def plan_range(
     ``window``: in which span, without one those who did at the moment.
     """
     values = {"mailing": mailing, "list": list_, "after": after, "moment": moment, "limit": limit, "first": first, "slice": SLICE, "priority": priority, "since": since}
-    run(_IN_ORDER, {})
+    run(IN_ORDER, {})
     if nested:
         values |= {"lists": array(nested.lists), "others": array(nested.others), "siblings": array(nested.siblings), "quicker": [one.value for one in mode.quicker]}
     values |= (window or Window(moment, moment))._asdict()
