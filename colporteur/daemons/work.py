@@ -26,7 +26,22 @@ from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.sources import Asking
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
-from colporteur.flow import archive, clock, destinations, digests, enrolments, errands, life, moderation, personal, planning, senders, signing, standing
+from colporteur.flow import (
+    archive,
+    clock,
+    destinations,
+    digests,
+    enrolments,
+    errands,
+    life,
+    moderation,
+    personal,
+    planning,
+    senders,
+    signing,
+    standing,
+    tracking,
+)
 from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
@@ -81,7 +96,7 @@ async def run(stop: asyncio.Event) -> None:
     rounds = [
         *(one for several in woken.values() for one in several), ask, Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("pauses", _now(personal.pauses_due), _EXPIRE_SECONDS), Round("digests", _now(digests.make_due), _DIGEST_SECONDS, then=[plan]), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("standing", _now(standing.look_due), _STANDING_SECONDS), Round("archive", _now(archive.look), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
-        Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS),
+        Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS), Round("hits", _now(tracking.add_up), _EXPIRE_SECONDS), Round("details", _now(tracking.purge_due), _PURGE_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))
