@@ -20,6 +20,7 @@ from colporteur.adapters.transports import Outcome, Outgoing, Result, Stage, Tra
 from colporteur.daemons.ledger import Ledger
 from colporteur.daemons.pace import Pace
 from colporteur.daemons.paths import Path
+from colporteur.daemons.personal import PersonalHeld
 from colporteur.daemons.ready import Held, Ready
 from colporteur.daemons.room import AHEAD, pressed, room_of
 from colporteur.daemons.settling import Gate, Settling
@@ -27,8 +28,10 @@ from colporteur.daemons.signing import Signing
 from colporteur.daemons.slots import Slots
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.destinations import Act
+from colporteur.domain.mailings import Priority
+from colporteur.domain.words import Invalid
 from colporteur.flow import copies, trouble
-from colporteur.flow.copies import Message, Refused, Way, Work
+from colporteur.flow.copies import Message, Way, Work
 from colporteur.store.copies import Due
 
 log = logging.getLogger("colporteur.deliver")
@@ -49,6 +52,7 @@ class Parcel(Outgoing):
     def __init__(self, held: Held, dues: tuple[Due, ...], sender: bytes, recipients: tuple[bytes, ...], wire: bytes, number: int) -> None:
         self.key, self.sender, self.recipients, self.wire, self.utf8, self.cap = (held.claimed.mailing, dues[0].address), sender, recipients, wire, held.message.prepared.needs_utf8, None
         self.held, self.dues, self.number, self.open = held, dues, number, len(dues)
+        self.token, self.bulk = held.tokens[dues[0].address], held.priority == Priority.NEWSLETTER
 
 
 class Lane:
@@ -88,8 +92,8 @@ class Lane:
             try:
                 parcel = self._complete(held, dues)
             except Exception as error:  # one recipient's values must not stop the others
-                log.exception("cannot complete a copy mailing=%d address=%d", held.claimed.mailing, dues[0].address)
-                held.refused += [Refused(due.address, 554, f"{type(error).__name__}: {error}", final=True) for due in dues]
+                log.error("cannot complete a copy mailing=%d address=%d", held.claimed.mailing, dues[0].address, exc_info=not isinstance(error, Invalid))
+                held.refused += [copies.incomplete(due.address, error) for due in dues]
                 if self.pace is not None:
                     self.pace.landed(self.pace.path, number)
                 self.settling.soon()
@@ -291,8 +295,8 @@ class Lane:
             await self.pace.sort(works)
         for work in works:
             if known := self._messages.get(work.slice.mailing):
-                held = Held(work.slice, work.copies, known[0], deadline, work.priority, work.list)
-                if held.message.signer and held.message.prepared.individual:
+                held = _held(work, known[0], deadline)
+                if held.prepares:
                     self.signing.add(held)
                 else:
                     self.ready.add(held)
@@ -312,6 +316,12 @@ class Lane:
                 elif not held.quiet:
                     self.ready.drop(held)
                     self.settling.soon()
+
+
+def _held(work: Work, message: Message, deadline: float) -> Held:
+    if work.readers is None:
+        return Held(work.slice, work.copies, message, deadline, work.priority, work.list)
+    return PersonalHeld(work.slice, work.copies, message, deadline, work.priority, work.list, readers=work.readers)
 
 
 _WORDS = {Stage.CONNECT: "connection", Stage.GREETING: "greeting", Stage.TLS: "TLS", Stage.AUTH: "sign-in", Stage.SENDER: "MAIL FROM"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from colporteur.domain import services
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 
-KINDS = ("smtp", "folder")
+KINDS = ("smtp", "folder", *services.SERVICES)
 """URL schemes; each is a file or folder in ``adapters/transports``, which reads the whole of its own URLs."""
 TLS = ("starttls", "ssl", "none")
 
@@ -31,8 +32,13 @@ def read_url(url: str) -> Way:
     except ValueError:
         raise Invalid(_("this is not a transport's URL: write smtp://user:password@host:587?tls=starttls or folder:///path")) from None
     kind = parts.scheme
+    if kind == "ses":
+        raise Invalid(_("Amazon SES is used by its SMTP interface: write smtp://user:password@email-smtp.eu-west-1.amazonaws.com:587?tls=starttls with the region of your account"))
     if kind not in KINDS:
-        raise Invalid(_("%(kind)r is no kind of transport; known: smtp://user:password@host:587?tls=starttls , folder:///path"), kind=parts.scheme)
+        known = " , ".join(services.example(one) for one in services.SERVICES)
+        raise Invalid(_("%(kind)r is no kind of transport; known: smtp://user:password@host:587?tls=starttls , folder:///path , %(services)s"), kind=parts.scheme, services=known)
+    if services.is_service(kind):
+        return Way(kind, services.read_account(url).shown)
     if kind == "folder":
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
             raise Invalid(_("a folder transport needs an absolute path: write folder:///var/spool/outbox"))
@@ -50,6 +56,9 @@ def read_url(url: str) -> Way:
 
 
 def account_of(url: str) -> str:
-    """``user@host`` of an account, in lower case; several transports with the same one share its limits. "" without a user."""
+    """``user@host`` of an account, in lower case; several transports with the same one share its limits; of a service
+    something that tells nothing of its key. "" without a user."""
     parts = urlsplit(url.strip())
+    if services.is_service(parts.scheme):
+        return services.read_account(url).name
     return f"{unquote(parts.username)}@{parts.hostname or ''}".lower() if parts.username else ""

@@ -15,7 +15,7 @@ R = TypeVar("R")
 
 def copy(number: int = 1, *, recipient: str = "", sender: str = "list-bounces@lists.example", wire: bytes = b"", mailing: int = 1, utf8: bool = False) -> Outgoing:
     """A copy with a message of its own."""
-    message = wire or b"Message-ID: <%d@lists.example>\r\nSubject: n\r\n\r\nHello %d\r\n" % (number, number)
+    message = wire or b"Message-ID: <%d@lists.example>\r\nFrom: Friends <friends@lists.example>\r\nSubject: n\r\n\r\nHello %d\r\n" % (number, number)
     return Outgoing((mailing, number), sender.encode(), ((recipient or f"m{number}@members.example").encode(),), message, utf8)
 
 

@@ -14,10 +14,13 @@ from importlib import import_module
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from colporteur.domain.services import SERVICES
+
 KINDS: dict[str, str] = {
     "smtp": "colporteur.adapters.transports.smtp",
     "smtps": "colporteur.adapters.transports.smtp",
     "folder": "colporteur.adapters.transports.folder",
+    **dict.fromkeys(SERVICES, "colporteur.adapters.transports.esp"),
 }
 """URL scheme -> module, loaded at first use; the module offers ``open_url(url, connections) -> Transport``
 and raises ``ValueError`` with a sentence when the URL cannot be used."""
@@ -37,13 +40,14 @@ class Outgoing:
     ``key``: (mailing, address of the first recipient); messages of one mailing differ in checked values only. ``wire`` is the
     message in CRLF lines, dot-stuffed, ending in CRLF, without the final dot. ``sender``: MAIL FROM, empty for the null
     sender. ``utf8``: needs SMTPUTF8 (RFC 6531). ``cap``: (destination, how many messages to it one connection may carry), None
-    without such a bound.
+    without such a bound. ``token`` names the copy for services that tell of it later; ``bulk``: it is one of a newsletter.
     """
 
-    __slots__ = ("cap", "key", "recipients", "sender", "utf8", "wire")
+    __slots__ = ("bulk", "cap", "key", "recipients", "sender", "token", "utf8", "wire")
 
     def __init__(self, key: tuple[int, int], sender: bytes, recipients: tuple[bytes, ...], wire: bytes, utf8: bool = False, cap: tuple[int, int] | None = None) -> None:
         self.key, self.sender, self.recipients, self.wire, self.utf8, self.cap = key, sender, recipients, wire, utf8, cap
+        self.token, self.bulk = "", False
 
 
 class Result(IntEnum):
@@ -57,7 +61,10 @@ class Result(IntEnum):
 
 
 class Outcome(NamedTuple):
-    """What became of recipient number ``nth`` of a transaction, from 0, with the reply that caused it (code 0 when there was none)."""
+    """What became of recipient number ``nth`` of a transaction, from 0, with the reply that caused it (code 0 when there was none).
+
+    Of a copy that was ``SENT`` the text is the number the other side gave it, where that will be needed to know it again.
+    """
 
     copy: Outgoing
     nth: int
@@ -130,6 +137,12 @@ class Transport(Protocol):
     async def close(self) -> None:
         """End politely; what is still in the dialogue is cut off and settled UNKNOWN or UNSENT."""
         ...
+
+
+def undotted(wire: bytes) -> bytes:
+    """The message of a copy without its transport dots (RFC 5321 section 4.5.2)."""
+    message = wire.replace(b"\r\n..", b"\r\n.")
+    return message[1:] if message.startswith(b"..") else message
 
 
 def open_transport(url: str, connections: int) -> Transport:

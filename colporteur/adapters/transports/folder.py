@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from colporteur.adapters.transports import Feed, Outcome, Outgoing, Result, Stage, Traits, Trouble
+from colporteur.adapters.transports import Feed, Outcome, Outgoing, Result, Stage, Traits, Trouble, undotted
 
 _AT_ONCE = 50
 
@@ -87,7 +87,4 @@ class FolderTransport:
 
 def _file(copy: Outgoing) -> bytes:
     """The message without its transport dots, the envelope in front."""
-    message = copy.wire.replace(b"\r\n..", b"\r\n.")
-    if message.startswith(b".."):
-        message = message[1:]
-    return b"Return-Path: <%b>\r\n%b%b" % (copy.sender, b"".join(b"Delivered-To: %b\r\n" % one for one in copy.recipients), message)
+    return b"Return-Path: <%b>\r\n%b%b" % (copy.sender, b"".join(b"Delivered-To: %b\r\n" % one for one in copy.recipients), undotted(copy.wire))
