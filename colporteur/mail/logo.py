@@ -13,6 +13,8 @@ from colporteur.domain.words import gettext_noop as _
 MOST_BYTES = 2 * 1024 * 1024
 MOST_PIXELS = 16_000_000
 KINDS = ("PNG", "JPEG", "WEBP", "GIF")
+UNREADABLE = (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, TypeError)
+"""What the library raises for files that are broken or made to harm."""
 BOX = (360, 112)
 """Pixels it is made to fit in: twice what pages show, for fine screens."""
 _HEAVY = 24 * 1024  # bytes; a page for a phone stays under 50 KB
@@ -39,7 +41,7 @@ def read(data: bytes) -> Logo:
             drawn = ImageOps.exif_transpose(image).convert("RGBA")
     except Invalid:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, TypeError) as error:
+    except UNREADABLE as error:
         raise Invalid(_("this is no picture that can be read: upload the logo as PNG, JPEG, WebP or GIF")) from error
     drawn.thumbnail(BOX, Image.Resampling.LANCZOS)
     png = _written(drawn)

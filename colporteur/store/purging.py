@@ -7,6 +7,7 @@ from collections.abc import Collection
 from django.db import connection, transaction
 
 from colporteur.store.arrivals import Errand
+from colporteur.store.campaigns import CampaignFile
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing, Slice
 from colporteur.store.posts import Post
@@ -33,6 +34,7 @@ DELETE FROM arrival WHERE id IN (SELECT id FROM unused) RETURNING blob_id
 _UNUSED_BLOBS = """
 DELETE FROM blob b WHERE b.sha256 = ANY(%(blobs)s)
   AND NOT EXISTS (SELECT 1 FROM arrival a WHERE a.blob_id = b.sha256) AND NOT EXISTS (SELECT 1 FROM mailing m WHERE m.blob_id = b.sha256)
+  AND NOT EXISTS (SELECT 1 FROM campaign_file f WHERE f.blob_id = b.sha256)
 """
 
 
@@ -45,7 +47,7 @@ def purge(list_: List) -> None:
     for statement in (_COPIES, _REFUSALS, _FORMER, _MEMBERSHIPS):
         while _taken(statement, values):
             pass
-    while _mailings(list_) or _arrived(Post, list_) or _arrived(Errand, list_):
+    while _files(list_) or _mailings(list_) or _arrived(Post, list_) or _arrived(Errand, list_):
         pass
     list_.delete()
 
@@ -62,7 +64,15 @@ def _mailings(list_: List) -> int:
     ids = [row[0] for row in rows]
     Slice.objects.filter(mailing_id__in=ids)._raw_delete("default")  # a composite key: nothing hangs on it
     Mailing.objects.filter(pk__in=ids).delete()
-    _unused({bytes(row[1]) for row in rows})
+    drop_blobs({bytes(row[1]) for row in rows})
+    return len(rows)
+
+
+@transaction.atomic
+def _files(list_: List) -> int:
+    rows = list(CampaignFile.objects.filter(campaign__list=list_).order_by("id").values_list("id", "blob_id")[:_FEW])
+    CampaignFile.objects.filter(pk__in=[row[0] for row in rows]).delete()
+    drop_blobs({bytes(row[1]) for row in rows})
     return len(rows)
 
 
@@ -78,9 +88,10 @@ def drop_unused(arrivals: Collection[int]) -> None:
     """Delete those of the arrivals nothing names, with their bytes when nothing else has these. In the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(_UNUSED_ARRIVALS, {"arrivals": list(arrivals)})
-        _unused({bytes(row[0]) for row in cursor.fetchall()})
+        drop_blobs({bytes(row[0]) for row in cursor.fetchall()})
 
 
-def _unused(blobs: Collection[bytes]) -> None:
+def drop_blobs(blobs: Collection[bytes]) -> None:
+    """Delete those of the raw bytes, named by their SHA-256, that nothing names any more. In the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(_UNUSED_BLOBS, {"blobs": sorted(blobs)})

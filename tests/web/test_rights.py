@@ -72,6 +72,7 @@ PUBLIC |= {"request-link"}
 PUBLIC |= {"mine", "mine-link"}
 PUBLIC |= {"digest-read", "digest-message", "digest-html", "digest-attachment"}  # the token is the authority: tests/web/test_digests.py
 PUBLIC |= {"look-style", "look-logo"}
+PUBLIC |= {"picture"}  # an address nobody guesses: tests/flow/test_campaign_files.py
 PUBLIC |= {"tracked-link", "tracked-link-named", "tracked-image", "tracked-image-named"}  # a signed key names a stored link: tests/flow/test_tracking.py
 MAY["member"] = (OWNER, ORGANISER, ADMIN)
 MAY["members-box"] = (OWNER, ORGANISER, ADMIN)

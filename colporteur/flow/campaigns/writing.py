@@ -16,6 +16,7 @@ from colporteur.domain.campaigns import CampaignState, Editor, Tracking
 from colporteur.domain.mailings import Pace
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
+from colporteur.flow.campaigns import files
 from colporteur.flow.organisations import actor
 from colporteur.store import journal
 from colporteur.store.campaigns import Campaign, CampaignAudience, CampaignFile
@@ -106,6 +107,7 @@ def copy(campaign: Campaign, now: datetime, by: Person | str, list_: List | None
 def delete(campaign: Campaign, now: datetime, by: Person | str) -> None:
     """Throw a draft away. Raises ``Invalid`` for one that was sent: what went out is kept."""
     tell("campaign.deleted", campaign, now, by)
+    files.remove_all(campaign)
     if not Campaign.objects.filter(pk=campaign.pk, state__in=_OPEN).delete()[0]:
         raise Invalid(_("a newsletter that was sent is kept"))
 

@@ -1,0 +1,1 @@
+"""Pictures of newsletters, as mail programs ask for them."""
