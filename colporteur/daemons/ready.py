@@ -16,6 +16,7 @@ from django.conf import settings
 from colporteur.domain.mailings import Priority
 from colporteur.domain.tokens import Purpose, sign_all
 from colporteur.flow.copies import Message, Refused
+from colporteur.mail.splice import Prepared
 from colporteur.store.copies import Claimed, Due
 
 
@@ -51,11 +52,27 @@ class Held:
 
     def wire(self, due: Due, token: str) -> bytes:
         """The copy as it leaves, signed where its mailing is."""
-        prepared, signer = self.message.prepared, self.message.signer
+        signer = self.message.signer
+        prepared: Prepared = self.message.prepared  # type: ignore[assignment]  # no newsletter: those have ``daemons.personal``
         if signer is None:
             return prepared.wire_for(due.email, due.name, token)
         signature = self.signatures[due.address] if prepared.individual else signer.sign(due.email, due.name, token, int(time.time()))
         return prepared.wire_for(due.email, due.name, token, signature)
+
+    def ahead(self, due: Due, at: int) -> bytes:
+        """What of a copy is made before its turn, on a thread: its signature. ``at``: now, Unix seconds."""
+        assert self.message.signer
+        return self.message.signer.sign(due.email, due.name, self.tokens[due.address], at)
+
+    @property
+    def prepares(self) -> bool:
+        """Whether copies are made ready on a thread before their turn."""
+        return self.message.signer is not None and self.message.prepared.individual
+
+    @property
+    def full(self) -> bool:
+        """Whether as many copies are made ready as memory should hold."""
+        return False
 
     @property
     def quiet(self) -> bool:

@@ -1,4 +1,5 @@
-"""Signatures ahead of need: copies of a signed mailing are ready to leave when their signature is made, on threads.
+"""Work ahead of need: copies of a signed mailing are ready to leave when their signature is made, on threads; those of a newsletter
+that needs the sandbox when they are worked out (``daemons.personal``).
 
 A signature costs up to a millisecond and most of it lets the interpreter go, so the event loop sends meanwhile. Only slices a
 lane holds are signed (``room`` bounds them), a few dozen copies at once, mailing by mailing in turns. A message that is the
@@ -15,8 +16,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from colporteur.daemons.personal import PersonalHeld
 from colporteur.daemons.ready import Held, Ready
-from colporteur.flow.copies import Message, Refused
+from colporteur.domain.words import Invalid
+from colporteur.flow.copies import incomplete
 from colporteur.store.copies import Due
 
 log = logging.getLogger("colporteur.deliver")
@@ -33,6 +36,7 @@ class Signing:
     def __init__(self, ready: Ready, stir: Callable[[], None], soon: Callable[[], None]) -> None:
         self.ready, self._stir, self._soon = ready, stir, soon
         self._slices: deque[Held] = deque()
+        self._full: list[Held] = []  # with as many copies ready as memory should hold
         self._batches: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._failure: BaseException | None = None
@@ -40,19 +44,29 @@ class Signing:
     @property
     def waiting(self) -> int:
         """Copies no thread signs yet."""
-        return sum(len(held.unsigned) for held in self._slices)
+        return sum(len(held.unsigned) for held in (*self._slices, *self._full))
 
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing is being signed."""
-        return not (self._slices or self._batches)
+        return not (self._slices or self._batches or any(held.unsigned for held in self._full))
 
     def add(self, held: Held) -> None:
         """One more slice; its copies become ready by and by."""
         held.unsigned, held.left = held.left, deque()
+        if isinstance(held, PersonalHeld):
+            held.eased = self._eased
         self.ready.add(held)
         self._slices.append(held)
+        self._full = [one for one in self._full if one.unsigned]
         self._changed.set()
+
+    def _eased(self, held: Held) -> None:
+        """A copy that was ready was taken: there may be room for others of its slice."""
+        if held in self._full and not held.full:
+            self._full.remove(held)
+            self._slices.append(held)
+            self._changed.set()
 
     def end(self) -> None:
         """``run`` returns."""
@@ -72,6 +86,9 @@ class Signing:
             await asyncio.wait(self._batches)
 
     def _begin(self, held: Held) -> None:
+        if held.full:
+            self._full.append(held)
+            return
         dues = [held.unsigned.popleft() for _ in range(min(len(held.unsigned), BATCH))]
         if held.unsigned:
             self._slices.append(held)
@@ -88,9 +105,9 @@ class Signing:
         self._changed.set()
 
     async def _sign(self, held: Held, dues: list[Due]) -> None:
-        batch = [(due, held.tokens[due.address]) for due in dues]
-        made = await asyncio.get_running_loop().run_in_executor(_executor, _signed, held.message, batch, int(time.time()))
+        made = await asyncio.get_running_loop().run_in_executor(_executor, _signed, held, dues, int(time.time()))
         held.signing -= len(dues)
+        self._eased(held)
         if held.dropped:
             self._soon()
         else:
@@ -104,20 +121,19 @@ class Signing:
                 held.signatures[due.address] = signature
                 signed.append(due)
             else:  # one recipient's values must not stop the others
-                held.refused.append(Refused(due.address, 554, f"{type(signature).__name__}: {signature}", final=True))
+                held.refused.append(incomplete(due.address, signature))
                 self._soon()
         self.ready.more(held, signed)
         self._stir()
 
 
-def _signed(message: Message, batch: Sequence[tuple[Due, str]], at: int) -> dict[int, bytes | Exception]:
+def _signed(held: Held, dues: Sequence[Due], at: int) -> dict[int, bytes | Exception]:
     """On a thread: the signature of each copy by address, or what went wrong."""
-    assert message.signer
     made: dict[int, bytes | Exception] = {}
-    for due, token in batch:
+    for due in dues:
         try:
-            made[due.address] = message.signer.sign(due.email, due.name, token, at)
+            made[due.address] = held.ahead(due, at)
         except Exception as error:
-            log.exception("cannot sign a copy mailing=%d address=%d", due.mailing, due.address)
+            log.error("cannot complete a copy mailing=%d address=%d", due.mailing, due.address, exc_info=not isinstance(error, Invalid))
             made[due.address] = error
     return made

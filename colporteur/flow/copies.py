@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -15,7 +15,11 @@ from django.db.models import F
 from colporteur.domain.mailings import MailingKind, MailingState, Pace, next_attempt
 from colporteur.domain.posts import PostState
 from colporteur.domain.transports import account_of
-from colporteur.flow import bounces, failures, mailings, moderation, routes, signing, trouble
+from colporteur.domain.words import Invalid
+from colporteur.flow import bounces, campaigns, failures, mailings, moderation, routes, signing, trouble
+from colporteur.flow.campaigns import readers
+from colporteur.mail.campaigns import message as newsletters
+from colporteur.mail.campaigns.message import Manner, Personal
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.mail.signing import Signer
 from colporteur.store import buckets, copies, journal
@@ -32,19 +36,21 @@ _PREPARE_AGAIN = timedelta(seconds=5)  # doubled each time
 
 
 class Work(NamedTuple):
-    """A claimed slice with its open copies, and what decides whose turn it is. ``list``: 0 for none."""
+    """A claimed slice with its open copies, and what decides whose turn it is. ``list``: 0 for none. ``readers``: of a campaign, what
+    its fields are for each address; None for everything else."""
 
     slice: Claimed
     copies: list[Due]
     priority: int
     list: int
+    readers: dict[int, dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """A mailing's message, ready to be completed per copy."""
 
-    prepared: Prepared
+    prepared: Prepared | Personal  # Personal: a newsletter with fields in it
     envelope_sender: str  # "{token}" is replaced; "" is the null sender
     label: str  # for the mail journal
     signer: Signer | None = None  # None: copies leave unsigned
@@ -61,6 +67,13 @@ class Refused(NamedTuple):
     final: bool = False
     unknown: bool = False
     policy: bool = False  # refused because of us, not of the recipient: tried once more
+
+
+def incomplete(address: int, error: Exception) -> Refused:
+    """A copy that cannot be completed with what is known of its reader: it fails, nobody else's does, and no address is to blame."""
+    why = str(error) if isinstance(error, Invalid) else f"{type(error).__name__}: {error}"
+    return Refused(address, 554, f"5.6.5 copy not completed: {why}"[:1000], final=True)
+
 
 class Way(NamedTuple):
     """A transport with copies to send. ``limited``: copies need slots. ``by_destination``: groups of destinations have their
@@ -115,7 +128,7 @@ def claim(transport_id: int, now: datetime, lease: float, room: Room | None = No
         offers = copies.claim(transport_id, now, lease, room or Room())
         if not offers:
             return []
-        works = {offer.claimed[:2]: Work(offer.claimed, [], offer.priority, offer.list) for offer in offers}
+        works = {offer.claimed[:2]: Work(offer.claimed, [], offer.priority, offer.list, {} if offer.personal else None) for offer in offers}
         gone: dict[tuple[int, int], list[int]] = {}
         for due in copies.copies_of([offer.claimed for offer in offers], now):
             if due.here:
@@ -124,6 +137,9 @@ def claim(transport_id: int, now: datetime, lease: float, room: Room | None = No
                 gone.setdefault((due.mailing, due.slice), []).append(due.address)
         for (mailing, number), addresses in gone.items():
             copies.cancel_absent(mailing, number, addresses)
+        for work in works.values():
+            if work.readers is not None and work.copies:
+                work.readers.update(readers.for_copies(work.slice.mailing, [readers.Asked(due.address, due.email, due.name) for due in work.copies]))
         empty = [work.slice for work in works.values() if not work.copies]
         for one in empty:
             copies.recount(one.mailing, one.number)
@@ -135,7 +151,8 @@ def claim(transport_id: int, now: datetime, lease: float, room: Room | None = No
 def message_of(mailing_id: int) -> Message:
     """The mailing's message, prepared. Raises whatever is wrong with it: see ``could_not_prepare``."""
     mailing = Mailing.objects.select_related("blob", "list").get(id=mailing_id)
-    prepared = prepare(bytes(mailing.blob.raw), Rewriting.from_json(mailing.rewriting))
+    raw = bytes(mailing.blob.raw)
+    prepared: Prepared | Personal = newsletters.prepare(raw, Manner.from_json(mailing.rewriting)) if mailing.campaign_id else prepare(raw, Rewriting.from_json(mailing.rewriting))
     limited = mailing.kind == MailingKind.CAMPAIGN and buckets.has_limit(mailing_id)
     return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter, signing.signer_of(mailing, prepared), mailing.pace, limited)
 
@@ -192,8 +209,10 @@ def refused(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitter:
 
     owned = copies.unlocked(record)
     if failed:  # apart: what follows locks addresses and lists, and a copy's outcome waits for neither
-        list_ = Mailing.objects.values_list("list_id", flat=True).get(id=slice_.mailing)
+        list_, kind = Mailing.objects.values_list("list_id", "kind").get(id=slice_.mailing)
         copies.unlocked(lambda: bounces.refused(slice_.mailing, list_, [(one.address, one.code, one.text) for one in failed], now))
+        if kind == MailingKind.CAMPAIGN:
+            campaigns.judge(slice_.mailing, now)
     if owned:
         finish(slice_.mailing, now)
     return owned

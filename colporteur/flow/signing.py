@@ -23,8 +23,7 @@ from colporteur.domain.signing import KEEP_RETIRED, Algorithm, KeyState, Seen, l
 from colporteur.flow.organisations import actor
 from colporteur.flow.senders import domain_of
 from colporteur.mail.parse import skim
-from colporteur.mail.signing import Key, PrivateKey, Signer, Unsignable
-from colporteur.mail.splice import Prepared
+from colporteur.mail.signing import Key, PrivateKey, Signer, Spliced, Unsignable
 from colporteur.store import journal
 from colporteur.store.mailings import Mailing
 from colporteur.store.organisations import Domain
@@ -150,7 +149,7 @@ def delete(key: SigningKey, now: datetime, *, by: Person | str, force: bool = Fa
     fresh.delete()
 
 
-def signer_of(mailing: Mailing, prepared: Prepared) -> Signer | None:
+def signer_of(mailing: Mailing, prepared: Spliced) -> Signer | None:
     """Signs the mailing's copies with the keys in use of its list's domain, or of the author's for a letter of the site.
 
     None when there are none. A key that cannot be opened, or a message nobody could sign, does not keep mail back: it

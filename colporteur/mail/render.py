@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Self
 
 from colporteur.mail import encoding, footer, footer_bytes, footer_place, parse, rewrite, structure
 from colporteur.mail.compose import leaf
@@ -56,7 +56,7 @@ class Rewriting:
         return {} if self.plain else {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items() if name != "plain"}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any] | str) -> Rewriting:
+    def from_json(cls, stored: Mapping[str, Any] | str) -> Self:
         """Back from JSON; keys of other versions are ignored."""
         held = json.loads(stored) if isinstance(stored, str) else stored
         if not held:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -44,6 +44,15 @@ class Unsignable(Exception):
     """The header cannot be signed: it has no From, or lines that are no fields, which servers on the way mend."""
 
 
+class Spliced(Protocol):
+    """A message prepared for many: ``literals`` are the same in every copy, between each two stands a value."""
+
+    individual: bool
+
+    @property
+    def literals(self) -> list[bytes]: ...
+
+
 class Key(NamedTuple):
     """A private key, and the name its public half is published under: ``selector._domainkey.domain``."""
 
@@ -72,7 +81,7 @@ def _ended(body: bytes) -> bytes:
 class Signer:
     """Signs the copies of one prepared message with one or more keys, whichever thread asks. Raises ``Unsignable``."""
 
-    def __init__(self, prepared: Prepared, keys: Sequence[Key]) -> None:
+    def __init__(self, prepared: Spliced, keys: Sequence[Key]) -> None:
         self._prepared, self._keys = prepared, [key.private for key in keys]
         header, self._body = _parted(prepared.literals)
         names, fixed, self._fields = _chosen(_fields(header))
@@ -88,15 +97,16 @@ class Signer:
 
     def sign(self, email: str, name: str, token: str, at: int) -> bytes:
         """DKIM-Signature fields for this recipient's copy, one a key, to stand before it. ``at``: now, Unix seconds."""
-        if self._prepared.individual:
-            return self._sign(self._prepared.parts_for(email, name, token), at)
+        if isinstance(self._prepared, Prepared) and self._prepared.individual:
+            return self.sign_parts(self._prepared.parts_for(email, name, token), at)
         when, made = self._made
         if not (made and 0 <= at - when < _FRESH):
-            made = self._sign(self._prepared.literals, at)
+            made = self.sign_parts(self._prepared.literals, at)
             self._made = (at, made)
         return made
 
-    def _sign(self, parts: list[bytes], at: int) -> bytes:
+    def sign_parts(self, parts: list[bytes], at: int) -> bytes:
+        """The same for a copy in its parts: literal, value, literal, value ... literal."""
         body = b64encode(self._body_digest(parts))
         hashed = self._header_hash.copy()
         for field in self._fields:

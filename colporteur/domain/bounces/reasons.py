@@ -27,6 +27,7 @@ REASONS: dict[str, Reason] = {
         Reason("virus", _OURS, _SOFT, _CONTENT, _("the message or an attachment was taken for dangerous")),
         Reason("size", _OURS, _SOFT, _CONTENT, _("the message is too large for the recipient's provider")),
         Reason("format", _OURS, _SOFT, _CONTENT, _("the recipient's server cannot take a message of this form")),
+        Reason("incomplete", _OURS, _SOFT, _CONTENT, _("the copy could not be filled in for its reader: mend the fields of the newsletter")),
         Reason("greylisted", _TEMPORARY, _SOFT, _UNKNOWN, _("the provider asks to try again later")),
         Reason("unreachable", _TEMPORARY, _SOFT, _UNKNOWN, _("the recipient's server could not be reached")),
         Reason("their_trouble", _TEMPORARY, _SOFT, _UNKNOWN, _("the recipient's server has a trouble of its own")),

@@ -27,6 +27,7 @@ _PERSON = r"(?:users?|mail ?box(?:es)?|recipients?|addresse?e?s?|(?:e-?mail )?ac
 _NOT = r"(?:not?|n't|n'?t be|cannot be|unable to|never)"
 
 PROVIDERS: tuple[Row, ...] = (
+    Row("incomplete", "x.6.5", "", r"^[^a-z]{0,10}copy not completed: "),  # our own words: flow.copies
     Row("no_domain", "", "", r"null ?mx"),  # RFC 7505; before Microsoft, who answers 5.1.10, too
     # Microsoft: Exchange Online and Outlook.com
     Row("no_mailbox", "x.4.1", "", r"recipient address rejected: access denied", "Microsoft"),

@@ -55,9 +55,9 @@ WITH RECURSIVE ready (priority, mailing_id) AS (
     UNION ALL
     SELECT n.priority::int, n.mailing_id FROM ready r CROSS JOIN LATERAL ({OPEN_MAILINGS.format(transport="%(transport)s", priority="r.priority", mailing="r.mailing_id")}) n
 ), offered AS (
-    SELECT r.priority, r.mailing_id, coalesce(h.copies, 0) AS held, m.list, s.number, s.size
+    SELECT r.priority, r.mailing_id, coalesce(h.copies, 0) AS held, m.list, m.personal, s.number, s.size
       FROM ready r
-     CROSS JOIN LATERAL (SELECT coalesce(m.list_id, 0) AS list FROM mailing m WHERE m.id = r.mailing_id AND {RUNNING} OFFSET 0) m
+     CROSS JOIN LATERAL (SELECT coalesce(m.list_id, 0) AS list, m.campaign_id IS NOT NULL AS personal FROM mailing m WHERE m.id = r.mailing_id AND {RUNNING} OFFSET 0) m
       LEFT JOIN unnest(%(priorities)s::int[], %(lists)s::bigint[], %(held)s::int[]) AS h (priority, list, copies)
         ON h.priority = r.priority AND h.list = m.list
      CROSS JOIN LATERAL (
@@ -74,16 +74,18 @@ WITH RECURSIVE ready (priority, mailing_id) AS (
 )
 UPDATE slice s SET generation = s.generation + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
   FROM fitting f WHERE s.mailing_id = f.mailing_id AND s.number = f.number AND f.before < %(copies)s AND f.nth <= 50
-RETURNING s.mailing_id, s.number, s.generation, s.priority, f.list
+RETURNING s.mailing_id, s.number, s.generation, s.priority, f.list, f.personal
 """
 
 
 class Offer(NamedTuple):
-    """A slice just claimed, and what decides whose turn it is. ``list``: 0 for none."""
+    """A slice just claimed, and what decides whose turn it is. ``list``: 0 for none. ``personal``: of a campaign, whose copies have
+    fields of their readers in them."""
 
     claimed: Claimed
     priority: int
     list: int
+    personal: bool
 
 
 FEW = 100
