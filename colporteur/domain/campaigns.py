@@ -47,6 +47,15 @@ class FileUse(StrEnum):
     ATTACHED = "attached"
 
 
+FAILED_LEAST = 10
+"""Fewer failures than these stop nothing."""
+
+
+def at_fault(settled: int, failed: int, *, percent: int, least: int) -> bool:
+    """Whether so many failures among so many settled copies say that the sender is at fault, not the recipients. ``percent`` 0: never."""
+    return bool(percent) and settled >= least and failed >= FAILED_LEAST and failed * 100 >= settled * percent
+
+
 class Skipped(IntEnum):
     """Why somebody of the audience gets no copy; 0 stands for those who do."""
 

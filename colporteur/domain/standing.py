@@ -58,14 +58,17 @@ class Message(NamedTuple):
 
     at: datetime
     took: Took
+    campaign: bool = False  # it was a newsletter
 
 
 class Rules(NamedTuple):
-    """``messages`` and ``days``: of the usual rule, for a dead address."""
+    """``messages`` and ``days``: of the usual rule, for a dead address. ``campaigns``: so many newsletters in a row that came back are
+    enough, however short the time and whatever else arrives how; 0: none are."""
 
     preset: Preset = Preset.USUAL
     messages: int = 2
     days: int = 1
+    campaigns: int = 3
 
 
 class Judged(NamedTuple):
@@ -105,9 +108,10 @@ def judge(messages: Sequence[Message], rules: Rules, now: datetime) -> Judged:
         row = [*row, one] if one.took.failed else []
     if not row and rules.preset is not Preset.SCORES:
         return Judged(Standing.GOOD)
-    if rules.preset is Preset.SCORES:
+    newsletters = rules.preset is not Preset.NEVER and 0 < rules.campaigns <= sum(one.campaign for one in row)
+    if rules.preset is Preset.SCORES and not newsletters:
         return _scored(known)
-    enough = (rules.preset is Preset.THREE and len(row) >= 3) or (rules.preset is Preset.USUAL and _usual(row, rules))
+    enough = newsletters or (rules.preset is Preset.THREE and len(row) >= 3) or (rules.preset is Preset.USUAL and _usual(row, rules))
     return Judged(Standing.PAUSED if enough else Standing.SHAKY, len(row), row[0].at, row[-1].at)
 
 
@@ -144,10 +148,11 @@ RULE_WORDS: dict[Preset, str] = {
     Preset.SCORES: _("Each message that came back gives 20 points, or 10 when the mailbox exists and is full or switched off. The points are multiplied by the share of messages that came back since the first one. From 75 points the address is paused, from 45 it is shown as shaky. Nothing is scored under 3 messages or 10 days."),
     Preset.NEVER: _("No address is paused because of messages that come back; they are only shown."),
 }  # fmt: skip
+CAMPAIGN_WORDS = _("An address that refused %(campaigns)s newsletters in a row which others received is paused, too, however short the time.")
 ALWAYS_WORDS = _("What came back because of us, of what was written or of a passing trouble never counts, nor does a message that reached nobody.")
 PROBE_WORDS = _("A paused address gets a short letter after 3, 10, 24 and 54 days. If one arrives, or the person presses the button in it, messages come again. If all of them come back, the address is gone.")
 
 
 def rule_values(rules: Rules) -> dict[str, int]:
     """What ``RULE_WORDS`` are filled with."""
-    return {"messages": rules.messages, "days": rules.days, "twice": 2 * rules.messages, "long": max(rules.days, STATE_DAYS)}
+    return {"campaigns": rules.campaigns, "messages": rules.messages, "days": rules.days, "twice": 2 * rules.messages, "long": max(rules.days, STATE_DAYS)}

@@ -1,4 +1,4 @@
-"""Sending a post again to those who have no accepted copy of it: whose copies failed, or who joined since.
+"""Sending a post or a newsletter again to those who have no accepted copy of it: whose copies failed, or who joined since.
 
 Who has an accepted copy, by any mailing of the post, at this address or another one of the same person, gets nothing; nor
 who has one still on its way. A copy whose outcome nobody knows may have arrived: it counts as failed only when asked for.
@@ -14,11 +14,12 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from colporteur.domain.mailings import MailingState
+from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.posts import PostState
-from colporteur.flow import mailings, nesting
+from colporteur.flow import campaigns, mailings, nesting
 from colporteur.flow.organisations import actor
 from colporteur.store import copies, journal
+from colporteur.store.campaigns import Campaign
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address, Person
@@ -55,11 +56,11 @@ class Resent(NamedTuple):
 
 def preview(mailing: Mailing, whom: Whom, now: datetime) -> Preview:
     """Counts and the first addresses. Raises ``ValueError`` with a sentence when the mailing cannot be sent again."""
-    post = _post_of(mailing)
-    count, first = _whom(post, whom, now)
-    unknown = _whom(post, Whom.UNKNOWN, now)[0] - count if whom is Whom.FAILED else 0
+    thing = _sent(mailing)
+    count, first = _whom(thing, whom, now)
+    unknown = _whom(thing, Whom.UNKNOWN, now)[0] - count if whom is Whom.FAILED else 0
     emails = dict(Address.objects.filter(pk__in=first).values_list("pk", "email"))
-    return Preview(count, [emails[id_] for id_ in first], unknown, _under_way(post, whom))
+    return Preview(count, [emails[id_] for id_ in first], unknown, _under_way(thing, whom))
 
 
 @transaction.atomic
@@ -68,20 +69,30 @@ def resend(mailing: Mailing, whom: Whom, now: datetime, *, by: Person | str) -> 
 
     Raises ``ValueError`` with a sentence: not a message of a list, not accepted, nobody to send to.
     """
-    Post.objects.select_for_update().get(pk=_post_of(mailing).pk)
-    post = _post_of(mailing)
-    if under_way := _under_way(post, whom):
+    thing = _sent(mailing)
+    type(thing).objects.select_for_update(of=("self",)).get(pk=thing.pk)
+    if under_way := _under_way(thing, whom):
         return Resent(under_way, False)
-    count, _first = _whom(post, whom, now)
+    count, _first = _whom(thing, whom, now)
     if not count:
         raise ValueError(_("nobody is left to send it to: everybody has a copy, or it is on its way"))
-    made = mailings.create_for_post(post, now)
-    Mailing.objects.filter(pk=made.pk).update(chosen=whom)
-    made.chosen = whom
-    journal.write("mailing.resent", now, actor=actor(by), list=post.list_id, post=post.pk, mailing=made.pk, by=str(by), whom=whom.value, count=count)
-    log.info("resent mailing=%d post=%d list=%s whom=%s copies=%d", made.pk, post.pk, post.list.address, whom.value, count)
+    if isinstance(thing, Campaign):
+        made = campaigns.make_again(thing, mailing, whom.value, now)
+    else:
+        made = mailings.create_for_post(thing, now)
+        Mailing.objects.filter(pk=made.pk).update(chosen=whom)
+        made.chosen = whom
+    journal.write("mailing.resent", now, actor=actor(by), list=made.list_id, post=made.post_id, mailing=made.pk, by=str(by), whom=whom.value, count=count)
+    log.info("resent mailing=%d post=%s list=%s whom=%s copies=%d", made.pk, made.post_id, thing.list.address, whom.value, count)
     wake(Wake.PLAN)
     return Resent(made, True)
+
+
+def _sent(mailing: Mailing) -> Post | Campaign:
+    """What a mailing carries."""
+    if mailing.kind == MailingKind.CAMPAIGN and mailing.campaign_id:
+        return Campaign.objects.select_related("list__organisation", "list__domain", "mailing").get(pk=mailing.campaign_id)
+    return _post_of(mailing)
 
 
 def _post_of(mailing: Mailing) -> Post:
@@ -95,12 +106,14 @@ def _post_of(mailing: Mailing) -> Post:
     return post
 
 
-def _whom(post: Post, whom: Whom, now: datetime) -> tuple[int, list[int]]:
+def _whom(post: Post | Campaign, whom: Whom, now: datetime) -> tuple[int, list[int]]:
+    if isinstance(post, Campaign):
+        return campaigns.again(post, whom.value, now)
     earlier = list(post.mailings.order_by("id").values_list("id", "audience_at"))
     return copies.whom(post.list_id, now, excluded=mailings.left_out(post), earlier=[id_ for id_, _at in earlier], chosen=whom, since=min(at for _id, at in earlier), nested=nesting.reached_again(post))
 
 
-def _under_way(post: Post, whom: Whom) -> Mailing | None:
-    """An open mailing of the post to the same people."""
+def _under_way(thing: Post | Campaign, whom: Whom) -> Mailing | None:
+    """An open mailing of the post or newsletter to the same people."""
     alike = [Whom.NEW] if whom is Whom.NEW else [Whom.FAILED, Whom.UNKNOWN]
-    return post.mailings.filter(chosen__in=alike, state__in=_OPEN).order_by("id").first()
+    return thing.mailings.filter(chosen__in=alike, state__in=_OPEN).order_by("id").first()

@@ -194,6 +194,11 @@ def has_limit(mailing: int) -> bool:
     return BucketRow.objects.filter(kind=MAILING, key=str(mailing)).exists()
 
 
+def limited_mailings() -> list[int]:
+    """Mailings that have a limit of their own, ended ones too."""
+    return [int(key) for key in BucketRow.objects.filter(kind=MAILING).values_list("key", flat=True)]
+
+
 def forget_mailing(mailing: int) -> None:
     """The mailing ended."""
     BucketRow.objects.filter(kind=MAILING, key=str(mailing)).delete()

@@ -158,6 +158,17 @@ def nobody_reached(mailings: Collection[int]) -> set[int]:
     return {row[0] for row in run(_REACHED, {"mailings": array(sorted(mailings)), "failing": list(FAILING)}) if row[1] <= 0}
 
 
+_CAME_BACK = """
+SELECT count(DISTINCT e.address_id) FROM delivery_event e JOIN copy c ON c.mailing_id = e.mailing_id AND c.address_id = e.address_id
+ WHERE e.mailing_id = %(mailing)s AND e.kind = ANY (%(failing)s) AND c.state = 2
+"""
+
+
+def came_back(mailing: int) -> int:
+    """How many copies of a mailing were accepted and came back later."""
+    return int(run(_CAME_BACK, {"mailing": mailing, "failing": list(FAILING)})[0][0])
+
+
 class Trace(NamedTuple):
     """A mailing as one address took it. ``kind``: of the worst event, "" without any. ``state``: of the copy, None when it is gone."""
 
@@ -168,11 +179,12 @@ class Trace(NamedTuple):
     reason: str
     state: int | None
     list: int | None
+    campaign: bool = False
 
 
 _FAILED = """
 -- What came back about each address since it counts, one row a mailing: a dead mailbox before a full one, these before what does not count.
-SELECT DISTINCT ON (e.address_id, e.mailing_id) e.address_id, e.mailing_id, coalesce(g.started, e.at), e.kind, e.reason, NULL::smallint, e.list_id
+SELECT DISTINCT ON (e.address_id, e.mailing_id) e.address_id, e.mailing_id, coalesce(g.started, e.at), e.kind, e.reason, NULL::smallint, e.list_id, coalesce(g.kind = 'campaign', false)
   FROM unnest(%(addresses)s::bigint[]) a (id)
   JOIN delivery_event e ON e.address_id = a.id
   LEFT JOIN mailing g ON g.id = e.mailing_id
@@ -181,9 +193,10 @@ SELECT DISTINCT ON (e.address_id, e.mailing_id) e.address_id, e.mailing_id, coal
  ORDER BY e.address_id, e.mailing_id, array_position(%(kinds)s::text[], e.kind), e.at
 """
 _SENT = """
--- Of the lists each address is, or was lately, on: its accepted copies among the last mailings since its first failure.
+-- Of the lists each address is, or was lately, on, or something came back of (a newsletter may reach it by another list): its accepted copies among the last mailings since its first failure.
 WITH wanted AS (SELECT * FROM unnest(%(addresses)s::bigint[], %(firsts)s::timestamptz[]) w (id, first)),
-     places AS (SELECT DISTINCT w.id, w.first, m.list_id FROM wanted w JOIN membership m ON m.address_id = w.id AND (m.until IS NULL OR m.until > w.first)),
+     places AS (SELECT DISTINCT w.id, w.first, m.list_id FROM wanted w JOIN membership m ON m.address_id = w.id AND (m.until IS NULL OR m.until > w.first)
+                UNION SELECT w.id, w.first, e.list_id FROM wanted w JOIN delivery_event e ON e.address_id = w.id AND e.list_id IS NOT NULL AND e.at >= w.first),
      recent AS (SELECT l.list_id, r.* FROM (SELECT list_id, min(first) AS first FROM places GROUP BY list_id) l
                  CROSS JOIN LATERAL (SELECT g.id, g.started FROM mailing g WHERE g.list_id = l.list_id AND g.kind <> 'letter' AND g.started > l.first ORDER BY g.id DESC LIMIT %(most)s) r)
 SELECT p.id, r.id, r.started, '', '', c.state, p.list_id

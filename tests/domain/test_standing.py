@@ -74,3 +74,10 @@ def test_only_the_mailboxs_own_failures_count() -> None:
 def test_probes_go_at_growing_distance_and_then_end() -> None:
     waits = [next_probe(number) for number in range(len(PROBES))]
     assert waits == sorted(waits, key=lambda wait: wait or timedelta()) and next_probe(len(PROBES)) is None
+
+
+@pytest.mark.parametrize(("rules", "number", "standing"), [(USUAL, 2, Standing.SHAKY), (USUAL, 3, Standing.PAUSED), (SCORES, 3, Standing.PAUSED), (Rules(Preset.NEVER), 3, Standing.SHAKY), (Rules(campaigns=0), 3, Standing.SHAKY), (Rules(campaigns=5), 4, Standing.SHAKY)])
+def test_newsletters_that_came_back_in_a_row_are_enough_however_short_the_time(rules: Rules, number: int, standing: Standing) -> None:
+    row = [message._replace(campaign=True) for message in messages("D" * number, 0.01)]
+    assert judge([*messages("D", 0.01), *row] if rules is USUAL else row, rules, NOW).standing is standing
+    assert judge([*row[:-1], Message(NOW - timedelta(seconds=1), Took.THROUGH), row[-1]], rules, NOW).standing in (Standing.SHAKY, Standing.GOOD)

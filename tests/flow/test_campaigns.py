@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from colporteur.domain.campaigns import CampaignState, Editor
-from colporteur.domain.mailings import CopyState
+from colporteur.domain.mailings import CopyState, MailingState, Pace
+from colporteur.domain.pacing import Cadence
 from colporteur.domain.standing import Standing
 from colporteur.domain.words import Invalid
-from colporteur.flow import campaigns, memberships, nesting, planning
-from colporteur.store import copies
+from colporteur.flow import bounces, campaigns, mailings, memberships, nesting, pacing, planning, resending, standing
+from colporteur.flow.resending import Whom
+from colporteur.store import buckets, copies
 from colporteur.store.campaigns import Campaign, Picked
 from colporteur.store.journal import JournalEntry
-from colporteur.store.lists import List
+from colporteur.store.lists import List, RoleKind
 from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.people import Address, Person
 from colporteur.store.segments import Attribute, Details, Segment
 from colporteur.store.standing import AddressStanding
-from tests.story.scenes import a_list, a_transport, join
+from tests.story.scenes import a_list, a_transport, give_role, join
 
 NOW = timezone.now()
 
@@ -176,3 +179,124 @@ def test_tests_and_single_copies_go_to_anybody_and_are_not_the_campaigns(lists: 
     campaign.refresh_from_db()
     assert campaign.state == CampaignState.DRAFT and campaign.mailing is None
     assert planned(campaigns.start(campaign.pk, NOW, "test")) == {"anna", "ben", "cleo"}
+
+
+def settle(mailing: Mailing, sent: Sequence[str] = (), failed: Sequence[str] = (), code: int = 550) -> None:
+    """Copies end so, as delivery would have written it."""
+    for names, state in ((sent, CopyState.SENT), (failed, CopyState.FAILED)):
+        ids = list(Address.objects.filter(email__in=names).values_list("pk", flat=True))
+        Copy.objects.filter(mailing=mailing, address__in=ids).update(state=state, code=250 if state == CopyState.SENT else code)
+    for slice_ in Slice.objects.filter(mailing=mailing):
+        copies.recount(mailing.pk, slice_.number)
+
+
+def member(number: int) -> str:
+    return f"member-{number:06}@members.example"
+
+
+def a_large_one(members: int, **fields: object) -> Campaign:
+    a_transport("smtp://127.0.0.1:9")
+    return a_campaign(a_list("large@lists.example", template="newsletter", members=members), **fields)
+
+
+def test_failures_of_half_the_copies_stop_a_newsletter_once_and_tell_its_owners(db: None) -> None:
+    campaign = a_large_one(300)
+    give_role(campaign.list, RoleKind.OWNER, "owner@x.example")
+    mailing = campaigns.start(campaign.pk, NOW, "test")
+    assert mailing
+    planned(mailing)
+    settle(mailing, [member(n) for n in range(1, 41)], [member(n) for n in range(41, 100)])
+    assert not campaigns.judge(mailing.pk, NOW), "too few to say anything"
+    settle(mailing, failed=[member(100)])
+    assert campaigns.judge(mailing.pk, NOW)
+    mailing.refresh_from_db()
+    assert (mailing.state, mailing.pause_reason, mailing.resume_at) == (MailingState.PAUSED, "60 of 100 copies failed: the fault may be on our side", None)
+    assert Mailing.objects.filter(letter="newsletter").count() == 1
+    assert mailings.resume(mailing.pk, NOW, "owner")
+    assert not campaigns.judge(mailing.pk, NOW), "who resumed it knows"
+    assert campaigns.look(NOW) == 0
+
+
+def test_a_sample_leaves_first_and_the_rest_when_it_went_well(db: None) -> None:
+    campaign = a_large_one(40, sample=10)
+    mailing = campaigns.start(campaign.pk, NOW, "test")
+    assert mailing and len(planned(mailing)) == 40
+    assert leaves(mailing) == 4
+    buckets.come_back()
+    assert leaves(mailing) == 4, "changed limits do not release it"
+    assert campaigns.look(NOW) == 0, "the sample has not left yet"
+    settle(mailing, [member(n) for n in range(1, 5)])
+    assert [campaigns.look(NOW), campaigns.look(NOW + timedelta(minutes=20)), leaves(mailing)] == [1, 0, 0]
+    assert campaigns.look(NOW + timedelta(minutes=31)) == 1
+    assert leaves(mailing) == 36
+
+
+def test_a_sample_that_failed_holds_the_rest_until_somebody_resumes(db: None) -> None:
+    campaign = a_large_one(40, sample=10)
+    mailing = campaigns.start(campaign.pk, NOW, "test")
+    assert mailing and planned(mailing)
+    settle(mailing, [member(n) for n in range(1, 4)], [member(4)])
+    assert [campaigns.look(NOW), campaigns.look(NOW + timedelta(minutes=31))] == [1, 1]
+    mailing.refresh_from_db()
+    assert mailing.state == MailingState.PAUSED and mailing.pause_reason.startswith("1 of the 4")
+    assert campaigns.look(NOW + timedelta(hours=1)) == 0
+    mailings.resume(mailing.pk, NOW, "owner")
+    assert campaigns.look(NOW + timedelta(hours=1)) == 1
+    assert leaves(mailing) == 36
+
+
+def leaves(mailing: Mailing) -> int:
+    """Copies that may leave at once."""
+    return sum(Slice.objects.filter(mailing=mailing, done=False, due_at=None).values_list("size", flat=True))
+
+
+def test_it_is_sent_again_to_who_failed_and_who_is_new_and_never_to_who_has_it(lists: tuple[List, List]) -> None:
+    first, second = lists
+    campaign = a_campaign(first)
+    campaign = campaigns.address_to(campaign.pk, campaign.version, NOW, "test", to=[first, second])
+    mailing = campaigns.start(campaign.pk, NOW, "test")
+    assert mailing
+    planned(mailing)
+    settle(mailing, ["anna@x.example", "cleo@x.example"], ["ben@x.example", "dora@x.example"])
+    join(second, ["new@x.example", "anna.two@x.example"], since=NOW + timedelta(minutes=1))
+    Address.objects.filter(email__startswith="anna").update(person=Person.objects.create(name="Anna"))
+    at = NOW + timedelta(minutes=2)
+    assert resending.preview(mailing, Whom.FAILED, at).number == 2
+    assert resending.preview(mailing, Whom.NEW, at).first == ["new@x.example"]
+    again, fresh = resending.resend(mailing, Whom.FAILED, at, by="test")
+    assert fresh and resending.resend(mailing, Whom.FAILED, at, by="test") == (again, False)
+    assert planned(again) == {"ben", "dora"}
+    assert planned(resending.resend(mailing, Whom.NEW, at, by="test").mailing) == {"new"}
+    assert nesting.inner_of(again, Address.objects.get(email="dora@x.example").pk) == second
+    assert campaign.mailings.count() == 3
+
+
+def test_so_many_copies_a_day_are_a_limit_of_the_mailing_which_ends_with_it(lists: tuple[List, List]) -> None:
+    campaign = a_campaign(lists[0])
+    assert campaigns.expected(campaign, NOW).seconds == 0
+    mailing = campaigns.start(campaign.pk, NOW, "test", per_day=24)
+    assert mailing and mailing.pace == Pace.EVEN
+    campaign.refresh_from_db()
+    assert campaigns.expected(campaign, NOW).seconds == 3 * 3600
+    (want,) = pacing.reserve(pacing.Lane(1, mailing.transport_id or 0, ""), [pacing.Want(pacing.Line(mailing=mailing.pk), Cadence.EVEN, 10)], [], {}, 60.0, lambda: 0.0).given
+    assert len(want.slots) == 1 and 3500 < want.next < 3700, "one an hour"
+    campaigns.look(NOW)
+    assert buckets.limited_mailings() == [mailing.pk]
+    mailings.cancel(mailing.pk, NOW, "test")
+    campaigns.look(NOW)
+    assert buckets.limited_mailings() == []
+
+
+def test_who_refuses_three_newsletters_others_received_is_paused_and_can_come_back(lists: tuple[List, List]) -> None:
+    first, _second = lists
+    ben = Address.objects.get(email="ben@x.example")
+    for number in range(3):
+        mailing = campaigns.start(a_campaign(first).pk, NOW, "test")
+        assert mailing and "ben" in planned(mailing)
+        settle(mailing, ["anna@x.example"], ["ben@x.example", "cleo@x.example"])
+        bounces.refused(mailing.pk, first.pk, [(ben.pk, 550, "5.1.1 no such user"), (Address.objects.get(email="cleo@x.example").pk, 550, "5.7.1 your server is on a block list")], NOW + timedelta(minutes=number))
+    assert dict(AddressStanding.objects.values_list("address__email", "state")) == {"ben@x.example": Standing.PAUSED}
+    campaign = a_campaign(first)
+    assert campaigns.counted(campaign, NOW) == (2, [("mail does not reach the address", 1)])
+    assert standing.forgive([ben.pk], NOW + timedelta(hours=1), by="test") == 1
+    assert campaigns.counted(campaign, NOW).recipients == 3

@@ -124,6 +124,16 @@ def earlier(campaign: Campaign) -> list[tuple[int, datetime]]:
     return list(Mailing.objects.filter(campaign=campaign, kind=MailingKind.CAMPAIGN).order_by("id").values_list("pk", "audience_at"))
 
 
+def again(campaign: Campaign, chosen: str, now: datetime) -> tuple[int, list[int]]:
+    """How many a campaign sent again would reach, and the first twenty addresses; never who has it, or has it on its way."""
+    family = earlier(campaign)
+    reach = reach_of(campaign)
+    reach = replace(reach, same=[*reach.same, *(id_ for id_, _at in family)], others=[])
+    values = {"chosen": chosen, "earlier": [id_ for id_, _at in family], "since": min((at for _id, at in family), default=now)}
+    number = rows.count_audience(now, reach, **values).get(0, 0)  # type: ignore[arg-type]
+    return number, rows.first_of_audience(now, reach, **values) if number else []  # type: ignore[arg-type]
+
+
 def _sent_to(mailing: Mailing, family: Sequence[tuple[int, datetime]]) -> Reach:
     reach = reach_of(mailing.campaign, mailing.pk)  # type: ignore[arg-type]
     same = [*reach.same, *(id_ for id_, _at in family if id_ < mailing.pk)]

@@ -41,7 +41,7 @@ class Recorded:
 def rules() -> Rules:
     """The rule that judges, as the site's settings say."""
     values = policy_of({Layer.SITE: site_policy()})
-    return Rules(values.bounce_rule, values.bounce_messages, values.bounce_days)
+    return Rules(values.bounce_rule, values.bounce_messages, values.bounce_days, values.bounce_campaigns)
 
 
 @transaction.atomic
@@ -129,7 +129,7 @@ def _judged(addresses: Collection[int], now: datetime, *, review: timedelta, wro
 def _messages(counted: Iterable[Trace], traces: Iterable[Trace], sent: Iterable[Trace], now: datetime) -> list[Message]:
     """Messages with a known fate, the oldest first: what came back and counts, and what is silent for long."""
     spoken_of = {trace.mailing for trace in traces}
-    known = [Message(trace.at, took) for trace in counted if (took := took_of(Kind(trace.kind)))]
+    known = [Message(trace.at, took, trace.campaign) for trace in counted if (took := took_of(Kind(trace.kind)))]
     known += [Message(trace.at, Took.THROUGH) for trace in sent if trace.mailing not in spoken_of and trace.at <= now - SILENCE]
     return sorted(known)
 

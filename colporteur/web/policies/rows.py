@@ -58,6 +58,8 @@ def shown(name: str, value: Any) -> str:
         return _("%(n)s days") % {"n": value}
     if option.metadata["unit"] == "months":
         return _("%(n)s months") % {"n": value}
+    if option.metadata["unit"]:
+        return f"{value} {_unit(name)}"
     return f"« {value} »" if value and "\n" not in str(value) else str(value) if value else _("nothing")
 
 
@@ -93,9 +95,15 @@ def rows(found: Mapping[str, Effective], here: Layer, places: Sequence[Layer], n
         answer.setdefault(_(SECTIONS[data["section"]]), []).append(Row(
             name, _(data["label"]), _(data["sentence"]), _control(name, effective.value), form_text(name, effective.value), _choices(data["choices"], effective.value), ruler,
             _("The product's own value") if effective.origin == Layer.DEFAULT else names.get(origin, ""), effective.origin == here, inherited,
-            unit=_("days") if data["unit"] == "days" else _("months") if data["unit"] == "months" else _("MB") if data["unit"] == "bytes" else "",
+            unit=_unit(name),
         ))  # fmt: skip
     return answer
+
+
+def _unit(name: str) -> str:
+    """What a number counts, in a word."""
+    unit = OPTIONS[name].metadata["unit"]
+    return {"days": _("days"), "months": _("months"), "bytes": _("MB"), "minutes": _("minutes"), "percent": "%", "copies": _("copies")}.get(unit, "")
 
 
 def _control(name: str, value: Any) -> str:

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.bounces import Kind
-from colporteur.domain.standing import ALWAYS_WORDS, PROBE_WORDS, RULE_WORDS, Preset, Standing, rule_values
+from colporteur.domain.standing import ALWAYS_WORDS, CAMPAIGN_WORDS, PROBE_WORDS, RULE_WORDS, Preset, Standing, rule_values
 from colporteur.flow import memberships, standing
 from colporteur.store.arrivals import Arrival
 from colporteur.store.journal import JournalEntry
@@ -51,7 +51,8 @@ def index(request: HttpRequest, number: int) -> HttpResponse:
     page = page_by(rows, "address__email")
     rule = standing.rules()
     words = [("", _("All"), ""), ("paused", _("Address paused"), "paused"), ("gone", _("Address lost"), "broken"), ("complaint", _("Reported as spam"), "broken"), ("shaky", _("Shaky address"), "shaky")]
-    explained = [_(RULE_WORDS[rule.preset]) % rule_values(rule), _(ALWAYS_WORDS), *([] if rule.preset is Preset.NEVER else [_(PROBE_WORDS)])]
+    newsletters = [_(CAMPAIGN_WORDS) % rule_values(rule)] if rule.campaigns and rule.preset is not Preset.NEVER else []
+    explained = [_(RULE_WORDS[rule.preset]) % rule_values(rule), *newsletters, _(ALWAYS_WORDS), *([] if rule.preset is Preset.NEVER else [_(PROBE_WORDS)])]
     context = {
         "rows": [Shown.of(row) for row in page.rows], "next": page.next, "q": query.get("q", ""), "state": query.get("state", ""), "all_shown": all_shown, "total": counts[""],
         "filters": [(name, label, shape, counts[name]) for name, label, shape in words if not name or counts[name]], "matching": _found(list_, query).count() if page.next else None,
