@@ -66,6 +66,10 @@ class Is(StrEnum):
     OFF = "off"
     RECEIVED = "received"
     NOT_RECEIVED = "not_received"
+    OPENED = "opened"  # of those who agreed to be known by name
+    NOT_OPENED = "not_opened"
+    CLICKED = "clicked"
+    NOT_CLICKED = "not_clicked"
 
 
 _SET = (Is.SET, Is.UNSET)
@@ -84,7 +88,7 @@ OF: dict[About, tuple[Is, ...]] = {
     About.DOMAIN: (Is.EQUALS, Is.DIFFERS, Is.IN),
     About.DELIVERY: (Is.EQUALS, Is.DIFFERS),
     About.LIST: (Is.ON, Is.OFF),
-    About.NEWSLETTERS: (Is.RECEIVED, Is.NOT_RECEIVED),
+    About.NEWSLETTERS: (Is.RECEIVED, Is.NOT_RECEIVED, Is.OPENED, Is.NOT_OPENED, Is.CLICKED, Is.NOT_CLICKED),
 }
 """What can be asked of everything else."""
 
@@ -323,6 +327,10 @@ WORDS: dict[tuple[About, Is], str] = {
     (About.LIST, Is.OFF): _("is not on %(value)s"),
     (About.NEWSLETTERS, Is.RECEIVED): _("got one of the last %(value)s newsletters"),
     (About.NEWSLETTERS, Is.NOT_RECEIVED): _("got none of the last %(value)s newsletters"),
+    (About.NEWSLETTERS, Is.OPENED): _("opened one of the last %(value)s newsletters, as far as he or she agreed to our knowing it"),
+    (About.NEWSLETTERS, Is.NOT_OPENED): _("agreed to our knowing it, and opened none of the last %(value)s newsletters"),
+    (About.NEWSLETTERS, Is.CLICKED): _("clicked in one of the last %(value)s newsletters, as far as he or she agreed to our knowing it"),
+    (About.NEWSLETTERS, Is.NOT_CLICKED): _("agreed to our knowing it, and clicked in none of the last %(value)s newsletters"),
 }
 """A condition as a sentence."""
 

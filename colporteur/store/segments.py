@@ -125,8 +125,9 @@ def _since(sql: _Sql, one: Condition, how: Is) -> str:
 
 
 def _language(sql: _Sql, one: Condition, _how: Is) -> str:
-    return f"""(SELECT coalesce(nullif(p.language, ''), nullif(l.language, ''), o.language) FROM address a LEFT JOIN person p ON p.id = a.person_id, list l JOIN organisation o ON o.id = l.organisation_id
-        WHERE a.id = {sql.m}.address_id AND l.id = {sql.m}.list_id) = {sql.bind(one.value, 'text')}"""
+    own = f"(SELECT nullif(p.language, '') FROM address a JOIN person p ON p.id = a.person_id WHERE a.id = {sql.m}.address_id)"
+    usual = f"(SELECT coalesce(nullif(l.language, ''), o.language) FROM list l JOIN organisation o ON o.id = l.organisation_id WHERE l.id = {sql.m}.list_id)"
+    return f"coalesce({own}, {usual}) = {sql.bind(one.value, 'text')}"
 
 
 def _domain(sql: _Sql, one: Condition, _how: Is) -> str:
@@ -141,9 +142,14 @@ def _list(sql: _Sql, one: Condition, _how: Is) -> str:
     return f"EXISTS (SELECT 1 FROM membership o WHERE o.list_id = {sql.bind(one.value, 'bigint')} AND o.address_id = {sql.m}.address_id AND o.until IS NULL OFFSET 0)"
 
 
-def _newsletters(sql: _Sql, one: Condition, _how: Is) -> str:
-    return f"""EXISTS (SELECT 1 FROM (SELECT g.mailing_id FROM campaign g JOIN mailing f ON f.id = g.mailing_id WHERE g.list_id = {sql.m}.list_id AND f.finished IS NOT NULL
-        ORDER BY g.id DESC LIMIT {sql.bind(one.value, 'int')}) g JOIN copy c ON c.mailing_id = g.mailing_id WHERE c.address_id = {sql.m}.address_id AND c.state = 2 OFFSET 0)"""
+def _newsletters(sql: _Sql, one: Condition, how: Is) -> str:
+    last = f"""(SELECT g.id FROM campaign g JOIN mailing f ON f.id = g.mailing_id WHERE g.list_id = {sql.m}.list_id AND f.finished IS NOT NULL ORDER BY g.id DESC LIMIT {sql.bind(one.value, 'int')}) g"""
+    if how is Is.RECEIVED:
+        return f"EXISTS (SELECT 1 FROM {last} JOIN mailing s ON s.campaign_id = g.id JOIN copy c ON c.mailing_id = s.id WHERE c.address_id = {sql.m}.address_id AND c.state = 2 OFFSET 0)"
+    followed = "" if how in (Is.OPENED, Is.NOT_OPENED) else " AND h.link <> 0"  # who followed a link has opened it, whether or not its image was fetched
+    named = f"EXISTS (SELECT 1 FROM {last} JOIN campaign_named_hit h ON h.campaign_id = g.id WHERE h.address_id = {sql.m}.address_id{followed} OFFSET 0)"
+    agreed = f"EXISTS (SELECT 1 FROM tracking_consent t JOIN list l ON l.organisation_id = t.organisation_id WHERE l.id = {sql.m}.list_id AND t.address_id = {sql.m}.address_id AND t.until IS NULL OFFSET 0)"
+    return named if how in (Is.OPENED, Is.CLICKED) else f"({agreed} AND NOT {named})"  # of whom nothing may be known, nothing is concluded
 
 
 _SQL: dict[About, Callable[[_Sql, Condition, Is], str]] = {

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from colporteur.domain.mailings import MailingKind
 from colporteur.domain.segments import parse
 from colporteur.domain.words import Invalid
 from colporteur.flow.memberships import add
+from colporteur.store.arrivals import keep
+from colporteur.store.campaigns import Campaign
+from colporteur.store.copies.running import run
 from colporteur.store.lists import List
+from colporteur.store.mailings import Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Address, Person
 from colporteur.store.segments import Details, condition
+from colporteur.store.tracking import NamedHit, TrackingConsent
 
 pytestmark = pytest.mark.django_db
 NOW = datetime.now(UTC)
@@ -81,9 +87,24 @@ def test_the_membership_is_asked_too(list_: List) -> None:
         ({"about": "domain", "is": "equals", "value": "@Example.com"}, "ab"), ({"about": "domain", "is": "differs", "value": "example.com"}, "c"), ({"about": "domain", "is": "in", "value": "example.com, sub.example.net"}, "abc"),
         ({"about": "delivery", "is": "equals", "value": "daily-mime"}, "a"), ({"about": "delivery", "is": "differs", "value": "daily-mime"}, "bc"),
         ({"about": "list", "is": "on", "value": other}, "b"), ({"about": "list", "is": "off", "value": other}, "ac"),
-        ({"about": "newsletters", "is": "received", "value": 3}, ""), ({"about": "newsletters", "is": "not_received", "value": 3}, "abc"),
     ]  # fmt: skip
     assert [(one, found(list_, one)) for one, _wanted in table] == table
+
+
+def test_newsletters_are_the_last_finished_ones_and_only_who_agreed_is_known(list_: List) -> None:
+    ids, blob = dict(Address.objects.values_list("email", "pk")), keep(b"x")
+    for number in range(3):  # the last one is still being sent
+        campaign = Campaign.objects.create(list=list_, created=NOW, changed=NOW)
+        campaign.mailing = Mailing.objects.create(kind=MailingKind.CAMPAIGN, list=list_, campaign=campaign, state="done" if number < 2 else "running", finished=NOW if number < 2 else None, audience_at=NOW, created=NOW, blob_id=blob)
+        campaign.save()
+        run("INSERT INTO copy (mailing_id, address_id, slice, state, attempts, code) VALUES (%(m)s, %(a)s, 0, 2, 1, 250)", {"m": campaign.mailing.pk, "a": ids[("anna@example.com", "bob@example.com", "cleo@sub.example.net")[number]]})
+        if number == 1:
+            for email, link in (("anna@example.com", 0), ("cleo@sub.example.net", 7)):
+                NamedHit.objects.create(campaign=campaign, address_id=ids[email], link=link, first_at=NOW, last_at=NOW)
+    for email in ("anna@example.com", "bob@example.com"):
+        TrackingConsent.objects.create(organisation=list_.organisation, address_id=ids[email], since=NOW, how="form", wording="yes")
+    table = [("received", 1, "b"), ("received", 3, "ab"), ("not_received", 3, "c"), ("opened", 1, "ac"), ("not_opened", 1, "b"), ("clicked", 1, "c"), ("not_clicked", 1, "ab")]
+    assert [(how, last, found(list_, {"about": "newsletters", "is": how, "value": last})) for how, last, _who in table] == table
 
 
 def test_groups_say_all_any_or_none_and_nest(list_: List) -> None:
