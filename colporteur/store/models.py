@@ -12,6 +12,7 @@ from colporteur.store.digests import DigestEntry, DigestSeries, DigestWaiting
 from colporteur.store.enrolments import Enrolment
 from colporteur.store.health import Heartbeat
 from colporteur.store.identities import Identity, IdentityProvider
+from colporteur.store.imports import Imported
 from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
 from colporteur.store.leaving import LeaveRequest
@@ -37,6 +38,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "CampaignTotals", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Hits", "Identity", "IdentityProvider", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "Link", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
+    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "CampaignTotals", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Hits", "Identity", "IdentityProvider", "Imported", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "Link", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
     "Membership", "NamedHit", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Picked", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "TrackingConsent", "Transport", "UnmatchedReport", "Weight", "Wording",
 ]

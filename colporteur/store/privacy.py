@@ -33,7 +33,7 @@ class Opposition(models.Model):
 
     digest = models.BinaryField(primary_key=True)
     at = models.DateTimeField()
-    reason = models.TextField(default="", blank=True)  # "erased", "asked"
+    reason = models.TextField(default="", blank=True)  # "erased", "asked", "imported"
 
     class Meta:
         db_table = "opposition"
@@ -42,6 +42,22 @@ class Opposition(models.Model):
 def digest(email: str) -> bytes:
     """What is kept of an address in normal form: a keyed hash nobody without our key can try addresses against."""
     return hashlib.blake2s(email.encode(), digest_size=20, key=settings.TOKEN_KEY, person=b"opposed").digest()
+
+
+def digest_of_md5(md5: str) -> bytes:
+    """The same of an address of which only the MD5 sum (32 hexadecimal digits) of its normal form is known."""
+    return hashlib.blake2s(md5.encode(), digest_size=20, key=settings.TOKEN_KEY, person=b"md5").digest()
+
+
+def _digests(email: str) -> tuple[bytes, bytes]:
+    return digest(email), digest_of_md5(hashlib.md5(email.encode(), usedforsecurity=False).hexdigest())
+
+
+def oppose_md5(sums: Iterable[str], reason: str, now: datetime) -> int:
+    """Whoever has an address with one of these MD5 sums is added to no list by others any more; how many were not known before."""
+    before = Opposition.objects.count()
+    Opposition.objects.bulk_create([Opposition(digest=digest_of_md5(one), at=now, reason=reason) for one in sums], ignore_conflicts=True)
+    return Opposition.objects.count() - before
 
 
 def oppose(emails: Iterable[str], reason: str, now: datetime) -> None:
@@ -53,7 +69,7 @@ def opposed(emails: Iterable[str]) -> set[str]:
     """Which of these addresses, in normal form, nobody else may add."""
     if not Opposition.objects.exists():
         return set()
-    known = {digest(email): email for email in emails}
+    known = {one: email for email in emails for one in _digests(email)}
     found: set[str] = set()
     for some in _batched(known, 10_000):
         found |= {known[bytes(row)] for row in Opposition.objects.filter(digest__in=some).values_list("digest", flat=True)}
@@ -69,4 +85,4 @@ def _batched(digests: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
 
 def admit(emails: Iterable[str]) -> None:
     """They said yes themselves: their opposition is over."""
-    Opposition.objects.filter(digest__in=[digest(email) for email in emails]).delete()
+    Opposition.objects.filter(digest__in=[one for email in emails for one in _digests(email)]).delete()

@@ -1,0 +1,18 @@
+"""What was imported, so that a second import changes nothing, and the rows of a foreign file beside ours while it is read."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Imported(models.Model):
+    """Something of another system that is here now. It stays when ours is deleted: it is not imported again."""
+
+    source = models.TextField()  # the site it comes from
+    kind = models.TextField()  # "list", "mailing", "draft", "segment", "transport", "token"
+    external = models.TextField()  # what it is called there
+    ours = models.BigIntegerField()  # id of the list, the campaign, the segment, the transport; of a token, the address
+
+    class Meta:
+        db_table = "imported"
+        constraints = [models.UniqueConstraint(fields=["source", "kind", "external"], name="imported_once")]
