@@ -29,6 +29,7 @@ from colporteur.store.requests import ListRequest
 from colporteur.store.routes import RouteStep
 from colporteur.store.segments import Attribute, Details, Segment
 from colporteur.store.senders import AuthorPolicy
+from colporteur.store.services import Hook, ServiceEvent, ServiceMessage
 from colporteur.store.signing import SigningKey
 from colporteur.store.sources import Source, SourceEntry
 from colporteur.store.standing import AddressStanding, DeliveryEvent, StandingNews
@@ -38,6 +39,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "CampaignTotals", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Hits", "Identity", "IdentityProvider", "Imported", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "Link", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "NamedHit", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Picked", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "TrackingConsent", "Transport", "UnmatchedReport", "Weight", "Wording",
+    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "CampaignTotals", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Hits", "Hook", "Identity", "IdentityProvider", "Imported", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "Link", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
+    "Membership", "NamedHit", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Picked", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "ServiceEvent", "ServiceMessage", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "TrackingConsent", "Transport", "UnmatchedReport", "Weight", "Wording",
 ]
