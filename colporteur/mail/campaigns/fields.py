@@ -45,7 +45,7 @@ class Part:
     """A subject, a text or an HTML part. ``pieces``: literal text and slots in turn; None where only the sandbox can tell."""
 
     def __init__(self, source: str, *, html: bool, known: Collection[str]) -> None:
-        source = spip.translated(re.sub(r"\r\n?", "\n", source), known)
+        source = spip.translated(words.clean(re.sub(r"\r\n?", "\n", source)), known)
         sandbox = HTML if html else TEXT
         tree = parsed(_unescaped(source) if html else source, sandbox)
         names = meta.find_undeclared_variables(tree)

@@ -5,7 +5,7 @@ Plain: text, a number, yes or no, nothing, or a list of these.
 
 from __future__ import annotations
 
-import html
+import operator
 import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
@@ -182,8 +182,30 @@ def concatenated(values: Any) -> str:
     return short("".join(shown(one) for one in values))
 
 
-def escaped(value: Any) -> str:
-    return html.escape(shown(value))
+def compared(left: Any, how: str, right: Any) -> bool:
+    """Whether two values compare so: numbers as numbers, also when one is written as text, else texts. Nothing is never more or less."""
+    if how in ("eq", "ne"):
+        return bool(left == right) == (how == "eq")
+    if how in ("in", "notin"):
+        found = (bool(shown(left)) and shown(left) in right) if isinstance(right, str) else left in as_list(right)
+        return found == (how == "in")
+    if _empty(left) or _empty(right):
+        return False
+    one, other = _number_or_none(left), _number_or_none(right)
+    if one is None or other is None:
+        return bool(_ORDERS[how](shown(left), shown(right)))
+    return bool(_ORDERS[how](one, other))
+
+
+_ORDERS: dict[str, Callable[[Any, Any], bool]] = {"lt": operator.lt, "lteq": operator.le, "gt": operator.gt, "gteq": operator.ge}
+
+
+def _number_or_none(value: Any) -> Decimal | None:
+    try:
+        found = Decimal(shown(value).strip()[:30].replace(",", "."))
+    except ArithmeticError:
+        return None
+    return found if found.is_finite() else None
 
 
 def _words(change: Callable[[str], str]) -> Callable[[Any], str]:
@@ -191,7 +213,7 @@ def _words(change: Callable[[str], str]) -> Callable[[Any], str]:
 
 
 OURS: dict[str, Callable[..., Any]] = {
-    "_in_address": in_address, "_as_address": as_address, "_in_style": in_style, "_items": items, "_concatenated": concatenated,
+    "_in_address": in_address, "_as_address": as_address, "_in_style": in_style, "_items": items, "_concatenated": concatenated, "_compared": compared,
 }  # fmt: skip
 """What the sandbox itself puts where it is needed."""
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -202,5 +224,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
 """What a writer may use, by name."""
 TESTS: dict[str, Callable[..., bool]] = {
     "defined": lambda value: not _empty(value), "undefined": _empty, "none": _empty, "empty": _empty, "odd": lambda value: number(value) % 2 == 1, "even": lambda value: number(value) % 2 == 0,
-    "equalto": lambda value, other: value == other, "eq": lambda value, other: value == other, "ne": lambda value, other: value != other, "in": lambda value, other: value in other,
+    "equalto": lambda value, other: value == other, "eq": lambda value, other: value == other, "ne": lambda value, other: value != other, "in": lambda value, other: compared(value, "in", other),
 }  # fmt: skip

@@ -92,11 +92,24 @@ def _bounded(node: nodes.Node) -> nodes.Expr:
             setattr(node, name, _bounded(value))
         elif isinstance(value, list):
             setattr(node, name, [_bounded(one) if isinstance(one, nodes.Expr) else _operand(one) for one in value])
+    if isinstance(node, nodes.Compare):
+        return _compared(node)
     if isinstance(node, nodes.Concat):
         return _filter(nodes.List(node.nodes, lineno=node.lineno), "_concatenated")
     if isinstance(node, nodes.List | nodes.Tuple):
         return _filter(node, "_items")
     return node
+
+
+def _compared(node: nodes.Compare) -> nodes.Expr:
+    """Comparisons that know what an empty value is; ``a < b < c`` is two of them."""
+    left = node.expr
+    found: nodes.Expr | None = None
+    for operand in node.ops:
+        one = _filter(left, "_compared", nodes.Const(operand.op), operand.expr)
+        found = nodes.And(found, one) if found else one
+        left = operand.expr
+    return found or left
 
 
 def _operand(one: object) -> object:
