@@ -24,6 +24,7 @@ from colporteur.store.nesting import Exclusion, Nesting, OnEvery, Passage
 from colporteur.store.organisations import Administrator, Domain, Logo, Organisation, Site
 from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Finding, Post
+from colporteur.store.preflight import LinkCheck, Trial
 from colporteur.store.privacy import Consent, Opposition
 from colporteur.store.requests import ListRequest
 from colporteur.store.routes import RouteStep
@@ -39,6 +40,6 @@ from colporteur.store.transports import Transport
 from colporteur.store.wordings import Wording
 
 __all__ = [
-    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "CampaignTotals", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Hits", "Hook", "Identity", "IdentityProvider", "Imported", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "Link", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
-    "Membership", "NamedHit", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Picked", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "ServiceEvent", "ServiceMessage", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "TrackingConsent", "Transport", "UnmatchedReport", "Weight", "Wording",
+    "Address", "AddressStanding", "Administrator", "Alias", "Arrival", "Attribute", "AuthorPolicy", "Blob", "BucketRow", "Campaign", "CampaignAudience", "CampaignFile", "CampaignTotals", "Clock", "Collected", "Consent", "Copy", "CopyRow", "Credential", "DeliveryEvent", "DestinationGroup", "Details", "DigestEntry", "DigestSeries", "DigestWaiting", "Domain", "Enrolment", "Errand", "Exclusion", "Finding", "FormerDelivery", "Heartbeat", "Hits", "Hook", "Identity", "IdentityProvider", "Imported", "JoinRequest", "JournalEntry", "LeaveRequest", "LeftBehind", "Link", "LinkCheck", "List", "ListRequest", "Logo", "MailDomain", "Mailbox", "Mailing",
+    "Membership", "NamedHit", "Nesting", "OnEvery", "Opposition", "Organisation", "OwnTemplate", "Passage", "Person", "Picked", "Post", "RecoveryCode", "Refusal", "Role", "RouteStep", "Segment", "ServiceEvent", "ServiceMessage", "SignInAttempt", "SignInLink", "SigningKey", "Site", "Slice", "SlotsOut", "Source", "SourceEntry", "StandingNews", "Stream", "Tally", "TrackingConsent", "Transport", "Trial", "UnmatchedReport", "Weight", "Wording",
 ]

@@ -60,6 +60,12 @@ def for_copies(mailing_id: int, asked: Sequence[Asked]) -> dict[int, dict[str, A
     return _values(asked, frozenset(Manner.from_json(row[0]).used), row[1], row[2], row[3], mailing_id)
 
 
+def on_list(campaign: Campaign, list_: int, asked: Sequence[Asked], used: frozenset[str]) -> dict[int, dict[str, Any]]:
+    """What copies that come by this list would use of their readers, by address, before there is a mailing."""
+    language = campaign.language or campaign.list.language or campaign.list.organisation.language
+    return {address: {**values, **addresses("")} for address, values in _values(asked, used, list_, campaign.list.organisation_id, language).items()}
+
+
 def _values(asked: Sequence[Asked], used: frozenset[str], list_: int, organisation: int, language: str, mailing: int = 0) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {one.address: {"email": one.email, "name": one.name} for one in asked}
     ids = list(found)
@@ -77,4 +83,4 @@ def _own(attributes: Mapping[str, Any], used: Iterable[str]) -> dict[str, Any]:
     return {key: attributes[key] for key in used if key in attributes}
 
 
-__all__ = ["Asked", "Reader", "addresses", "attributes_of", "for_copies", "lists_of", "values_of"]
+__all__ = ["Asked", "Reader", "addresses", "attributes_of", "for_copies", "lists_of", "on_list", "values_of"]

@@ -186,3 +186,24 @@ _SAMPLE_OPEN = "SELECT EXISTS (SELECT 1 FROM slice WHERE mailing_id = %(mailing)
 def sample_waits(mailing: int) -> bool:
     """Whether a copy of the sample was not tried yet."""
     return bool(run(_SAMPLE_OPEN, {"mailing": mailing, "late": _LATE})[0][0])
+
+
+class Recipient(NamedTuple):
+    """Somebody who would get a copy: address, who that is, and the list it comes by (None: by a role)."""
+
+    address: int
+    email: str
+    name: str
+    through: int | None
+
+
+_PAGE = """
+SELECT (SELECT max(address_id) FROM audience), p.address_id, b.email, coalesce(nullif(o.name, ''), b.name, ''), p.through
+  FROM (SELECT 1) one LEFT JOIN people p ON p.why = 0 LEFT JOIN address b ON b.id = p.address_id LEFT JOIN person o ON o.id = b.person_id ORDER BY 2
+"""
+
+
+def recipients(moment: datetime, reach: Reach, *, after: int, limit: int) -> tuple[int | None, list[Recipient]]:
+    """Who of the next ``limit`` addresses beyond the id ``after`` would get a copy, and the last one looked at, None when there are no more."""
+    rows = run(_said(reach, "") + _PAGE, _values(0, after, moment, reach, limit, "", (), None))
+    return rows[0][0] if rows else None, [Recipient(*row[1:]) for row in rows if row[1] is not None]

@@ -1,0 +1,26 @@
+"""The worker looks where the links of newsletters lead, a few at a time, on threads of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from django.conf import settings
+from django.utils import timezone
+
+from colporteur.adapters import links
+from colporteur.daemons.collect import in_own_thread
+from colporteur.daemons.threads import in_thread
+from colporteur.store import preflight
+
+EVERY_SECONDS = 5.0
+_AT_ONCE = 8
+
+
+async def look_due() -> int:
+    """Look at the next few addresses somebody wants to know about; how many."""
+    urls = await in_thread(preflight.wanted, timezone.now(), _AT_ONCE)
+    answers = await asyncio.gather(*(in_own_thread(partial(links.look, networks=settings.NETWORKS), url) for url in urls))
+    if urls:
+        await in_thread(preflight.answered, dict(zip(urls, answers, strict=True)), timezone.now())
+    return len(urls)
