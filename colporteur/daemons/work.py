@@ -21,7 +21,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.utils import connector_params
 
 from colporteur.adapters import dns
-from colporteur.daemons import checks
+from colporteur.daemons import checks, links
 from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.sources import Asking
 from colporteur.daemons.threads import close_connections, in_thread
@@ -43,6 +43,7 @@ from colporteur.flow import (
     standing,
     tracking,
 )
+from colporteur.flow.campaigns import preflight
 from colporteur.store.jobs import Wake, forget_dead
 
 log = logging.getLogger("colporteur.work")
@@ -56,6 +57,7 @@ _PURGE_SECONDS = 600.0
 _RECORDS_SECONDS = 30.0
 _STANDING_SECONDS = 60.0
 _CAMPAIGN_SECONDS = 10.0
+_TRIAL_SECONDS = 3.0
 _SILENT_MILLISECONDS = 15_000  # longer than any work between two statements of a transaction
 _COLLECT = (100_000, 20, 20)  # copies come and go by the thousand and make no cycles
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
@@ -99,6 +101,7 @@ async def run(stop: asyncio.Event) -> None:
         *(one for several in woken.values() for one in several), ask, Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("pauses", _now(personal.pauses_due), _EXPIRE_SECONDS), Round("digests", _now(digests.make_due), _DIGEST_SECONDS, then=[plan]), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("standing", _now(standing.look_due), _STANDING_SECONDS), Round("archive", _now(archive.look), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
         Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS), Round("hits", _now(tracking.add_up), _EXPIRE_SECONDS), Round("campaigns", _now(campaigns.start_due), _CAMPAIGN_SECONDS, then=[plan]), Round("watched", _now(campaigns.look), _CAMPAIGN_SECONDS), Round("details", _now(tracking.purge_due), _PURGE_SECONDS),
+        Round("trials", _now(preflight.try_more), _TRIAL_SECONDS), Round("links", links.look_due, links.EVERY_SECONDS), Round("answers", _now(preflight.forget), _PURGE_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))
