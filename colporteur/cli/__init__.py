@@ -45,6 +45,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "mailbox": ("mailboxes", "IMAP and POP3 accounts lists are collected from."),
     "deliver": ("deliver", "Hand a message in from a pipe."),
     "post": ("posts", "Messages received, and what is decided about them."),
+    "campaign": ("campaigns", "Newsletters: write, test, send, follow."),
     "mailing": ("mailings", "What goes out: progress, pause, resume, cancel."),
 }
 """Command -> (module below this package that holds it, sentence of the overview). A module is imported only when its command runs."""

@@ -176,7 +176,7 @@ def named_by_token(token: str) -> Left | None:
     numbers = tokens.read(settings.TOKEN_KEY, tokens.Purpose.COPY, token)
     if numbers is None:
         return _named_to_leave(token)
-    mailing = Mailing.objects.filter(pk=numbers[0]).exclude(kind=MailingKind.LETTER).select_related("list__organisation", "list__domain").first()
+    mailing = Mailing.objects.filter(pk=numbers[0]).exclude(kind=MailingKind.LETTER, campaign__isnull=True).select_related("list__organisation", "list__domain").first()
     address = Address.objects.filter(pk=numbers[1]).first()
     if mailing is None or mailing.list is None or address is None:
         return None
