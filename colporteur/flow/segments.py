@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from django.db import connection, transaction
@@ -72,7 +73,7 @@ def change(segment: Segment, now: datetime, *, by: Person | str, name: str | Non
     if name is not None and name.strip() != row.name:
         row.name = _name(row.list, name)
     if rule is not None:
-        row.rule = rules.packed(_rule(row.list, rule, by))
+        row.rule = rules.packed(_rule(row.list, rule, by, lists_named(rules.parse(row.rule))))
     row.save()
     _journal(row, now, by)
     return row
@@ -174,9 +175,11 @@ def _name(list_: List, text: str) -> str:
     return name
 
 
-def _rule(list_: List, rule: object, by: Person | str) -> Rule:
+def _rule(list_: List, rule: object, by: Person | str, named: Mapping[int, str] = MappingProxyType({})) -> Rule:
+    """``named``: lists the rule asked about before, which whoever changes something else need not look after."""
     given = rules.packed(rule) if isinstance(rule, Rule) else rule
-    return rules.parse(given, known(list_, by if isinstance(by, Person) else None))
+    found = known(list_, by if isinstance(by, Person) else None)
+    return rules.parse(given, Known(found.fields, {**found.lists, **named}))
 
 
 def _journal(segment: Segment, now: datetime, by: Person | str) -> None:

@@ -13,6 +13,7 @@ from colporteur.domain import tokens
 from colporteur.domain.entries import Entries
 from colporteur.domain.sources import Kind, Setting
 from colporteur.flow import (
+    attributes,
     destinations,
     enrolments,
     identities,
@@ -24,6 +25,7 @@ from colporteur.flow import (
     people,
     requests,
     roster,
+    segments,
     sources,
     templates,
     transports,
@@ -89,6 +91,7 @@ MAY |= dict.fromkeys(("list-wordings", "list-wording"), (OWNER, ORGANISER, ADMIN
 MAY |= dict.fromkeys(("organisation-wordings", "organisation-wording", "domain-wordings", "domain-wording"), (ORGANISER, ADMIN))
 MAY["joining"] = (OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("sources", "source-add", "source"), (OWNER, ORGANISER, ADMIN))
+MAY |= dict.fromkeys(("attributes", "attribute", "segments", "segment-new", "segment"), (OWNER, ORGANISER, ADMIN))
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ORGANISER, ADMIN), "list-switch": (OWNER, ORGANISER, ADMIN), "mailbox-do": (OWNER, ORGANISER, ADMIN), "mailing-move": (OWNER, ORGANISER, ADMIN),
@@ -173,6 +176,9 @@ def arguments(world: World) -> dict[str, list[object]]:
     further = Address.objects.create(email="encore@courriel.example")
     by_noun["my-address"] = [people.address_token(world.member, further, timezone.now())]
     by_noun["list-inside"] = list_
+    town = attributes.define(world.list, timezone.now(), by="test", label="Ville")
+    some = segments.create(world.list, "Tous", {"match": "all", "parts": []}, timezone.now(), by="test")
+    by_noun |= dict.fromkeys(("attributes", "segments", "segment-new"), list_) | {"attribute": [world.list.pk, town.pk], "segment": [world.list.pk, some.pk]}
     double = people.add_address(people.add("anna.bis@courriel.example", now=timezone.now()), "anna.bis@courriel.example", timezone.now())
     provider = identities.add("Le Saule", "https://login.saule.example", "colporteur", "", timezone.now(), by="test")
     by_noun |= {"my-merge": [merging.token(world.member, double, timezone.now())], "identity": [provider.pk], "person-merge": [world.owner.pk]}

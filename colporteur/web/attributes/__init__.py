@@ -1,0 +1,1 @@
+"""What a list knows of its members: the page of its attributes."""

@@ -1,0 +1,1 @@
+"""Segments of a list: made condition by condition, counted, explained."""
