@@ -140,7 +140,7 @@ class Entry(NamedTuple):
     waiting: int = 0
 
 
-SECTIONS = {"": "home", "waiting": "waiting", "lists": "lists", "requests": "requests", "posts": "lists", "sources": "lists", "sending": "sending", "people": "people", "settings": "settings", "try": "try", "outbox": "outbox"}
+SECTIONS = {"": "home", "waiting": "waiting", "lists": "lists", "requests": "requests", "posts": "lists", "sources": "lists", "newsletters": "campaigns", "sending": "sending", "people": "people", "settings": "settings", "try": "try", "outbox": "outbox"}
 """First part of the path -> word of the navigation that is marked."""
 
 
@@ -163,7 +163,7 @@ class Navigation:
         if known_lists(self.person, Right.MODERATE).exists():
             words.append(("waiting", gettext("Waiting"), self.waiting))
         if known_lists(self.person, Right.MANAGE).exists():
-            words.append(("sending", gettext("Sending"), 0))
+            words += [("campaigns", gettext("Newsletters"), 0), ("sending", gettext("Sending"), 0)]
         if requests_for(self.person).exists():
             words.append(("requests", gettext("Requests"), waiting_for(self.person).count()))
         if self.person.is_admin:

@@ -41,6 +41,7 @@ from colporteur.flow import (
     streams,
     templates,
 )
+from colporteur.flow.campaigns import writing as campaigns
 from colporteur.flow.enrolments import begin as hand_over
 from colporteur.flow.moderation import judge_due, moderation_token
 from colporteur.flow.planning import plan_due
@@ -132,6 +133,7 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     found["commands-link"] = reverse("commands-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.CONFIRM, errand.pk, odile.pk)])
     found |= {"list-wordings": reverse("list-wordings", args=[world.list.pk]), "list-wording": reverse("list-wording", args=[world.list.pk, "held", "fr"]), "site-wording": reverse("site-wording", args=["footer", "fr"])}
     found["moderate"] = reverse("moderate", args=[moderation_token(held.pk, odile.pk)])
+    found |= _campaigns(world, now)
     found |= _limits(Transport.objects.get(pk=mailing.transport_id), now)
     found["unsubscribe"] = reverse("unsubscribe", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, odile.pk)])
     found["request-link"] = reverse("request-link", args=[requests.token(asked, Address.objects.get(email=world.organiser.primary_email))])
@@ -144,6 +146,13 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     found |= {name: reverse(name, args=numbers) for name, numbers in {"my-security": [], "my-app": [], "identities": [], "identity": [provider.pk], "person-merge": [world.owner.pk]}.items()}
     found["signup"] = signup.link(newcomer, now).removeprefix(settings.BASE_URL)
     return found
+
+
+def _campaigns(world: World, now: datetime) -> dict[str, str]:
+    """A newsletter with everything in it, being written."""
+    draft = campaigns.create(world.list, now, by=world.owner, subject="Les paniers de Noël, et une fête le 12", source="# Bonjour {{ first_name }}\n\n**[Commander](https://x.example)**", template="letter", preheader="Avant le 5")
+    names = ("campaign", "campaign-audience", "campaign-preview", "campaign-try", "campaign-send", "campaign-copy", "campaign-delete")
+    return {name: reverse(name, args=[draft.pk]) for name in names} | {"campaigns": reverse("campaigns"), "campaign-new": reverse("campaign-new")}
 
 
 def _source(list_: List, now: datetime) -> Source:

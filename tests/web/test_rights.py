@@ -30,6 +30,7 @@ from colporteur.flow import (
     templates,
     transports,
 )
+from colporteur.flow.campaigns import writing
 from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
@@ -74,6 +75,7 @@ PUBLIC |= {"request-link"}
 PUBLIC |= {"mine", "mine-link"}
 PUBLIC |= {"digest-read", "digest-message", "digest-html", "digest-attachment"}  # the token is the authority: tests/web/test_digests.py
 PUBLIC |= {"look-style", "look-logo"}
+PUBLIC |= {"hook"}  # the secret is the authority: tests/flow/test_services.py
 PUBLIC |= {"picture"}  # an address nobody guesses: tests/flow/test_campaign_files.py
 PUBLIC |= {"tracked-link", "tracked-link-named", "tracked-image", "tracked-image-named"}  # a signed key names a stored link: tests/flow/test_tracking.py
 MAY["member"] = (OWNER, ORGANISER, ADMIN)
@@ -92,11 +94,14 @@ MAY |= dict.fromkeys(("organisation-wordings", "organisation-wording", "domain-w
 MAY["joining"] = (OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("sources", "source-add", "source"), (OWNER, ORGANISER, ADMIN))
 MAY |= dict.fromkeys(("attributes", "attribute", "segments", "segment-new", "segment"), (OWNER, ORGANISER, ADMIN))
+MAY |= dict.fromkeys(("campaigns", "campaign-new"), (STRANGER, OWNER, ORGANISER, ADMIN))  # an owner of any list: the newsletters are his or her own
+MAY |= dict.fromkeys(("campaign", "campaign-audience", "campaign-count", "campaign-preview", "campaign-seen", "campaign-try", "campaign-send", "campaign-copy", "campaign-delete"), (OWNER, ORGANISER, ADMIN))
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ORGANISER, ADMIN), "list-switch": (OWNER, ORGANISER, ADMIN), "mailbox-do": (OWNER, ORGANISER, ADMIN), "mailing-move": (OWNER, ORGANISER, ADMIN),
     "post-quarantine": (OWNER, ORGANISER, ADMIN), "errand-do": (OWNER, ORGANISER, ADMIN), "domain-switch": (ADMIN,), "domain-signing-do": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
 }  # fmt: skip
+MAY_POST["campaign-files"] = (OWNER, ORGANISER, ADMIN)
 MAY_POST |= {"list-close": (OWNER, ORGANISER, ADMIN), "list-restore": (ORGANISER, ADMIN), "lists-delete": SIGNED_IN}
 MAY_POST["destination-resume"] = (ADMIN,)
 MAY_POST["my-addresses"] = SIGNED_IN
@@ -192,6 +197,8 @@ def arguments(world: World) -> dict[str, list[object]]:
     destinations.ship()
     group = DestinationGroup.objects.get(name="orange")
     by_noun |= {"list-limits": list_, "organisation-limits": [world.list.organisation_id]}
+    newsletter = writing.create(world.list, timezone.now(), by="test", subject="Lettre").pk
+    by_noun |= dict.fromkeys([name for name in (*MAY, *MAY_POST) if name.startswith("campaign-") and name != "campaign-new"] + ["campaign"], [newsletter])
     return by_noun | {"transport-limits": [transport.pk], "destination": [group.pk], "destination-resume": [group.pk]}
 
 

@@ -1,0 +1,87 @@
+"""A newsletter is checked and sent: whom it reaches, by what and until when; at once or at a time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from colporteur.domain.mailings import Pace
+from colporteur.flow.campaigns import audience, sending, writing
+from colporteur.store.campaigns import Campaign
+from colporteur.store.people import Person
+from colporteur.web.campaigns.rows import campaign_or_404
+from colporteur.web.frame import whole
+from colporteur.web.guard import person_of
+from colporteur.web.saying import said
+from colporteur.web.templatetags.look import to_come
+
+PACES = (Pace.USUAL, Pace.FAST, Pace.EVEN)
+
+
+@login_required
+def page(request: HttpRequest, number: int) -> HttpResponse:
+    """Everything worth knowing before it leaves; POST sends, schedules, or takes the time back."""
+    campaign, person = campaign_or_404(request, number), person_of(request)
+    if campaign.mailing_id:
+        return redirect("mailing", campaign.mailing_id)
+    fault = ""
+    if request.method == "POST":
+        try:
+            return _act(request, campaign, person)
+        except ValueError as error:
+            fault = said(error)
+            campaign = campaign_or_404(request, number)
+    return render(request, "campaigns/send.html", _context(campaign, fault), status=422 if fault else 200)
+
+
+def _act(request: HttpRequest, campaign: Campaign, person: Person) -> HttpResponse:
+    """Send, schedule or stay. Raises ``ValueError`` with a sentence."""
+    now, wish = timezone.now(), request.POST.get("wish", "")
+    if wish == "stay":
+        if sending.unschedule(campaign.pk, now, person):
+            messages.success(request, _("It is a draft again and leaves only when you say so."))
+        return redirect("campaign-send", campaign.pk)
+    per_day = whole(request.POST.get("per_day"))
+    chosen = {"pace": request.POST.get("pace", ""), "sample": whole(request.POST.get("sample")) or 0, "per_day": per_day or None}
+    writing.change(campaign.pk, whole(request.POST.get("version")) or 0, now, person, **{name: value for name, value in chosen.items() if name != "pace" or value in PACES})
+    if wish == "save":
+        messages.success(request, _("Saved."))
+        return redirect("campaign-send", campaign.pk)
+    at = _moment(request) if wish == "later" else None
+    mailing = sending.start(campaign.pk, now, person, at=at)
+    if mailing is None:
+        messages.success(request, _("It leaves %(when)s.") % {"when": to_come(at)})
+        return redirect("campaign-send", campaign.pk)
+    messages.success(request, _("The newsletter is on its way."))
+    return redirect("mailing", mailing.pk)
+
+
+def _moment(request: HttpRequest) -> datetime:
+    """The moment that was written, in the person's time zone. Raises ``ValueError`` with a sentence."""
+    try:
+        day = datetime.fromisoformat(f"{request.POST.get('day', '')}T{request.POST.get('time', '')}")
+    except ValueError:
+        raise ValueError(_("write the day and the time, as in 2026-12-05 and 09:00")) from None
+    at = timezone.make_aware(day.replace(tzinfo=None))
+    if at <= timezone.now():
+        raise ValueError(_("this moment is over: choose a later one"))
+    return at
+
+
+def _context(campaign: Campaign, fault: str) -> dict[str, Any]:
+    now = timezone.now()
+    counted = audience.counted(campaign, now)
+    expected = sending.expected(campaign, now, counted.recipients)
+    at = timezone.localtime(campaign.send_at) if campaign.send_at else None
+    words = {Pace.USUAL: _("As usual"), Pace.FAST: _("Fast"), Pace.EVEN: _("Evenly")}
+    return {
+        "campaign": campaign, "counted": counted, "expected": expected, "left_out": sum(n for _words, n in counted.excluded), "fault": fault,
+        "day": at.date().isoformat() if at else "", "time": at.strftime("%H:%M") if at else "", "zone": timezone.get_current_timezone_name(), "paces": [(pace.value, words[pace]) for pace in PACES],
+    }  # fmt: skip
