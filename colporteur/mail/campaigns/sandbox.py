@@ -7,8 +7,9 @@ each loop begins, so that nothing can run away between two looks at the clock.
 
 from __future__ import annotations
 
+import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import TemplateSyntaxError, nodes, pass_context
@@ -24,7 +25,7 @@ SOURCE, OUTPUT = 1_000_000, 2_000_000
 STEPS = 100_000
 """Steps for one copy: about as many as nodes of the template are worked out."""
 SECONDS = 2.0
-NODES, DEPTH = 20_000, 40
+TAGS, NODES, DEPTH = 4_000, 20_000, 40
 _METER = "_meter"
 _LOOP = frozenset("index index0 revindex revindex0 first last length".split())
 _TAKEN = frozenset("self super caller varargs kwargs".split())
@@ -105,6 +106,8 @@ def parsed(source: str, sandbox: Sandbox) -> nodes.Template:
     """The template, allowed as a whole. Raises ``Invalid``."""
     if len(source) > SOURCE:
         raise Invalid(_("this is longer than a newsletter can be"))
+    if sum(source.count(opening) for opening in ("{{", "{%", "{#")) > TAGS:
+        raise Invalid(_("there are too many fields and conditions"))
     try:
         tree = sandbox.parse(source)
     except TemplateSyntaxError as error:
@@ -130,14 +133,14 @@ def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int]]:
 
 
 def _allow(node: nodes.Node) -> None:
-    line = node.lineno
+    line = node.lineno or 0
     if isinstance(node, nodes.Call):
         raise Invalid(_("line %(line)d: nothing can be called in a newsletter: fields, filters, conditions and loops are what there is"), line=line)
     if not isinstance(node, _ALLOWED):
         raise Invalid(_("line %(line)d: “%(word)s” is not possible in a newsletter"), line=line, word=_WORDS.get(type(node).__name__, type(node).__name__.lower()))
-    if isinstance(node, nodes.Filter) and (node.node is None or node.name not in filters.FILTERS or node.kwargs or node.dyn_args or node.dyn_kwargs):
+    if isinstance(node, nodes.Filter) and not _fits(node, filters.FILTERS):
         raise Invalid(_("line %(line)d: there is no filter “%(word)s” that is written so"), line=line, word=node.name[:60])
-    if isinstance(node, nodes.Test) and (node.name not in filters.TESTS or node.kwargs or node.dyn_args or node.dyn_kwargs):
+    if isinstance(node, nodes.Test) and not _fits(node, filters.TESTS):
         raise Invalid(_("line %(line)d: there is no test “%(word)s” that is written so"), line=line, word=node.name[:60])
     if isinstance(node, nodes.Getattr) and not (isinstance(node.node, nodes.Name) and node.node.name == "loop" and node.attr in _LOOP):
         raise Invalid(_("line %(line)d: nothing can be asked of a value by a dot: “.%(word)s”"), line=line, word=node.attr[:60])
@@ -149,6 +152,15 @@ def _allow(node: nodes.Node) -> None:
         raise Invalid(_("line %(line)d: “set” gives one name one value"), line=line)
     if isinstance(node, nodes.Const) and isinstance(node.value, int | str) and not isinstance(node.value, bool):
         filters.short(node.value) if isinstance(node.value, str) else filters.number(node.value)
+
+
+def _fits(node: nodes.Filter | nodes.Test, known: Mapping[str, Callable[..., Any]]) -> bool:
+    """Whether there is such a function, and it takes what it is given."""
+    if node.node is None or node.name not in known or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        return False
+    takes = inspect.signature(known[node.name]).parameters.values()
+    least = sum(one.default is one.empty for one in takes)
+    return least <= 1 + len(node.args) <= len(takes)
 
 
 _WORDS = {"Pow": "**", "Slice": "[:]", "Dict": "{}", "FilterBlock": "filter", "CallBlock": "call", "AssignBlock": "set", "FromImport": "import", "ScopedEvalContextModifier": "autoescape"}
