@@ -142,6 +142,8 @@ class Lane:
         held, due = parcel.held, parcel.dues[outcome.nth]
         self._landed(parcel, 1)
         if outcome.result is Result.SENT:
+            if self.transport.traits.numbers and outcome.text:
+                self.settling.numbers.append((outcome.text, held.claimed.mailing, due.address))
             self.settling.accepted(held, (due,), parcel.number)
         elif outcome.result is Result.UNSENT:
             held.under_way -= 1

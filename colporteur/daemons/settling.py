@@ -23,7 +23,7 @@ from colporteur.daemons.ready import Held, Ready
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.mailings import MailingState
 from colporteur.domain.trouble import Row, likeness
-from colporteur.flow import copies, trouble
+from colporteur.flow import copies, services, trouble
 from colporteur.flow.copies import Refused
 from colporteur.store.copies import Claimed, Due, Standing
 
@@ -97,6 +97,7 @@ class Settling:
         self._commits: set[asyncio.Task[Any]] = set()
         self._finishing: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None
+        self.numbers: list[tuple[str, int, int]] = []  # what the service calls copies it took: number, mailing, address
 
     def accepted(self, held: Held, dues: tuple[Due, ...], number: int) -> None:
         """Copies were taken by the server; ``number``: how many the lane had begun before. Hot."""
@@ -229,6 +230,9 @@ class Settling:
             self._watch(self._commits, self._commit(batch))
             if len(self._commits) >= MOST_COMMITS:
                 await asyncio.wait(self._commits, return_when=asyncio.FIRST_COMPLETED)
+        numbers, self.numbers = self.numbers, []
+        if numbers:
+            await self._insist(services.number, self.transport_id, numbers, timezone.now())
         refusals = [(held, held.refused) for held in self.ready.held.values() if held.refused]
         for held, _ in refusals:
             held.refused = []

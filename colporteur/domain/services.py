@@ -134,13 +134,13 @@ class Told(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One thing a service told. ``key``: the same whenever the same is told again. ``token``: ours, "" when it did not come back.
+    """One thing a service told. ``key``: the same whenever the same is told again. ``at``: None when it does not say. ``token``: ours, "" when it did not come back.
     ``reason``: how the service itself sees a bounce, a key of ``domain.bounces.REASONS``. ``everywhere``: all the sender's mail is
     meant, not this list's alone."""
 
     told: Told
     key: str
-    at: datetime
+    at: datetime | None
     email: str = ""
     token: str = ""
     message: str = ""  # the service's own number of the message

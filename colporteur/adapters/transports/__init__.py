@@ -32,6 +32,7 @@ class Traits:
 
     envelope_sender: bool = True  # takes any envelope sender: signed VERP is possible
     raw_mime: bool = True  # takes our bytes as they are
+    numbers: bool = False  # tells later by numbers of its own: they come as the text of what was sent
 
 
 class Outgoing:

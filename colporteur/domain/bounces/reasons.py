@@ -40,6 +40,7 @@ REASONS: dict[str, Reason] = {
         Reason("receipt", Kind.AUTOMATIC, _NONE, _UNKNOWN, _("a receipt: somebody or something opened, deleted or filed the message")),
         Reason("delivered", Kind.SUCCESS, _NONE, _UNKNOWN, _("it was delivered")),
         Reason("relayed", Kind.SUCCESS, _NONE, _UNKNOWN, _("it was handed on to a server that reports nothing more")),
+        Reason("suppressed", Kind.UNKNOWN, _HARD, _UNKNOWN, _("the sending service writes no more to this address because of something earlier: look at its suppression list")),
         Reason("unclear", Kind.UNKNOWN, _SOFT, _UNKNOWN, _("it came back for a reason we do not understand")),
     )
 }

@@ -28,6 +28,7 @@ _NOT = r"(?:not?|n't|n'?t be|cannot be|unable to|never)"
 
 PROVIDERS: tuple[Row, ...] = (
     Row("incomplete", "x.6.5", "", r"^[^a-z]{0,10}copy not completed: "),  # our own words: flow.copies
+    Row("suppressed", "", "", r"\(its suppression list\)|recipient address suppressed due to|address is on (?:the|a) suppression list"),  # services that send
     Row("no_domain", "", "", r"null ?mx"),  # RFC 7505; before Microsoft, who answers 5.1.10, too
     # Microsoft: Exchange Online and Outlook.com
     Row("no_mailbox", "x.4.1", "", r"recipient address rejected: access denied", "Microsoft"),

@@ -34,7 +34,7 @@ class EspTransport:
 
     def __init__(self, account: Account, connections: int) -> None:
         self.account, self._most, self._room = account, connections, connections
-        self.traits = Traits(envelope_sender=False, raw_mime=account.service.raw)
+        self.traits = Traits(envelope_sender=False, raw_mime=account.service.raw, numbers=not account.service.echoes)
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix=account.kind)
         self._own, self._backends, self._lock = threading.local(), list[Any](), threading.Lock()
         self._closed, self._slow, self._well, self._until = False, 0, 0, 0.0

@@ -1,0 +1,1 @@
+"""Where sending services tell what became of messages."""
