@@ -106,6 +106,22 @@ def create(address: str, subject: str, text: Any, how: str | None, to: Sequence[
 
 @campaign.command()
 @click.argument("number", metavar="ID")
+@json_option
+@plainly
+def preflight(number: str, as_json: bool) -> None:
+    """Try every copy and look at the links: "ready", or what to mend. Ask again while it is checking. Status 1: it cannot be sent so."""
+    found = campaigns.preflight(_find(number), now())
+    shown = {
+        "id": int(number), "verdict": found.verdict, "ready": not found.blocked and not found.checking, "checking": found.checking, "recipients": found.recipients, "tried": found.tried,
+        "findings": [one._asdict() for one in found.findings], "failing": [{"address": one.email, "reason": one.reason} for one in found.failing], "failing_count": found.failing_count, "links_waiting": found.waiting,
+    }  # fmt: skip
+    print_one(shown, as_json)
+    if found.blocked:
+        raise SystemExit(1)
+
+
+@campaign.command()
+@click.argument("number", metavar="ID")
 @click.option("--to", "emails", multiple=True, required=True, metavar="EMAIL", help="May be given several times.")
 @json_option
 @plainly

@@ -35,6 +35,8 @@ def test_a_newsletter_is_made_shown_sent_and_braked(run: Run, ask: Any, nouvelle
     assert [made[name] for name in ("subject", "list", "state", "total", "started", "finished")] == ["La lettre", LIST, "draft", 0, None, None]
     shown = ask("campaign", "show", made["id"])
     assert (shown["recipients"], shown["transports"], shown["to"]) == (5, ["outbox"], [LIST])
+    checked = ask("campaign", "preflight", made["id"])
+    assert (checked["recipients"], checked["tried"], checked["failing"]) == (5, 5, []) and not any(finding["grave"] for finding in checked["findings"])
     sent = ask("campaign", "start", made["id"], "--per-day", "100")
     assert (sent["state"], sent["mailing"]) == ("planned", Mailing.objects.get(kind="campaign").pk)
     again = run("campaign", "start", made["id"])

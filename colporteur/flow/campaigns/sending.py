@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import translation
 from django.utils.translation import gettext
 
 from colporteur.domain.addresses import normal
@@ -21,6 +22,7 @@ from colporteur.domain.words import gettext_noop as _
 from colporteur.flow import letters, limits, mailings, routes
 from colporteur.flow.campaigns import audience
 from colporteur.flow.campaigns.composing import Composed, composed
+from colporteur.flow.campaigns.preflight import preflight
 from colporteur.flow.campaigns.writing import PER_DAY_MOST, may_write, tell
 from colporteur.flow.rewriting import bounces_address
 from colporteur.store import buckets, copies
@@ -68,7 +70,7 @@ def start(campaign_id: int, now: datetime, by: Person | str, *, at: datetime | N
         if not 1 <= per_day <= PER_DAY_MOST:
             raise Invalid(_("a number of copies a day is between 1 and %(most)d"), most=PER_DAY_MOST)
         campaign.per_day = per_day
-    _check(campaign)
+    _check(campaign, now)
     if at is None or at <= now:
         return _begin(campaign, now, by)
     if at > now + AHEAD_MOST:
@@ -105,8 +107,8 @@ def _start_one(campaign_id: int, now: datetime) -> bool:
     if campaign is None:
         return False
     try:
-        with transaction.atomic():
-            _check(campaign)
+        with transaction.atomic(), translation.override(language_of(campaign)):
+            _check(campaign, now)
             _begin(campaign, now, "schedule")
     except Invalid as error:
         _back_to_draft(campaign)
@@ -134,7 +136,8 @@ def tell_author(campaign: Campaign, now: datetime, reason: str | Callable[[], st
         letters.send("newsletter", address, now, fields=fields, list_=campaign.list)
 
 
-def _check(campaign: Campaign) -> None:
+def _check(campaign: Campaign, now: datetime | None = None) -> None:
+    """Raises ``Invalid`` when it cannot be sent; with ``now`` to everybody: when the pre-flight found something grave."""
     list_ = campaign.list
     if list_.state != ListState.ACTIVE or (list_.domain and not list_.domain.enabled):
         raise Invalid(_("%(list)s is switched off: nothing can be sent"), list=list_.address)
@@ -142,6 +145,8 @@ def _check(campaign: Campaign) -> None:
         raise Invalid(_("the newsletter has no subject"))
     if not campaign.source.strip() and not (campaign.text or "").strip():
         raise Invalid(_("nothing is written yet"))
+    if now and (grave := [finding.words for finding in preflight(campaign, now).findings if finding.grave]):
+        raise Invalid(_("it cannot be sent so: %(reasons)s"), reasons="; ".join(grave))
 
 
 def _begin(campaign: Campaign, now: datetime, by: Person | str) -> Mailing:
