@@ -45,6 +45,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "mailbox": ("mailboxes", "IMAP and POP3 accounts lists are collected from."),
     "deliver": ("deliver", "Hand a message in from a pipe."),
     "post": ("posts", "Messages received, and what is decided about them."),
+    "import": ("imports", "Moving in from SPIP and other newsletter tools."),
     "campaign": ("campaigns", "Newsletters: write, test, send, follow."),
     "mailing": ("mailings", "What goes out: progress, pause, resume, cancel."),
 }
@@ -67,7 +68,7 @@ class Nouns(click.Group):
         if module_name not in _WITHOUT_DJANGO:
             _set_up_django()
         module = importlib.import_module(f"colporteur.cli.{module_name}")
-        found: Any = getattr(module, name if name != "list" else "list_")
+        found: Any = getattr(module, name if name not in ("list", "import") else f"{name}_")
         if module_name not in _OWN_DATABASE:
             _run_in_installation(found)
         return found  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""What other programs wrote down, read without executing anything of it."""
