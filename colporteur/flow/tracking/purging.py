@@ -94,7 +94,8 @@ def _purge(campaign: Campaign, now: datetime, by: Person | str) -> int:
         if CampaignTotals.objects.filter(campaign=campaign).exists():
             return 0
         found = statistics.destinations(numbers)
-        rest = tuple(sum(one[place] for one in found[_DESTINATIONS:]) for place in (1, 2, 3))
+        others = found[_DESTINATIONS:]
+        rest = (sum(one[1] for one in others), sum(one[2] for one in others), sum(one[3] for one in others))
         values = details(numbers) | {"destinations": [list(one) for one in found[:_DESTINATIONS]] + ([["", *rest]] if rest[0] else []), "named": NamedHit.objects.filter(campaign=campaign, link=0).count()}
         CampaignTotals.objects.create(campaign=campaign, at=now, values=values)
         journal.write("campaign.purged", now, actor=actor(by), organisation=campaign.list.organisation_id, list=campaign.list_id, mailing=campaign.mailing_id, subject=campaign.subject, copies=values["fates"][0])
