@@ -35,6 +35,7 @@ from colporteur.flow.moderation import moderation_token
 from colporteur.flow.planning import plan_due
 from colporteur.store.arrivals import Arrival, Errand, keep
 from colporteur.store.bounces import UnmatchedReport
+from colporteur.store.campaigns import Campaign
 from colporteur.store.destinations import DestinationGroup
 from colporteur.store.joining import JoinRequest
 from colporteur.store.leaving import LeaveRequest
@@ -199,6 +200,9 @@ def arguments(world: World) -> dict[str, list[object]]:
     by_noun |= {"list-limits": list_, "organisation-limits": [world.list.organisation_id]}
     newsletter = writing.create(world.list, timezone.now(), by="test", subject="Lettre").pk
     by_noun |= dict.fromkeys([name for name in (*MAY, *MAY_POST) if name.startswith("campaign-") and name != "campaign-new"] + ["campaign"], [newsletter])
+    went = writing.create(world.list, timezone.now(), by="test", subject="Partie").pk
+    Campaign.objects.filter(pk=went).update(mailing=mailing)
+    by_noun |= dict.fromkeys(("statistics", "statistics-csv"), [went])
     return by_noun | {"transport-limits": [transport.pk], "destination": [group.pk], "destination-resume": [group.pk]}
 
 
