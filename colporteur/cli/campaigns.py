@@ -14,6 +14,7 @@ from colporteur.cli.output import BY, json_option, now, page, paged, plainly, pr
 from colporteur.domain.campaigns import CampaignState, Editor, Tracking
 from colporteur.domain.tracking import Range
 from colporteur.flow import campaigns, lists, mailings, resending, segments, tracking
+from colporteur.flow.campaigns import preflight as checks
 from colporteur.flow.resending import Whom
 from colporteur.store.campaigns import Campaign
 from colporteur.store.lists import List
@@ -110,7 +111,7 @@ def create(address: str, subject: str, text: Any, how: str | None, to: Sequence[
 @plainly
 def preflight(number: str, as_json: bool) -> None:
     """Try every copy and look at the links: "ready", or what to mend. Ask again while it is checking. Status 1: it cannot be sent so."""
-    found = campaigns.preflight(_find(number), now())
+    found = checks.preflight(_find(number), now())
     shown = {
         "id": int(number), "verdict": found.verdict, "ready": not found.blocked and not found.checking, "checking": found.checking, "recipients": found.recipients, "tried": found.tried,
         "findings": [one._asdict() for one in found.findings], "failing": [{"address": one.email, "reason": one.reason} for one in found.failing], "failing_count": found.failing_count, "links_waiting": found.waiting,
