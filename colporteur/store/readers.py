@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ SELECT x.id, coalesce(p.language, ''), d.values, EXISTS (SELECT 1 FROM membershi
 
 def known(addresses: Sequence[int], list_: int, mailing: int = 0) -> dict[int, Known]:
     """What is known of these addresses on a list, or on the lists by which a mailing reaches them."""
-    return {row[0]: Known(row[1], row[2] or {}, row[3]) for row in run(_KNOWN, {"addresses": array(addresses), "list": list_, "mailing": mailing})}
+    return {row[0]: Known(row[1], json.loads(row[2]) if row[2] else {}, row[3]) for row in run(_KNOWN, {"addresses": array(addresses), "list": list_, "mailing": mailing})}
 
 
 _LISTS = """
