@@ -63,8 +63,8 @@ def clean(source: str, held: Shelter, own: str) -> Clean:
     def taken(found: re.Match[str]) -> str:
         if found[2] is None:
             return _remark(found[0], held.word, remarks)
-        media = _MEDIA.search(found[1])
-        sheets.append(styles.sheet(f"@media {media[1]}{{{found[2]}}}" if media else found[2]))
+        media, css = _MEDIA.search(found[1]), re.sub(rf"[^{{}};]*{held.word}[^{{}};]*", "", found[2])
+        sheets.append(styles.sheet(f"@media {media[1]}{{{css}}}" if media else css))
         return ""
 
     source = _BODY.sub(r"<\1div", _STYLE.sub(taken, source.replace("\x00", "")))
@@ -83,6 +83,8 @@ def clean(source: str, held: Shelter, own: str) -> Clean:
 
 def _remark(comment: str, word: str, remarks: list[str]) -> str:
     """Nothing in place of a comment, or a short one in place of one for Outlook, which is kept aside."""
+    if re.fullmatch(rf"<!--{word}\d{{1,6}}x-->", comment):
+        return comment  # a field, as the MJML compiler kept it
     found = _REMARK.fullmatch(comment)
     if found is None or not found[2].strip() or _REMARK_TAG.sub("", found[2]).strip():
         return ""
