@@ -18,8 +18,12 @@ from urllib.parse import urlsplit
 
 from colporteur.adapters.sources import Found, Listed, Source, Trouble, connecting, printable
 from colporteur.adapters.sources.kinds import connect
+from colporteur.adapters.transports import Stage
+from colporteur.adapters.transports import Trouble as TransportTrouble
+from colporteur.adapters.transports.esp.asking import ask
 from colporteur.adapters.transports.smtp.options import Options, read
 from colporteur.domain.mailboxes import Account
+from colporteur.domain.services import is_service, read_account
 from colporteur.domain.words import gettext_noop as _
 
 SECONDS = 20.0
@@ -30,6 +34,9 @@ MAILBOX_PUSHES = _("Configuration OK: {messages} messages in {folder}, new ones 
 MAILBOX_POLLED = _("Configuration OK: {messages} messages in {folder}, looked at every {every} seconds.")
 TRANSPORT_OK = _("Configuration OK: {host} takes messages from {sender}.")
 TRANSPORT_OPEN = _("Configuration OK: {host} answers and lets us in.")
+SERVICE_OK = _("Configuration OK: {service} knows the key.")
+SERVICE_KEY = _("{service} refused the key: make one over there that may send, and write it here.")
+SERVICE_NOT = _("{service} cannot be used now.")
 FOLDER_OK = _("Configuration OK: messages are written to {folder}.")
 FOLDER_NOT = _("Nothing can be written to {folder}: make it and give it to the user the server runs as.")
 NOT_A_TRANSPORT = _("This is not the URL of a transport.")
@@ -89,6 +96,8 @@ def check_transport(url: str, sender: str = "", recipient: str = "") -> Checked:
     parts = urlsplit(url)
     if parts.scheme == "folder":
         return _check_folder(Path(parts.path))
+    if is_service(parts.scheme):
+        return _check_service(url)
     try:
         options = read(url)
         with _dialogue(options) as client:
@@ -214,6 +223,17 @@ def _envelope(client: smtplib.SMTP, options: Options, sender: str, recipient: st
 def _refusal(sentence: str, error: Exception, names: Mapping[str, str | int]) -> Refused:
     words = f"{error.smtp_code} {printable(error.smtp_error)}" if isinstance(error, smtplib.SMTPResponseException) else printable(str(error))
     return Refused(Checked(False, sentence, names, words))
+
+
+def _check_service(url: str) -> Checked:
+    """Ask the service's interface something harmless with our key."""
+    try:
+        account = read_account(url)
+        return Checked(True, SERVICE_OK, {"service": account.service.title}, printable(ask(account).partition("; ")[2]))
+    except ValueError as error:
+        return Checked(False, NOT_A_TRANSPORT, {}, printable(str(error)))
+    except TransportTrouble as error:
+        return Checked(False, SERVICE_KEY if error.stage is Stage.AUTH else SERVICE_NOT, {"service": account.service.title}, printable(str(error)))
 
 
 def _check_folder(path: Path) -> Checked:

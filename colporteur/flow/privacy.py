@@ -34,6 +34,8 @@ from colporteur.store.people import Address, Person, SignInAttempt, SignInLink
 from colporteur.store.posts import Post
 from colporteur.store.privacy import ERASED, Consent, digest
 from colporteur.store.requests import ListRequest
+from colporteur.store.segments import Details
+from colporteur.store.services import ServiceEvent
 from colporteur.store.sources import SourceEntry
 from colporteur.store.standing import AddressStanding, DeliveryEvent, StandingNews
 from colporteur.store.tracking import Link, NamedHit, TrackingConsent
@@ -84,9 +86,10 @@ def export(who: Subject) -> dict[str, Any]:
         "addresses": [{"email": one.email, "name": one.name, "verified": one.verified_at, "paused_until": one.paused_until, "created": one.created} for one in who.addresses],
         "sign_in": _ways(person) if person else None,
         "memberships": [_membership(row) for row in Membership.objects.filter(address__in=who.ids).select_related("list", "address", "source", "consent").order_by("id")],
+        "attributes": [{"list": row.list.address, "values": row.values} for row in Details.objects.filter(address__in=who.ids).select_related("list").order_by("list")],
         "roles": [{"list": role.list.address, "role": role.kind, "since": role.created} for role in held],
         "administers": list(Administrator.objects.filter(person=person).values_list("organisation__name", flat=True)) if person else [],
-        "requests_to_join": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "confirmed": row.confirmed_at, "name": row.name, "words": row.words, "client": row.client, "decided": row.decided_at, "reason": row.reason} for row in JoinRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
+        "requests_to_join": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "confirmed": row.confirmed_at, "name": row.name, "words": row.words, "attributes": row.values, "client": row.client, "decided": row.decided_at, "reason": row.reason} for row in JoinRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
         "requests_to_leave": [{"list": row.list.address, "state": row.state, "by": row.door, "asked": row.asked_at, "decided": row.decided_at, "reason": row.reason} for row in LeaveRequest.objects.filter(address__in=who.ids).select_related("list").order_by("id")],
         "lists_asked_for": list(ListRequest.objects.filter(person=person).order_by("id").values("address", "purpose", "state")) if person else [],
         "left_out_of": list(Exclusion.objects.filter(address__in=who.ids).values_list("list__address", flat=True)),
@@ -221,12 +224,14 @@ def _blank_rows(who: Subject) -> None:
     LeaveRequest.objects.filter(address__in=who.ids).delete()
     for email in who.emails:  # what was handed over in bulk within a week may name them
         Enrolment.objects.filter(Q(text__icontains=email) | Q(left__contains=[email]) | Q(refused__icontains=email)).delete()
+    Details.objects.filter(address__in=who.ids).delete()
     SourceEntry.objects.filter(address__in=who.ids).delete()
     tracking.forget(who.ids)
     TrackingConsent.objects.filter(address__in=who.ids).delete()
     AddressStanding.objects.filter(address__in=who.ids).delete()
     DeliveryEvent.objects.filter(address_id__in=who.ids).delete()
     UnmatchedReport.objects.filter(recipients__overlap=list(who.emails)).delete()
+    ServiceEvent.objects.filter(Q(address_id__in=who.ids) | Q(email__in=who.emails)).delete()
     StandingNews.objects.filter(address_id__in=who.ids).delete()
     Exclusion.objects.filter(address__in=who.ids).delete()
     OnEvery.objects.filter(address__in=who.ids).delete()
