@@ -80,7 +80,7 @@ def show(number: str, as_json: bool) -> None:
 @click.option("--markdown", type=click.File(encoding="utf-8"), help="File with Markdown.")
 @click.option("--text", type=click.File(encoding="utf-8"), help="File with the text part; alone, the whole newsletter.")
 @click.option("--preheader", default="", help="Shown after the subject by mail programs.")
-@click.option("--template", default="", help="The frame it is set in.")
+@click.option("--template", help="The frame it is set in: letter, bulletin, announcement; Markdown is a letter unless told otherwise.")
 @click.option("--language", default="", help="Like fr; else the list's.")
 @click.option("--sender-name", default="", help="Else the list's title.")
 @click.option("--sender-address", default="", help="At a domain of the organisation; else the list's address.")
@@ -91,13 +91,14 @@ def show(number: str, as_json: bool) -> None:
 @click.option("--without", multiple=True, metavar="ADDRESS[/SEGMENT]", help="Leave their members out.")
 @json_option
 @plainly
-def create(address: str, subject: str, text: Any, how: str | None, to: Sequence[str], without: Sequence[str], as_json: bool, **values: Any) -> None:
+def create(address: str, subject: str, text: Any, template: str | None, how: str | None, to: Sequence[str], without: Sequence[str], as_json: bool, **values: Any) -> None:
     """A new draft of a list."""
     given = {name: values.pop(name) for name in _EDITORS}
     sources = [(editor, given[name].read()) for name, editor in _EDITORS.items() if given[name]]
     if len(sources) > 1 or not (sources or text):
         raise ValueError("give one of --html, --mjml, --markdown, or --text alone")
     plain = text.read() if text else None
+    values |= {"template": template} if template is not None else {}
     editor, source = sources[0] if sources else (Editor.TEXT, plain or "")
     made = campaigns.create(lists.find(address), now(), by=BY, subject=subject, editor=editor, source=source, text=plain if sources else None, tracking=how or "", **values)
     if to or without:

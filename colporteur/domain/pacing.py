@@ -27,7 +27,7 @@ HORIZON = 2.0
 """Seconds ahead for which slots are given out; at most a quarter of the shortest window."""
 PUBLISHED_SHARE = 80
 """Percent of a provider's published figure that a profile asks for."""
-_CAUGHT_UP = 0.02  # of a window that evenly spread slots may come late and be caught up
+_CAUGHT_UP, _CAUGHT_UP_SECONDS = 0.02, 60.0  # of a window, and at most, that evenly spread slots may come late and be caught up: after a pause there is no burst
 _KEPT = 10  # one in so many is kept for letters
 _MOST_NUMBER, _MOST_SECONDS = 100_000_000, 31 * 86400
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -175,7 +175,7 @@ class Bucket:
             else:
                 self.spare_at = max(self.spare_at, self.clock + at) + self.rate.seconds / self._kept
         elif cadence is Cadence.EVEN:
-            late = self.clock + at - self.rate.seconds * _CAUGHT_UP  # whoever asked late catches up a little
+            late = self.clock + at - min(self.rate.seconds * _CAUGHT_UP, _CAUGHT_UP_SECONDS)  # whoever asked late catches up a little
             self.even_at = max(self.even_at, late) + self.rate.seconds / self.rate.number
         self.open += 1
 

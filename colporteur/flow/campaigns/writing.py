@@ -18,6 +18,7 @@ from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 from colporteur.flow.campaigns import files
 from colporteur.flow.organisations import actor
+from colporteur.mail.campaigns.frames import FRAMES
 from colporteur.store import journal
 from colporteur.store.campaigns import Campaign, CampaignAudience, CampaignFile
 from colporteur.store.journal import JournalEntry
@@ -43,7 +44,8 @@ def may_write(by: Person | str, list_: List) -> bool:
 
 @transaction.atomic
 def create(list_: List, now: datetime, *, by: Person | str, subject: str = "", editor: Editor = Editor.MARKDOWN, source: str = "", **fields: Any) -> Campaign:
-    """A new draft. Raises ``Invalid`` for a wrong value."""
+    """A new draft; what is Markdown is set as a letter unless another frame is given. Raises ``Invalid`` for a wrong value."""
+    fields.setdefault("template", "letter" if editor == Editor.MARKDOWN else "")
     values = checked(list_, {"subject": subject, "editor": editor, "source": source, **fields})
     campaign = Campaign.objects.create(list=list_, created_by=by if isinstance(by, Person) else None, created=now, changed=now, **values)
     tell("campaign.created", campaign, now, by)
@@ -130,6 +132,8 @@ def checked(list_: List, fields: dict[str, Any]) -> dict[str, Any]:
             values[name] = str(values[name]).replace("\x00", "").replace("\r\n", "\n")
             if len(values[name]) > SOURCE_MOST:
                 raise Invalid(_("the newsletter is longer than two million characters"))
+    if values.get("template") and values["template"] not in FRAMES:
+        raise Invalid(_("%(value)r is not one of: %(known)s"), value=values["template"][:40], known=", ".join(filter(None, FRAMES)))
     for name, kind in (("editor", Editor), ("pace", Pace), ("tracking", Tracking)):
         if values.get(name):
             values[name] = _one_of(kind, values[name])
