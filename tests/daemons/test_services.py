@@ -9,7 +9,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from colporteur.flow import mailings, services, trouble
+from colporteur.flow import mailings, services
 from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Mailing, Refusal
 from colporteur.store.memberships import Membership
@@ -52,7 +52,7 @@ def test_a_quota_that_is_used_up_loses_nothing_and_repeats_nothing() -> None:
         deliver_until(lambda: JournalEntry.objects.filter(event="transport.trouble", values__error__contains="Exceed Sending Limit").exists())
         assert len(server.taken) == 10
         server.quota = None
-        trouble.over(Transport.objects.get().pk, timezone.now(), looked=True)
+        assert mailings.resume(mailing.pk, timezone.now(), "test")
         deliver_until(is_in(mailing, "done"))
     sound(mailing)
     assert len(server.taken) == 30 == len({taken.recipient for taken in server.taken}) and not Refusal.objects.exists()
