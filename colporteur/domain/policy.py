@@ -272,6 +272,8 @@ class Policy:
         "open": _("Anybody joins; who is signed in or proven by a named server, at once"), "confirm": _("Anybody joins"), "owner": _("Anybody asks, and an owner decides; the address is not asked first"),
         "approval": _("Anybody asks, and an owner decides"), "invited": _("Only whom an owner invites"), "closed": _("Only an owner adds members")})
     join_question: str = _option("", LEAVING, _("Question to who joins"), _("A line shown on the page for joining, like “Where do you live?”. Owners read the answer with the request, and later as a note at the member."))
+    form_return: str = _option("", LEAVING, _("After the form on your own site"), _("Where whoever filled it in is led, like https://example.org/thanks. Empty: to our own page, which says the same."))
+    form_sites: str = _option("", LEAVING, _("Sites that may show the form"), _("Those that show the public form inside a page of their own, like https://example.org, separated by spaces. Empty: none."))
     hidden: bool = _option(False, LEAVING, _("Hidden list"), _("Neither the command “lists” nor the public page of its domain names it; whoever knows its address can still ask to join."))
     leaving: Leaving = _option(Leaving.CONFIRM, LEAVING, _("Leaving the list"), _("Each message says how, unless it is closed. Newsletters (messages that give way to discussions) can always be left without asking anybody."), choices={
         "open": _("Members leave when they like; mail proven by a named server is enough"), "confirm": _("Members leave when they like"), "owner": _("Members ask, and an owner decides; the address is not asked first"),
@@ -351,14 +353,31 @@ def _text(name: str, value: str) -> str:
         return "\n".join(_server(entry) for entry in re.split(r"[\s,;]+", value) if entry)
     if name == "blocked":
         return "\n".join(_blocked(entry) for entry in re.split(r"[\s,;]+", value) if entry)
-    if name not in ("prefix", "reply_address", "join_question", "time_zone"):
+    if name not in ("prefix", "reply_address", "join_question", "time_zone", "form_return", "form_sites"):
         return value
     value = value.strip()
     if not value.isprintable():
         raise Invalid(_("%(name)s must be one line"), name=name)
     if name == "time_zone" and value:
         return _zone(value)
+    if name == "form_return" and value:
+        return _page(value)
+    if name == "form_sites":
+        return " ".join(dict.fromkeys(_site(entry) for entry in re.split(r"[\s,;]+", value) if entry))
     return normal(value) if name == "reply_address" and value else value
+
+
+def _page(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[!-~]*)?", value) or len(value) > 1000:
+        raise Invalid(_("%(name)s: %(entry)r is not the address of a page: write it like https://example.org/thanks"), name="form_return", entry=value[:80])
+    return value
+
+
+def _site(entry: str) -> str:
+    """An origin (RFC 6454 section 6.2) fit for a content policy."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?/?", entry):
+        raise Invalid(_("%(name)s: %(entry)r is not a site: write it like https://example.org"), name="form_sites", entry=entry[:80])
+    return entry.rstrip("/").lower()
 
 
 def _blocked(entry: str) -> str:

@@ -56,6 +56,8 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "signin": ("link", "minutes"),
     "mine": ("link", "days"),
     "address": ("email", "link", "hours"),
+    "moving": ("organisation", "old", "email", "link", "hours"),
+    "moved": ("organisation", "old", "email", "lists", "owner"),
     "signup": ("email", "link", "hours"),
     "security": ("what", "link"),
     "connect": ("provider", "email", "link", "minutes"),
@@ -79,7 +81,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
 
 OF_SITE = frozenset({"archive", "trouble", "recovered", "signin", "mine", "address", "signup", "security", "connect", "merge", "asked", "refused"})
 """Letters that are about no list, or about one that is not there yet: rewritten for the site only."""
-NEEDED = {"signin": "link", "mine": "link", "address": "link", "signup": "link", "connect": "link", "merge": "link"}
+NEEDED = {"signin": "link", "mine": "link", "address": "link", "signup": "link", "connect": "link", "merge": "link", "moving": "link"}
 """Fields without which a letter is of no use."""
 
 _HERE = Path(__file__).parent

@@ -74,6 +74,7 @@ MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes l
 MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy", "organisation"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
 PUBLIC |= {"mine", "mine-link"}
+PUBLIC |= {"preferences", "preferences-move"}  # the token is the authority: tests/web/test_preferences.py
 PUBLIC |= {"digest-read", "digest-message", "digest-html", "digest-attachment"}  # the token is the authority: tests/web/test_digests.py
 PUBLIC |= {"look-style", "look-logo"}
 PUBLIC |= {"hook"}  # the secret is the authority: tests/flow/test_services.py
@@ -85,7 +86,7 @@ MAY["members-seen"] = (MEMBER, MODERATOR, OWNER, ORGANISER, ADMIN)  # where the 
 MAY["members-everywhere"] = (STRANGER, OWNER, ORGANISER, ADMIN)  # an owner of any list: the lists are his or her own
 MAY |= dict.fromkeys(("transport-limits", "destinations", "destination"), (ADMIN,))
 MAY |= {"list-limits": (OWNER, ORGANISER, ADMIN), "organisation-limits": (ORGANISER, ADMIN)}
-PUBLIC |= {"join-link", "commands-link", "join-domain", "join-list", "leave-list"}
+PUBLIC |= {"join-link", "commands-link", "join-domain", "join-list", "leave-list", "join-embedded"}
 MAY["join-mine"] = SIGNED_IN
 MAY["member-note"] = (MODERATOR, OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("consents", "consents-csv"), (ORGANISER, ADMIN)) | {"oppositions": (ADMIN,)}
@@ -94,7 +95,7 @@ MAY |= dict.fromkeys(("list-wordings", "list-wording"), (OWNER, ORGANISER, ADMIN
 MAY |= dict.fromkeys(("organisation-wordings", "organisation-wording", "domain-wordings", "domain-wording"), (ORGANISER, ADMIN))
 MAY["joining"] = (OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("sources", "source-add", "source"), (OWNER, ORGANISER, ADMIN))
-MAY |= dict.fromkeys(("attributes", "attribute", "segments", "segment-new", "segment"), (OWNER, ORGANISER, ADMIN))
+MAY |= dict.fromkeys(("attributes", "attribute", "segments", "segment-new", "segment", "list-form"), (OWNER, ORGANISER, ADMIN))
 MAY |= dict.fromkeys(("campaigns", "campaign-new"), (STRANGER, OWNER, ORGANISER, ADMIN))  # an owner of any list: the newsletters are his or her own
 MAY |= dict.fromkeys(("campaign", "campaign-audience", "campaign-count", "campaign-preview", "campaign-seen", "campaign-try", "campaign-send", "campaign-copy", "campaign-delete"), (OWNER, ORGANISER, ADMIN))
 # Addresses that only take POST -> the same.
@@ -184,7 +185,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     by_noun["list-inside"] = list_
     town = attributes.define(world.list, timezone.now(), by="test", label="Ville")
     some = segments.create(world.list, "Tous", {"match": "all", "parts": []}, timezone.now(), by="test")
-    by_noun |= dict.fromkeys(("attributes", "segments", "segment-new"), list_) | {"attribute": [world.list.pk, town.pk], "segment": [world.list.pk, some.pk]}
+    by_noun |= dict.fromkeys(("attributes", "segments", "segment-new", "list-form"), list_) | {"attribute": [world.list.pk, town.pk], "segment": [world.list.pk, some.pk]}
     double = people.add_address(people.add("anna.bis@courriel.example", now=timezone.now()), "anna.bis@courriel.example", timezone.now())
     provider = identities.add("Le Saule", "https://login.saule.example", "colporteur", "", timezone.now(), by="test")
     by_noun |= {"my-merge": [merging.token(world.member, double, timezone.now())], "identity": [provider.pk], "person-merge": [world.owner.pk]}

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone, translation
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.csrf import csrf_exempt
 
 from colporteur.domain.policy import Joining
-from colporteur.flow import strangers
+from colporteur.flow import attributes, strangers
 from colporteur.flow.joining import Asking, Outcome
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.flow.strangers import Shown, Taken
@@ -21,7 +24,8 @@ from colporteur.store.memberships import Membership
 from colporteur.store.organisations import Domain
 from colporteur.store.people import Person
 from colporteur.store.policies import policy
-from colporteur.web.guard import client_of, person_of
+from colporteur.web.asking import answers, ask, bound
+from colporteur.web.guard import CONTENT_POLICY, client_of, person_of
 from colporteur.web.joining.forms import Join, Leave
 from colporteur.web.joining.words import asked, wanted
 from colporteur.web.saying import said
@@ -37,7 +41,8 @@ def join(request: HttpRequest, host: str, name: str) -> HttpResponse:
     emails = _proven(person)
     rules = policy(list_)
     form = Join(request.POST or None, question=rules.join_question, emails=emails)
-    context = {"list": list_, "way": rules.joining, "owner": owner_address(list_), "leaves": rules.leaving.asked_for, "on_it": list(_memberships(person).filter(list=list_).values_list("address__email", flat=True))}
+    ask(form, attributes.asked_of(list_))
+    context = {"list": list_, "asked": bound(form), "way": rules.joining, "owner": owner_address(list_), "leaves": rules.leaving.asked_for, "on_it": list(_memberships(person).filter(list=list_).values_list("address__email", flat=True))}
     if request.method == "POST" and rules.joining.asked_for and form.is_valid():
         values = form.cleaned_data
         try:
@@ -48,6 +53,32 @@ def join(request: HttpRequest, host: str, name: str) -> HttpResponse:
             title, sentence = asked(outcome, list_, values["email"])
             return render(request, "joining/asked.html", context | {"title": title, "sentence": sentence}, status=429 if outcome is Taken.LATER else 200)
     return render(request, "joining/ask.html", context | {"form": form}, status=422 if form.errors else 200)
+
+
+@csrf_exempt  # another site's page has no token of ours; whoever asks is a stranger, and asks for a letter at most
+@xframe_options_exempt
+def embedded(request: HttpRequest, host: str, name: str) -> HttpResponse:
+    """The form inside another site's page, or copied into it: a stranger asks. Ends at the page the list names, or at our own."""
+    list_ = _named(host, name, strangers.may_know)
+    language = request.POST.get("language", request.GET.get("language", ""))
+    with translation.override(language if language in dict(settings.LANGUAGES) else _language()):
+        answer = _embedded(request, list_)
+    answer["Content-Security-Policy"] = CONTENT_POLICY.replace("frame-ancestors 'none'", f"frame-ancestors 'self' {policy(list_).form_sites}".rstrip())
+    return answer
+
+
+def _embedded(request: HttpRequest, list_: List) -> HttpResponse:
+    rules = policy(list_)
+    form = Join(request.POST or None, question=rules.join_question)
+    ask(form, attributes.asked_of(list_))
+    context = {"list": list_, "asked": bound(form), "way": rules.joining, "owner": owner_address(list_), "language": _language()}
+    if request.method == "POST" and rules.joining.asked_for and form.is_valid():
+        outcome = _ask(request, list_, None, form)
+        if rules.form_return and outcome is Taken.TAKEN and not request.POST.get("framed"):
+            return redirect(rules.form_return)
+        title, sentence = asked(outcome, list_, form.cleaned_data["email"])
+        return render(request, "joining/asked.html", context | {"title": title, "sentence": sentence, "way": ""}, status=429 if outcome is Taken.LATER else 200)
+    return render(request, "joining/embedded.html", context | {"form": form}, status=422 if form.errors else 200)
 
 
 def leave(request: HttpRequest, host: str, name: str) -> HttpResponse:
@@ -102,7 +133,8 @@ def _ask(request: HttpRequest, list_: List, person: Person | None, form: Join) -
     values = form.cleaned_data
     if form.trapped:
         return Taken.TAKEN
-    asking = Asking(values.get("name", ""), "web", f"signed in as person {person.pk}" if person else "", values.get("words", ""), _language(), client_of(request))
+    known = {key: value for key, value in answers(form).items() if value is not None}
+    asking = Asking(values.get("name", ""), "web", f"signed in as person {person.pk}" if person else "", values.get("words", ""), _language(), client_of(request), known)
     if person:
         return strangers.join_signed_in(list_, person, values["email"], timezone.now(), asking)
     return strangers.join(list_, values["email"], timezone.now(), asking)

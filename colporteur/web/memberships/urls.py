@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from colporteur.web.memberships import adding, box, everywhere, links, mine, note, personal, seen, views
+from colporteur.web.memberships import adding, box, everywhere, links, mine, note, personal, preferences, seen, views
 
 urlpatterns = [
     path("lists/<int:number>/members", views.members, name="members"),
@@ -22,5 +22,7 @@ urlpatterns = [
     path("me/<int:number>", mine.change, name="my-membership"),
     path("mine", mine.ask, name="mine"),
     path("mine/<str:token>", mine.by_link, name="mine-link"),
+    path("p/move/<str:token>", preferences.moving, name="preferences-move"),
+    path("p/<str:token>", preferences.page, name="preferences"),
     path("u/<str:token>", links.leave, name="unsubscribe"),
 ]
