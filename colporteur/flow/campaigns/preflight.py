@@ -108,7 +108,7 @@ def preflight(campaign: Campaign, now: datetime) -> Preflight:
 def try_more(now: datetime) -> int:
     """Go on with the trial that waits longest; how many copies were made. For the worker."""
     with transaction.atomic():
-        waiting = Trial.objects.select_for_update(skip_locked=True).filter(finished__isnull=True).select_related("campaign__list__organisation", "campaign__list__domain")
+        waiting = Trial.objects.select_for_update(of=("self",), skip_locked=True).filter(finished__isnull=True).select_related("campaign__list__organisation", "campaign__list__domain")
         trial = waiting.order_by("asked_at").first()
         if trial is None:
             return 0

@@ -30,7 +30,7 @@ _WORDS = {
         "because": "You receive this because {email} is on “{title}”.", "unsubscribe": "Unsubscribe", "preferences": "Your preferences", "web": "See in the browser",
     },
     "fr": {
-        "because": "Vous recevez ce message parce que {email} est inscrit à « {title} ».", "unsubscribe": "Se désabonner", "preferences": "Vos préférences",
+        "because": "Vous recevez ce message parce que {email} est inscrit à « {title} ».", "unsubscribe": "Se désabonner", "preferences": "Vos préférences",
         "web": "Voir dans le navigateur",
     },
 }  # fmt: skip
