@@ -24,6 +24,7 @@ from colporteur.store.jobs import Wake, wake
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Post
+from colporteur.store.tracking import CampaignTotals
 
 log = logging.getLogger("colporteur.mail")
 
@@ -91,6 +92,8 @@ def resend(mailing: Mailing, whom: Whom, now: datetime, *, by: Person | str) -> 
 def _sent(mailing: Mailing) -> Post | Campaign:
     """What a mailing carries."""
     if mailing.kind == MailingKind.CAMPAIGN and mailing.campaign_id:
+        if CampaignTotals.objects.filter(campaign=mailing.campaign_id).exists():
+            raise ValueError(_("the details of this newsletter are gone: nobody can tell any more who has it. Copy it to send it anew"))
         return Campaign.objects.select_related("list__organisation", "list__domain", "mailing").get(pk=mailing.campaign_id)
     return _post_of(mailing)
 

@@ -12,8 +12,9 @@ from colporteur.domain import tokens
 from colporteur.domain.campaigns import Tracking
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.tracking import Range, Why
-from colporteur.flow import memberships, tracking
+from colporteur.flow import memberships, resending, tracking
 from colporteur.flow.leaving import by_token
+from colporteur.flow.resending import Whom
 from colporteur.flow.tracking import Asked
 from colporteur.store.campaigns import Campaign
 from colporteur.store.journal import JournalEntry
@@ -133,6 +134,15 @@ def test_links_and_the_way_out_of_old_mails_work_when_the_details_are_gone(clien
     assert client.get(f"/l/{link_key(campaign, FARM)}/{copy_of(campaign, ANNA)}")["Location"] == FARM
     assert client.post(f"/u/{copy_of(campaign, ANNA)}", {"List-Unsubscribe": "One-Click"}).status_code == 200
     assert Membership.objects.get(list=campaign.list, address__email=ANNA).until is not None and tracking.figures(campaign).left == 2
+
+
+def test_nothing_is_sent_again_when_nobody_can_tell_who_has_it() -> None:
+    campaign = a_life()
+    tracking.purge([campaign], YEARS, by="test")
+    assert campaign.mailing
+    for whom in (Whom.NEW, Whom.FAILED):
+        with pytest.raises(ValueError, match="details"):
+            resending.resend(campaign.mailing, whom, YEARS, by="test")
 
 
 def test_a_campaign_goes_with_its_list_and_everything_that_was_counted() -> None:

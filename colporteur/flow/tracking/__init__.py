@@ -4,9 +4,9 @@ from colporteur.flow.tracking.consents import agree, agrees, forget, withdraw, w
 from colporteur.flow.tracking.figures import Compared, Destination, Figures, Followed, before, compared, destinations, figures, growth, hours_of
 from colporteur.flow.tracking.hits import Asked, clicked, follow, left, opened, seen
 from colporteur.flow.tracking.links import mode, track
-from colporteur.flow.tracking.purging import Going, add_up, due, purge, purge_due, purge_preview
+from colporteur.flow.tracking.purging import Going, add_up, due, kept_until, purge, purge_due, purge_preview
 
 __all__ = [
     "Asked", "Compared", "Destination", "Figures", "Followed", "Going", "add_up", "agree", "agrees", "before", "clicked", "compared", "destinations", "due", "figures", "follow",
-    "forget", "growth", "hours_of", "left", "mode", "opened", "purge", "purge_due", "purge_preview", "seen", "track", "withdraw", "wording",
+    "forget", "growth", "hours_of", "kept_until", "left", "mode", "opened", "purge", "purge_due", "purge_preview", "seen", "track", "withdraw", "wording",
 ]  # fmt: skip

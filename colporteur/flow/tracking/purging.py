@@ -52,6 +52,12 @@ def due(now: datetime, list_: List | None = None, months: int | None = None) -> 
     return answer
 
 
+def kept_until(campaign: Campaign) -> datetime | None:
+    """When its details go by themselves; None while it is under way."""
+    finished = campaign.mailing.finished if campaign.mailing else None
+    return finished + _MONTH * policy(campaign.list).keep_details if finished else None
+
+
 def purge_preview(now: datetime, list_: List | None = None, months: int | None = None) -> list[Going]:
     """What ``purge`` would take, and nothing is changed."""
     found = due(now, list_, months)

@@ -20,7 +20,7 @@ from colporteur.domain.bounces import REASONS, Fault
 from colporteur.domain.campaigns import Tracking
 from colporteur.domain.tracking import Range, Why
 from colporteur.flow import standing, tracking
-from colporteur.flow.tracking import Figures
+from colporteur.flow.tracking import Figures, pages
 from colporteur.store.campaigns import Campaign
 from colporteur.store.rights import Right, lists_for
 from colporteur.store.tracking import Known, NamedHit, known
@@ -62,6 +62,7 @@ def page(request: HttpRequest, number: int) -> HttpResponse:
         "opened": between(found.opened), "opened_share": _shares(found.opened, found), "clicked": thousands(found.clicked.sure), "clicked_share": _shares(found.clicked, found),
         "chart": _opens(campaign, found), "links": _links(found), "causes": _causes(found), "programs": [(_(domain.WORDS[who]), n) for who, n in found.programs.items() if who is not Why.PREFETCH],
         "may_have": found.opened.most - found.opened.sure, "compared": tracking.compared(campaign), "named": _named(request, campaign) if found.mode is Tracking.PEOPLE else None, "fewest": domain.FEWEST,
+        "kept_until": tracking.kept_until(campaign), "public_page": pages.page_of(campaign) if campaign.public else "", "archived": campaign.public and pages.public(campaign.list),
     }  # fmt: skip
     grown = tracking.growth(campaign, now)
     context |= {"growth": charts.of_growth(grown), "grown": grown, "gained": grown[-1][1] - grown[0][1]}
