@@ -97,13 +97,16 @@ MAY["joining"] = (OWNER, ORGANISER, ADMIN)
 MAY |= dict.fromkeys(("sources", "source-add", "source"), (OWNER, ORGANISER, ADMIN))
 MAY |= dict.fromkeys(("attributes", "attribute", "segments", "segment-new", "segment", "list-form"), (OWNER, ORGANISER, ADMIN))
 MAY |= dict.fromkeys(("campaigns", "campaign-new"), (STRANGER, OWNER, ORGANISER, ADMIN))  # an owner of any list: the newsletters are his or her own
-MAY |= dict.fromkeys(("campaign", "campaign-audience", "campaign-count", "campaign-preview", "campaign-seen", "campaign-try", "campaign-send", "campaign-copy", "campaign-delete"), (OWNER, ORGANISER, ADMIN))
+NEWSLETTER = ("campaign", "campaign-audience", "campaign-count", "campaign-check", "campaign-preview", "campaign-seen", "campaign-try", "campaign-send", "campaign-copy", "campaign-delete")
+MAY |= dict.fromkeys(NEWSLETTER, (OWNER, ORGANISER, ADMIN))
+MAY |= dict.fromkeys(("statistics", "statistics-csv"), (OWNER, ORGANISER, ADMIN)) | {"campaign-details": MAY["campaigns"]}
+PUBLIC |= {"campaign-read", "campaign-archive", "campaign-feed"}  # a token or the list's own setting is the authority: tests/web/test_tracking.py
 # Addresses that only take POST -> the same.
 MAY_POST: dict[str, tuple[str, ...]] = {
     "signout": SIGNED_IN, "members-change": (OWNER, ORGANISER, ADMIN), "list-switch": (OWNER, ORGANISER, ADMIN), "mailbox-do": (OWNER, ORGANISER, ADMIN), "mailing-move": (OWNER, ORGANISER, ADMIN),
     "post-quarantine": (OWNER, ORGANISER, ADMIN), "errand-do": (OWNER, ORGANISER, ADMIN), "domain-switch": (ADMIN,), "domain-signing-do": (ADMIN,), "transport-do": (ADMIN,), "my-membership": (MEMBER,),
 }  # fmt: skip
-MAY_POST["campaign-files"] = (OWNER, ORGANISER, ADMIN)
+MAY_POST |= dict.fromkeys(("campaign-files", "campaign-release"), (OWNER, ORGANISER, ADMIN))
 MAY_POST |= {"list-close": (OWNER, ORGANISER, ADMIN), "list-restore": (ORGANISER, ADMIN), "lists-delete": SIGNED_IN}
 MAY_POST["destination-resume"] = (ADMIN,)
 MAY_POST["my-addresses"] = SIGNED_IN
@@ -200,7 +203,7 @@ def arguments(world: World) -> dict[str, list[object]]:
     group = DestinationGroup.objects.get(name="orange")
     by_noun |= {"list-limits": list_, "organisation-limits": [world.list.organisation_id]}
     newsletter = writing.create(world.list, timezone.now(), by="test", subject="Lettre").pk
-    by_noun |= dict.fromkeys([name for name in (*MAY, *MAY_POST) if name.startswith("campaign-") and name != "campaign-new"] + ["campaign"], [newsletter])
+    by_noun |= dict.fromkeys((*NEWSLETTER, "campaign-files", "campaign-release"), [newsletter])
     went = writing.create(world.list, timezone.now(), by="test", subject="Partie").pk
     Campaign.objects.filter(pk=went).update(mailing=mailing)
     by_noun |= dict.fromkeys(("statistics", "statistics-csv"), [went])

@@ -1,4 +1,4 @@
-"""A newsletter is checked and sent: whom it reaches, by what and until when; at once or at a time."""
+"""A newsletter is checked and sent: what stands against it, whom it reaches, by what and until when; at once or at a time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
 from colporteur.domain.mailings import Pace
-from colporteur.flow.campaigns import audience, sending, writing
+from colporteur.flow import campaigns
+from colporteur.flow.campaigns import preflight
 from colporteur.store.campaigns import Campaign
 from colporteur.store.people import Person
-from colporteur.web.campaigns.rows import campaign_or_404
+from colporteur.web.campaigns.rows import campaign_or_404, draft_or_404
 from colporteur.web.frame import whole
 from colporteur.web.guard import person_of
 from colporteur.web.saying import said
@@ -41,21 +43,40 @@ def page(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "campaigns/send.html", _context(campaign, fault), status=422 if fault else 200)
 
 
+@login_required
+def check(request: HttpRequest, number: int) -> HttpResponse:
+    """What stands against it, as far as it is known; the editor and the page of sending ask again while there is more to come."""
+    campaign = draft_or_404(request, number)
+    return render(request, "campaigns/checked.html", {"campaign": campaign, "checked": preflight.preflight(campaign, timezone.now())})
+
+
+@require_POST
+@login_required
+def release(request: HttpRequest, number: int) -> HttpResponse:
+    """Lets everybody else have it without waiting for the sample."""
+    campaign = campaign_or_404(request, number)
+    if campaigns.release(campaign, timezone.now(), person_of(request)):
+        messages.success(request, _("The others get it now, too."))
+    else:
+        messages.warning(request, _("Nothing changed: nobody waits for a sample."))
+    return redirect("campaign", campaign.pk)
+
+
 def _act(request: HttpRequest, campaign: Campaign, person: Person) -> HttpResponse:
     """Send, schedule or stay. Raises ``ValueError`` with a sentence."""
     now, wish = timezone.now(), request.POST.get("wish", "")
     if wish == "stay":
-        if sending.unschedule(campaign.pk, now, person):
+        if campaigns.unschedule(campaign.pk, now, person):
             messages.success(request, _("It is a draft again and leaves only when you say so."))
         return redirect("campaign-send", campaign.pk)
     per_day = whole(request.POST.get("per_day"))
     chosen = {"pace": request.POST.get("pace", ""), "sample": whole(request.POST.get("sample")) or 0, "per_day": per_day or None}
-    writing.change(campaign.pk, whole(request.POST.get("version")) or 0, now, person, **{name: value for name, value in chosen.items() if name != "pace" or value in PACES})
+    campaigns.change(campaign.pk, whole(request.POST.get("version")) or 0, now, person, **{name: value for name, value in chosen.items() if name != "pace" or value in PACES})
     if wish == "save":
         messages.success(request, _("Saved."))
         return redirect("campaign-send", campaign.pk)
     at = _moment(request) if wish == "later" else None
-    mailing = sending.start(campaign.pk, now, person, at=at)
+    mailing = campaigns.start(campaign.pk, now, person, at=at)
     if mailing is None:
         messages.success(request, _("It leaves %(when)s.") % {"when": to_come(at)})
         return redirect("campaign-send", campaign.pk)
@@ -77,11 +98,12 @@ def _moment(request: HttpRequest) -> datetime:
 
 def _context(campaign: Campaign, fault: str) -> dict[str, Any]:
     now = timezone.now()
-    counted = audience.counted(campaign, now)
-    expected = sending.expected(campaign, now, counted.recipients)
+    checked = preflight.preflight(campaign, now)
+    counted = campaigns.counted(campaign, now)
+    expected = campaigns.expected(campaign, now, counted.recipients)
     at = timezone.localtime(campaign.send_at) if campaign.send_at else None
     words = {Pace.USUAL: _("As usual"), Pace.FAST: _("Fast"), Pace.EVEN: _("Evenly")}
     return {
-        "campaign": campaign, "counted": counted, "expected": expected, "left_out": sum(n for _words, n in counted.excluded), "fault": fault,
+        "campaign": campaign, "checked": checked, "counted": counted, "expected": expected, "left_out": sum(n for _words, n in counted.excluded), "fault": fault,
         "day": at.date().isoformat() if at else "", "time": at.strftime("%H:%M") if at else "", "zone": timezone.get_current_timezone_name(), "paces": [(pace.value, words[pace]) for pace in PACES],
     }  # fmt: skip

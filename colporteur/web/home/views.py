@@ -13,10 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from colporteur.domain.campaigns import CampaignState
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.posts import PostState
 from colporteur.flow.mailings import totals_of
 from colporteur.store.arrivals import Errand, ErrandState
+from colporteur.store.campaigns import Campaign
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
@@ -63,6 +65,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "held": [(post, why(post)) for post in held.select_related("list").prefetch_related("findings").order_by("-id")[:SHOWN]],
         "troubles": troubles,
         "leaving": [(mailing, counted[mailing.pk]) for mailing in leaving],
+        "drafts": list(Campaign.objects.filter(list__in=managed, state__in=[CampaignState.DRAFT, CampaignState.SCHEDULED]).select_related("list").order_by("-changed")[:SHOWN]),
         "rows": rows_of_lists(lists[:LISTS], moderated),
         "more_lists": len(lists) > LISTS,
     }

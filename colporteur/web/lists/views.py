@@ -10,12 +10,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from colporteur.domain.policy import Urgency
 from colporteur.domain.posts import PostState
 from colporteur.flow import creating, lists, roles
 from colporteur.flow.creating import Way
 from colporteur.store.arrivals import Errand
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, RoleKind
+from colporteur.store.policies import policy
 from colporteur.store.posts import Post
 from colporteur.store.rights import Right, lists_for, organisations_for, rights_on
 from colporteur.web import kinds
@@ -82,7 +84,7 @@ def posts(request: HttpRequest, number: int) -> HttpResponse:
     if before := whole(request.GET.get("before")):
         found = found.filter(pk__lt=before)
     page = page_by(found, "pk", 30)
-    return list_page(request, list_, "list", "lists/posts.html", {"posts": page.rows, "next": page.next, "chosen": state, "states": _states() if Right.MODERATE in rights else []})
+    return list_page(request, list_, "list", "lists/posts.html", {"posts": page.rows, "next": page.next, "chosen": state, "newsletters": Right.MANAGE in rights and (policy(list_).urgency is Urgency.PATIENT or list_.campaigns.exists()), "states": _states() if Right.MODERATE in rights else []})
 
 
 @login_required

@@ -17,6 +17,7 @@ from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from colporteur.store.standing import AddressStanding, DeliveryEvent
+from colporteur.store.tracking import NamedHit
 from colporteur.web.templatetags.look import on_day, to_come
 
 
@@ -71,6 +72,9 @@ def _since_accepted(mailing: Mailing, address: Address) -> tuple[str, str]:
         return "broken", _("It was delivered, and reported as spam on %(day)s.") % {"day": on_day(event.at)}
     if event and event.severity == "hard":
         return "broken", _("It was accepted, then came back on %(day)s: %(reason)s") % {"day": on_day(event.at), "reason": standing.reason_in_words(event.reason)}
+    hits = NamedHit.objects.filter(campaign=mailing.campaign_id, address=address).order_by("link").values_list("link", "first_at") if mailing.campaign_id else ()
+    for link, at in list(hits)[-1:]:  # known only of who agreed to it
+        return "done", (_("It was delivered; a link in it was followed on %(day)s.") if link else _("It was delivered, and opened on %(day)s.")) % {"day": on_day(at)}
     return "done", _("It was delivered: the mail server of the address accepted it.")
 
 

@@ -69,7 +69,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """One mailing with its copies, searched by the beginning of an address."""
     mailing = _mailing(request, number)
-    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk), "paces": _paces()}
+    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk), "paces": _paces(), "held": _sample_waits(mailing)}
     if request.GET.get("destinations"):  # counted on demand: it reads every copy
         context |= _destinations(mailing)
     return render(request, "mailings/one.html", context)
@@ -117,6 +117,11 @@ def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
 def failed(request: HttpRequest, number: int) -> StreamingHttpResponse:
     """Refused and deferred copies with the reasons, as CSV."""
     return as_csv(_mailing(request, number))
+
+
+def _sample_waits(mailing: Mailing) -> bool:
+    """Whether everybody but a sample waits."""
+    return bool(mailing.state in OPEN and mailing.campaign and mailing.campaign.mailing_id == mailing.pk and mailing.campaign.sample and not mailing.campaign.released_at)
 
 
 def _paces() -> list[tuple[str, str]]:
