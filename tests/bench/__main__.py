@@ -34,6 +34,7 @@ def main() -> None:
     words.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="what the server lets pass before it answers, as from far away")
     words.add_argument("--sign", choices=("rsa", "ed25519", "both"), help="sign every copy by DKIM")
     words.add_argument("--together", action="store_true", help="the same copy for all, 50 recipients in a transaction")
+    words.add_argument("--campaign", action="store_true", help="a newsletter of 40 KB with 20 counted links to 200,000 readers (or to --members), by the fast and by the slow lane")
     words.add_argument("--scale", action="store_true", help="lists of 1,000 to 1,000,000 members (or of --members): does size matter?")
     words.add_argument("--sources", action="store_true", help="a source of 100,000 members (or of --members) that did not change")
     words.add_argument("--lists", action="store_true", help="every page of lists and members, with 10,000 lists and one of 1,000,000 members (or of --members); imports")
@@ -70,6 +71,11 @@ def main() -> None:
             from tests.bench.bounces import run as return_
 
             print(return_(*asked.members[:1]))
+            return
+        if asked.campaign:
+            from tests.bench.campaign import run as write
+
+            write(HOME, (asked.members or [200_000])[0], asked.sessions)
             return
         if asked.scale:
             from tests.bench.scale import run as scale
