@@ -1,4 +1,4 @@
-"""``colporteur import``: moving in from SPIP."""
+"""``colporteur import``: moving in from SPIP and other newsletter tools."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import click
 
 from colporteur.cli.output import BY, complain, json_option, now, plainly, print_one, progress, tell
 from colporteur.domain.addresses import normal
+from colporteur.domain.imports.tables import FIELDS
+from colporteur.flow.imports import sheets
 from colporteur.flow.imports import spip as of_spip
 from colporteur.flow.imports.account import Report
 
@@ -39,6 +41,27 @@ def spip(file: Path, dry_run: bool, domain: str | None, prefix: str | None, owne
         wanted = of_spip.File(file, domain, prefix, normal(owner) if owner else None, source)
         report = of_spip.run(wanted, now(), by=BY, dry_run=dry_run, progress=told)
     _print(report, dry_run, as_json)
+
+
+@import_.command("csv")
+@_FILE
+@_DRY_RUN
+@click.option("--list", "list_address", required=True, metavar="ADDRESS", help="List the subscribers come to.")
+@click.option("--map", "mapped", multiple=True, metavar="COLUMN=FIELD", help=f"What a column means, several times: {', '.join(FIELDS)}, the key of an attribute, or - for nothing.")
+@json_option
+@plainly
+def csv_(file: Path, dry_run: bool, list_address: str, mapped: tuple[str, ...], as_json: bool) -> None:
+    """Import subscribers from the CSV file of any newsletter tool (Mailchimp, Brevo, listmonk, Sendy, phpList, Keila ...).
+
+    Who left over there counts as having left here, who bounced is not written to, who never confirmed is not taken.
+    """
+    chosen = {}
+    for text in mapped:
+        column, equals, field = text.rpartition("=")
+        if not equals:
+            raise ValueError(f"write COLUMN=FIELD, not {text!r}")
+        chosen[column] = field.strip()
+    _print(sheets.run(file, list_address, now(), by=BY, chosen=chosen, dry_run=dry_run), dry_run, as_json)
 
 
 def _print(report: Report, dry_run: bool, as_json: bool) -> None:

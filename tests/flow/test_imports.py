@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from colporteur.flow import limits, lists, memberships, organisations, transports
-from colporteur.flow.imports import spip
+from colporteur.flow.imports import sheets, spip
 from colporteur.flow.imports.account import Report
 from colporteur.store import privacy
 from colporteur.store.campaigns import Campaign, CampaignAudience
@@ -19,7 +19,7 @@ from colporteur.store.copies import Counts, counts
 from colporteur.store.imports import Imported
 from colporteur.store.lists import List, Role
 from colporteur.store.memberships import Membership
-from colporteur.store.models import Address, Consent, Copy, Details, JoinRequest, Mailing, Nesting, Segment, Slice, Transport
+from colporteur.store.models import Address, AddressStanding, Consent, Copy, Details, JoinRequest, Mailing, Nesting, Segment, Slice, Transport
 from colporteur.store.policies import policy
 from tests.flow.dumps import backup, dump, serialised
 
@@ -301,3 +301,41 @@ def test_objects_and_bombs_in_settings_are_left_alone(tmp_path: Path) -> None:
     for text in bad:
         tables = MAILSHOT | {"meta": ("nom valeur", [("mailshot", text)]), "mailsubscribinglists": (MAILSHOT["mailsubscribinglists"][0], [(1, "newsletter", "L", "", "", "", "", "", "ouverte", text)])}
         assert bring(dump(tables), tmp_path, dry_run=True).transports == 0
+
+
+CSV = """Adresse e-mail;Nom;Statut;Date d'inscription;Ville
+anna@exemple.example;Anna;abonné;03/02/2019 10:00;Rennes
+marc@exemple.example;Marc;unsubscribed;2020-01-01 00:00:00;
+bou@exemple.example;;cleaned;;
+non@exemple.example;;unconfirmed;;
+bloc@exemple.example;;blocklisted;;
+pas une adresse;;abonné;;
+ANNA@exemple.example;;abonné;;
+odd@exemple.example;;???;;
+"""
+
+
+def test_subscribers_of_any_tool_come_to_a_list_as_they_stood_there(tmp_path: Path) -> None:
+    lists.create("lettre@lettres.saule.example", "newsletter", "helene@saule.example", NOW, by="test")
+    path = tmp_path / "export.csv"
+    path.write_bytes(CSV.encode("cp1252"))
+
+    def take(**more: Any) -> Report:
+        report = sheets.run(path, "lettre@lettres.saule.example", NOW, by="test", **more)
+        table = report.tables["export.csv"]
+        assert table.read == 8 == table.taken + sum(table.skipped.values())
+        return report
+
+    before = everything()
+    dry = take(dry_run=True)
+    assert everything() == before
+    report = take()
+    assert report.as_dict() == dry.as_dict() and (report.people, report.memberships, report.oppositions) == (3, 3, 1)
+    assert report.tables["export.csv"].skipped == {"not an e-mail address": 1, "not confirmed, or switched off, over there": 1, "its status is not known": 1, "the address of another row": 1}
+    found = {row.address.email: row for row in Membership.objects.select_related("address", "consent")}
+    assert found["anna@exemple.example"].since == datetime(2019, 2, 3, 9, 0, tzinfo=UTC) and "03/02/2019" in found["anna@exemple.example"].consent.evidence
+    assert found["marc@exemple.example"].left_by == "member" and AddressStanding.objects.get().address.email == "bou@exemple.example"
+    assert Details.objects.get(address__email="anna@exemple.example").values == {"ville": "Rennes"} and privacy.opposed(["bloc@exemple.example"])
+    after = everything()
+    again = take()
+    assert everything() == after and (again.people, again.memberships, again.oppositions) == (0, 0, 0)

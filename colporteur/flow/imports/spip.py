@@ -45,10 +45,6 @@ class File:
     source: str | None = None
 
 
-class _TakenBack(Exception):
-    """The transaction of a dry run ends."""
-
-
 def run(file: File, now: datetime, *, by: Person | str, dry_run: bool = False, progress: Progress | None = None) -> Report:
     """Import; the account of it. Raises ``ValueError`` for a file that is none of SPIP's, cut off or damaged: then nothing is changed."""
     domain = places.domain_called(file.domain)
@@ -58,17 +54,13 @@ def run(file: File, now: datetime, *, by: Person | str, dry_run: bool = False, p
         reading.read(file.path, rows_, progress)
         prefix, tables = rows_.finish()
         report = Report()
-        try:
-            with transaction.atomic():
-                settings = _settings()
-                owners = (file.owner or "", *_webmasters(settings))
-                name = file.source or f"spip {settings.get('adresse_site') or prefix}"
-                site = Site(name.strip()[:200], domain, now, by, owners, str(settings.get("langue_site") or "")[:2] if settings.get("langue_site") in ("fr", "en") else "")
-                _Import(site, report, {OLD_NAMES.get(one.base, one.base): one for one in tables}, settings).everything()
-                if dry_run:
-                    raise _TakenBack
-        except _TakenBack:
-            pass
+        with transaction.atomic():
+            settings = _settings()
+            owners = (file.owner or "", *_webmasters(settings))
+            name = file.source or f"spip {settings.get('adresse_site') or prefix}"
+            site = Site(name.strip()[:200], domain, now, by, owners, str(settings.get("langue_site") or "")[:2] if settings.get("langue_site") in ("fr", "en") else "")
+            _Import(site, report, {OLD_NAMES.get(one.base, one.base): one for one in tables}, settings).everything()
+            transaction.set_rollback(dry_run)
         return report
     finally:
         if not connection.needs_rollback:

@@ -164,7 +164,7 @@ def people(source: str, now: datetime) -> int:
 
 def members(source: str, now: datetime) -> tuple[list[tuple[int, int, int]], int]:
     """Memberships and requests that wait; (of each list: members, memberships with those that ended; how many wait)."""
-    values = {"now": now, "zone": settings.TIME_ZONE, "by": f"SPIP: {source}"}
+    values = {"now": now, "zone": settings.TIME_ZONE, "by": source}
     do("ANALYZE im_member")
     for statement in _MEMBER_WHY:
         do(statement)
