@@ -49,7 +49,7 @@ def test_a_quota_that_is_used_up_loses_nothing_and_repeats_nothing() -> None:
     with Services() as server:
         server.quota = 10
         mailing = by(server, "sparkpost")
-        deliver_until(lambda: JournalEntry.objects.filter(event="transport.trouble", values__error__contains="Exceed Sending Limit").exists())
+        deliver_until(lambda: JournalEntry.objects.filter(event="transport.trouble", values__error__icontains="Exceed Sending Limit").exists())
         assert len(server.taken) == 10
         server.quota = None
         assert mailings.resume(mailing.pk, timezone.now(), "test")
