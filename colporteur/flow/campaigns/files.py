@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from colporteur.domain.campaigns import CampaignState, FileUse
 from colporteur.domain.words import Invalid
-from colporteur.domain.words import gettext_noop as _noop
+from colporteur.domain.words import gettext_noop
 from colporteur.flow.archive import without_room
 from colporteur.flow.campaigns.content import address_of, content_id
 from colporteur.mail.campaigns import attachments, pictures
@@ -62,7 +62,7 @@ def use_as(file: CampaignFile, use: FileUse | str) -> CampaignFile:
     use = FileUse(use)
     _open(file.campaign)
     if (use is FileUse.ATTACHED) != (file.use == FileUse.ATTACHED):
-        raise Invalid(_noop("upload the file again to use it otherwise"))
+        raise Invalid(gettext_noop("upload the file again to use it otherwise"))
     _room(file.campaign, file.size if use is FileUse.EMBEDDED and file.use != use else 0, use, more=0)
     before, file.use = address_of(file), use.value
     file.save(update_fields=["use"])
@@ -122,16 +122,16 @@ def weight(campaign: Campaign) -> int:
 
 def _open(campaign: Campaign) -> None:
     if campaign.state == CampaignState.STARTED:
-        raise Invalid(_noop("a newsletter that was sent is kept as it is"))
+        raise Invalid(gettext_noop("a newsletter that was sent is kept as it is"))
 
 
 def _room(campaign: Campaign, size: int, use: FileUse, more: int = 1) -> None:
     list_ = List.objects.select_related("organisation", "domain").get(pk=campaign.list_id)
     if campaign.files.count() + more > MOST_FILES:
-        raise Invalid(_noop("a newsletter has at most %(most)s files"), most=MOST_FILES)
+        raise Invalid(gettext_noop("a newsletter has at most %(most)s files"), most=MOST_FILES)
     most = policy(list_).max_size
     if use is not FileUse.SERVED and weight(campaign) + size * _AS_MAIL > most:
-        raise Invalid(_noop("with this file each copy would be larger than %(most)s KB, the most this list allows"), most=most // 1024)
+        raise Invalid(gettext_noop("with this file each copy would be larger than %(most)s KB, the most this list allows"), most=most // 1024)
     if more and without_room([list_]):
         raise ValueError(_("the archive of %(place)s is full: nothing more can be uploaded") % {"place": list_.organisation})
 
