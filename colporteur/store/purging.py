@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db import connection, transaction
+from django.db.models import F, Q
 
+from colporteur.domain.campaigns import CampaignState
 from colporteur.store.arrivals import Errand
-from colporteur.store.campaigns import CampaignFile
+from colporteur.store.campaigns import Campaign, CampaignAudience, CampaignFile
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing, Slice
 from colporteur.store.posts import Post
@@ -49,6 +51,17 @@ def purge(list_: List) -> None:
             pass
     while _files(list_) or _mailings(list_) or _arrived(Post, list_) or _arrived(Errand, list_):
         pass
+    _end(list_)
+
+
+@transaction.atomic
+def _end(list_: List) -> None:
+    """The list itself. What others' newsletters go to is less then: those that are scheduled wait for somebody to look."""
+    named = CampaignAudience.objects.filter(Q(list=list_) | Q(segment__list=list_)).exclude(campaign__list=list_)
+    waiting = Campaign.objects.filter(pk__in=named.values("campaign"), state=CampaignState.SCHEDULED)
+    waiting.update(state=CampaignState.DRAFT, send_at=None, version=F("version") + 1)
+    named.delete()
+    CampaignAudience.objects.filter(campaign__list=list_).delete()  # before the segments they name
     list_.delete()
 
 

@@ -15,7 +15,8 @@ from colporteur.flow import lists, organisations, quotas
 from colporteur.flow.campaigns import content, files, writing
 from colporteur.store import archive, purging
 from colporteur.store.arrivals import Blob
-from colporteur.store.campaigns import Campaign, CampaignFile
+from colporteur.store.campaigns import Campaign, CampaignAudience, CampaignFile
+from colporteur.store.segments import Segment
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -86,6 +87,17 @@ def test_files_weigh_in_the_archive_and_go_with_it(campaign: Campaign) -> None:
         files.add(campaign, "c.png", same, "served", NOW)
     purging.purge(campaign.list)
     assert not CampaignFile.objects.exists() and not Blob.objects.filter(pk=bytes(two.blob_id)).exists()
+
+
+def test_a_purged_list_takes_its_segments_from_others_newsletters_which_wait_then(campaign: Campaign) -> None:
+    other = lists.create("autre@saule.example", "newsletter", "helene@saule.example", NOW, by="test")
+    segment = Segment.objects.create(list=other, name="Nantes", rule={}, created=NOW)
+    CampaignAudience.objects.create(campaign=campaign, segment=segment)
+    CampaignAudience.objects.create(campaign=writing.create(other, NOW, by="test"), segment=segment)
+    Campaign.objects.filter(pk=campaign.pk).update(state=CampaignState.SCHEDULED, send_at=NOW)
+    purging.purge(other)
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.send_at) == (CampaignState.DRAFT, None) and not CampaignAudience.objects.exists() and not Segment.objects.exists()
 
 
 def test_what_was_sent_is_kept(campaign: Campaign) -> None:

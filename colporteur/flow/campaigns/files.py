@@ -15,8 +15,7 @@ from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 
 from colporteur.domain.campaigns import CampaignState, FileUse
-from colporteur.domain.words import Invalid
-from colporteur.domain.words import gettext_noop
+from colporteur.domain.words import Invalid, gettext_noop
 from colporteur.flow.archive import without_room
 from colporteur.flow.campaigns.content import address_of, content_id
 from colporteur.mail.campaigns import attachments, pictures
