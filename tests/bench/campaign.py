@@ -21,6 +21,7 @@ from colporteur.flow import campaigns, copies
 from colporteur.mail.campaigns.fields import COPY_TOKEN
 from colporteur.mail.campaigns.message import Personal
 from colporteur.store.campaigns import Campaign
+from colporteur.store.health import Heartbeat
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
@@ -80,6 +81,8 @@ def _readers(members: int) -> List:
 @contextlib.contextmanager
 def _worker(installation: Installation) -> Iterator[psutil.Process]:
     installation.start("worker")
+    began = timezone.now()
+    wait_until(lambda: Heartbeat.objects.filter(part="worker", at__gt=began).exists(), 60, "the worker does not start")
     try:
         yield psutil.Process(installation.parts["worker"].pid)
     finally:
