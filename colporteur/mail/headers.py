@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Container, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from colporteur.mail import text
@@ -140,11 +141,16 @@ _SAFE_WORD = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 
 
+@lru_cache(maxsize=4096)
+def _quoted(character: str) -> str:
+    return "_" if character == " " else "".join(chr(b) if b in _SAFE_WORD else f"={b:02X}" for b in character.encode())
+
+
 def encoded_words(value: str) -> str:
     """RFC 2047 words of at most 75 characters, UTF-8 quoted, safe in phrases and unstructured text, cut between characters."""
     words, current = [], ""
     for character in value.encode("utf-8", "replace").decode():
-        quoted = "_" if character == " " else "".join(chr(b) if b in _SAFE_WORD else f"={b:02X}" for b in character.encode())
+        quoted = _quoted(character)
         if len(current) + len(quoted) > 63:
             words.append(current)
             current = ""

@@ -13,12 +13,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from colporteur.domain.campaigns import Lane
 from colporteur.mail import encoding, parameters, rewrite, structure, text
 from colporteur.mail.campaigns import fields
-from colporteur.mail.campaigns.fields import COPY_TOKEN, Compiled, Part
+from colporteur.mail.campaigns.fields import COPY_TOKEN, READER_MARK, Compiled, Part
 from colporteur.mail.campaigns.sandbox import Meter
 from colporteur.mail.compose import bracketed, date_field
 from colporteur.mail.headers import field, mailbox, unfolded, unstructured
@@ -29,6 +30,7 @@ Reader = Mapping[str, Any]
 """What is known of a reader, by field; ``copy_token`` names the copy."""
 _Write = Callable[[Reader, Meter], bytes]
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+/-]*(?: [A-Za-z0-9][A-Za-z0-9@._+/-]*)*")  # needs no quoting
+_SHORT = 100
 _LITERALS = 10_000
 """Literal pieces a slow part keeps encoded."""
 
@@ -190,6 +192,8 @@ class Personal:
         token = known[COPY_TOKEN]
         for name, address in self._addresses.items():
             known[name] = address.replace("{token}", token)
+        if READER_MARK in self.used:
+            known[READER_MARK] = f"-{token}" if reader.get(READER_MARK) else ""
         meter = Meter()
         return [write(known, meter) for write in self._writers]
 
@@ -270,7 +274,7 @@ def _quoted(part: Part, kind: str) -> list[bytes | tuple[str, _Write]]:
     known = {literal: isolated(literal) for literal in list(part.literals)[:_LITERALS]}
 
     def write(reader: Reader, meter: Meter) -> bytes:
-        return b"".join([known.get(chunk) or isolated(chunk) for chunk in part.chunks(reader, meter)])
+        return b"".join([known.get(chunk) or (_short(chunk) if len(chunk) < _SHORT else isolated(chunk)) for chunk in part.chunks(reader, meter)])
 
     return [(kind, write)]
 
@@ -280,6 +284,12 @@ def _value(said: Callable[[Reader], str]) -> _Write:
         return isolated(said(reader))
 
     return write
+
+
+@lru_cache(maxsize=8192)
+def _short(words: str) -> bytes:
+    """The same for what comes again and again: numbers, cities, the name in every paragraph of a copy."""
+    return isolated(words)
 
 
 def isolated(words: str) -> bytes:
