@@ -169,6 +169,11 @@ def take_details(campaign: int, mailings: Sequence[int]) -> int:
     return taken
 
 
+def agreed(addresses: Sequence[int], organisation: int) -> list[int]:
+    """Which of these addresses agreed to be named, and did not take it back."""
+    return list(TrackingConsent.objects.filter(address__in=addresses, organisation=organisation, until__isnull=True).values_list("address_id", flat=True))
+
+
 class Known(NamedTuple):
     """What is known of somebody who agreed: when he or she first opened a newsletter, and how many links were followed."""
 

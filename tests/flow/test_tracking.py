@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 from datetime import timedelta
 
@@ -15,8 +17,11 @@ from colporteur.domain import tokens
 from colporteur.domain.campaigns import Tracking
 from colporteur.domain.tracking import Hit, Why
 from colporteur.flow import privacy, tracking
+from colporteur.flow.campaigns import readers as readers_of
+from colporteur.flow.campaigns.composing import composed
 from colporteur.flow.leaving import by_token
 from colporteur.flow.tracking import Asked
+from colporteur.mail.campaigns.message import Manner, prepare
 from colporteur.store.people import Address
 from colporteur.store.tracking import Hits, Link, NamedHit, TrackingConsent, fold, sums
 from tests.flow.tracked import FARM, HTML, NOW, READER, RECIPE, copy_of, link_key, newsletter, readers, reads
@@ -47,11 +52,11 @@ def everything() -> set[tuple[str, str]]:
 def test_totals_leave_no_trace_of_anybody_in_any_table(client: Client) -> None:
     campaign = newsletter()
     html, text = tracking.track(campaign, HTML, f"La visite : {FARM}")
-    assert "copy_token" not in html + text and html.count(f"{settings.BASE_URL}/l/") == 2 and f"{settings.BASE_URL}/o/" in html and "{{ url_unsubscribe }}" in html
+    assert "reader_mark" not in html + text and html.count(f"{settings.BASE_URL}/l/") == 2 and f"{settings.BASE_URL}/o/" in html and "{{ url_unsubscribe }}" in html
     tracking.agree(Address.objects.get(email=ANNA), campaign.list.organisation, NOW, how="test", wording="yes")
     before = everything()
     anna = copy_of(campaign, ANNA)  # somebody puts his or her token behind the address: it is not read
-    for place in (f"/l/{link_key(campaign, FARM)}", f"/l/{link_key(campaign, FARM)}/{anna}", f"/o/{link_key(campaign, '')}/{anna}"):
+    for place in (f"/l/{link_key(campaign, FARM)}", f"/l/{link_key(campaign, FARM)}-{anna}", f"/o/{link_key(campaign, '')}-{anna}"):
         assert client.get(place, headers={"User-Agent": READER.agent}, REMOTE_ADDR="192.0.2.77").status_code in (200, 302)
     new = everything() - before
     assert {table for table, _row in new} == {"campaign_hits"} and len(new) == 3
@@ -74,13 +79,13 @@ def test_the_same_links_again_are_the_same_rows_and_off_changes_nothing() -> Non
 def test_a_newsletter_learns_less_than_its_list_never_more() -> None:
     campaign = newsletter(tracking=Tracking.TOTALS)
     campaign.tracking = Tracking.PEOPLE
-    assert tracking.mode(campaign) is Tracking.TOTALS and "copy_token" not in tracking.track(campaign, HTML, "")[0]
+    assert tracking.mode(campaign) is Tracking.TOTALS and "reader_mark" not in tracking.track(campaign, HTML, "")[0]
 
 
 def test_only_who_agreed_is_named() -> None:
     campaign = newsletter(tracking=Tracking.PEOPLE)
     html, text = tracking.track(campaign, HTML, FARM)
-    assert html.count("/{{copy_token}}") == 3 and text.endswith("/{{copy_token}}")
+    assert html.count("{{reader_mark}}") == 3 and text.endswith("{{reader_mark}}")
     tracking.agree(Address.objects.get(email=ANNA), campaign.list.organisation, NOW, how="preferences", wording="I agree", client="192.0.2.1")
     for who in (ANNA, BEA):
         reads(campaign, who)
@@ -95,8 +100,8 @@ def test_a_token_of_another_mailing_names_nobody() -> None:
     campaign = newsletter(tracking=Tracking.PEOPLE)
     other = newsletter(list_=campaign.list, subject="La lettre de septembre")
     tracking.agree(Address.objects.get(email=ANNA), campaign.list.organisation, NOW, how="test", wording="yes")
-    assert tracking.seen(link_key(campaign, ""), copy_of(other, ANNA), READER, NOW + timedelta(hours=1))
-    assert tracking.seen(link_key(campaign, ""), "a" * 24, READER, NOW + timedelta(hours=1))
+    assert tracking.seen(f"{link_key(campaign, '')}-{copy_of(other, ANNA)}", READER, NOW + timedelta(hours=1))
+    assert tracking.seen(f"{link_key(campaign, '')}-{'a' * 24}", READER, NOW + timedelta(hours=1))
     assert not NamedHit.objects.exists() and counted(campaign) == {(0, Hit.OPENED, Why.READER): 2}
 
 
@@ -198,7 +203,26 @@ def test_no_link_leads_where_the_newsletter_did_not(client: Client) -> None:
 
 def test_the_image_is_a_point_whoever_asks(client: Client) -> None:
     campaign = newsletter()
-    for place in (f"/o/{link_key(campaign, '')}", f"/o/{'a' * 24}/{'b' * 24}", f"/o/{link_key(campaign, '')}/nonsense"):
+    for place in (f"/o/{link_key(campaign, '')}", f"/o/{'a' * 24}-{'b' * 24}", f"/o/{link_key(campaign, '')}-nonsense"):
         answer = client.get(place, headers={"User-Agent": READER.agent})
         assert (answer.status_code, answer["Content-Type"], len(answer.content), answer["Cache-Control"]) == (200, "image/gif", 43, "no-store") and not answer.cookies
     assert counted(campaign) == {(0, Hit.OPENED, Why.READER): 2}
+
+
+def test_only_the_copies_of_those_who_agreed_have_a_mark_in_their_links() -> None:
+    campaign = newsletter(tracking=Tracking.PEOPLE)
+    campaign.source, campaign.editor = f"[La visite]({FARM})", "markdown"
+    anna, bea = Address.objects.get(email=ANNA), Address.objects.get(email=BEA)
+    tracking.agree(anna, campaign.list.organisation, NOW, how="test", wording="yes")
+    made = composed(campaign, NOW)
+    assert campaign.mailing
+    campaign.mailing.rewriting = made.rewriting
+    campaign.mailing.save()
+    ready = prepare(made.raw, Manner.from_json(made.rewriting))
+    known = readers_of.for_copies(campaign.mailing.pk, [readers_of.Asked(one.pk, one.email, "") for one in (anna, bea)])
+    for one, marked in ((anna, True), (bea, False)):
+        copy = ready.copy_for({**known[one.pk], "copy_token": copy_of(campaign, one.email)})
+        parts = email.message_from_bytes(copy, policy=email.policy.default)
+        text = "".join(part.get_content() for part in parts.walk() if part.get_content_maintype() == "text")
+        assert text.count(f"/l/{link_key(campaign, FARM)}") == 2 and text.count(f"/o/{link_key(campaign, '')}") == 1
+        assert text.count(f"-{copy_of(campaign, one.email)}") == (3 if marked else 0)

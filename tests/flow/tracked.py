@@ -58,15 +58,13 @@ def copy_of(campaign: Campaign, email: str) -> str:
     return tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, campaign.mailing.pk, Address.objects.get(email=email).pk)
 
 
-def link_key(campaign: Campaign, url: str) -> str:
-    """What names a link of a campaign."""
-    return tokens.sign(settings.TOKEN_KEY, tokens.Purpose.LINK, campaign.pk, Link.objects.get(campaign=campaign, url=url).pk if url else 0)
+def link_key(campaign: Campaign, url: str, email: str = "") -> str:
+    """What names a link of a campaign, and somebody's copy behind it."""
+    link = tokens.sign(settings.TOKEN_KEY, tokens.Purpose.LINK, campaign.pk, Link.objects.get(campaign=campaign, url=url).pk if url else 0)
+    return f"{link}-{copy_of(campaign, email)}" if email else link
 
 
 def reads(campaign: Campaign, email: str = "", url: str = "", asked: Asked = READER, at: datetime = NOW + timedelta(hours=1)) -> None:
     """Somebody opens the newsletter, or follows a link; by a copy of his or her own when there is an ``email``."""
-    copy = copy_of(campaign, email) if email else ""
-    if url:
-        assert tracking.follow(link_key(campaign, url), copy, asked, at) == url
-    else:
-        assert tracking.seen(link_key(campaign, ""), copy, asked, at)
+    key = link_key(campaign, url, email)
+    assert tracking.follow(key, asked, at) == url if url else tracking.seen(key, asked, at)

@@ -22,11 +22,11 @@ def test_only_addresses_that_are_the_same_for_everybody_are_counted() -> None:
 
 
 def test_every_place_of_an_address_is_replaced_and_nothing_else() -> None:
-    addresses = {"https://one.example/a?b=1&c=2": "https://lists.example/l/key/{{copy_token}}"}
+    addresses = {"https://one.example/a?b=1&c=2": "https://lists.example/l/key{{reader_mark}}"}
     done = tracked(PAGE, addresses, "https://lists.example/o/key")
-    assert done.count('href="https://lists.example/l/key/{{copy_token}}"') == 2 and "one.example" not in done
+    assert done.count('href="https://lists.example/l/key{{reader_mark}}"') == 2 and "one.example" not in done
     assert done.endswith('style="display:block;border:0"></body></html>') and done.count("<img") == 2
-    assert done.replace('href="https://lists.example/l/key/{{copy_token}}"', 'href="https://one.example/a?b=1&amp;c=2"').replace('<img src="https://lists.example/o/key" width="1" height="1" alt="" style="display:block;border:0">', "") == PAGE
+    assert done.replace('href="https://lists.example/l/key{{reader_mark}}"', 'href="https://one.example/a?b=1&amp;c=2"').replace('<img src="https://lists.example/o/key" width="1" height="1" alt="" style="display:block;border:0">', "") == PAGE
 
 
 def test_addresses_in_text_keep_the_signs_of_their_sentence() -> None:

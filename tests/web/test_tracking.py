@@ -100,7 +100,7 @@ def test_the_public_page_has_nothing_of_anybody(client: Client) -> None:
     campaign = written(Tracking.PEOPLE)
     place = page_of(campaign).removeprefix(settings.BASE_URL)
     page = client.get(place).content.decode()
-    assert "dear reader" in page and "@members.example" not in page and copy_of(campaign, ANNA) not in page and f'href="{FARM}"' in page and "copy_token" not in page
+    assert "dear reader" in page and "@members.example" not in page and copy_of(campaign, ANNA) not in page and f'href="{FARM}"' in page and "reader_mark" not in page
     assert re.search(r'href="[^"]*/leave/lists\.example/lettre"', page)
     Campaign.objects.update(public=False)
     assert client.get(place).status_code == 404 and client.get(f"/n/{copy_of(campaign, ANNA)}").status_code == 200

@@ -7,17 +7,18 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from colporteur.mail.campaigns.fields import COPY_TOKEN, FIELDS
+from colporteur.mail.campaigns.fields import COPY_TOKEN, FIELDS, READER_MARK
 from colporteur.mail.campaigns.message import Manner, Reader
 from colporteur.store import readers as rows
 from colporteur.store.campaigns import Campaign
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
 from colporteur.store.segments import Attribute
+from colporteur.store.tracking import agreed
 
 UNSUBSCRIBE, PREFERENCES, WEB = "/u/{token}", "/p/{token}", "/n/{token}"
 """Pages a copy's token opens."""
-_OF_ADDRESS = frozenset({"email", "name", "first_name", COPY_TOKEN, "url_unsubscribe", "url_preferences", "url_web"})
+_OF_ADDRESS = frozenset({"email", "name", "first_name", COPY_TOKEN, READER_MARK, "url_unsubscribe", "url_preferences", "url_web"})
 
 
 class Asked(NamedTuple):
@@ -76,6 +77,9 @@ def _values(asked: Sequence[Asked], used: frozenset[str], list_: int, organisati
         on = rows.lists_of(ids, organisation)
         for address, values in found.items():
             values["lists"] = on.get(address, [])
+    if READER_MARK in used:
+        for address in agreed(ids, organisation):
+            found[address][READER_MARK] = True
     return found
 
 

@@ -35,9 +35,9 @@ class Asked(NamedTuple):
     client: str = ""
 
 
-def follow(key: str, copy: str, asked: Asked, now: datetime) -> str | None:
-    """Where a link leads, counted; None when it is not ours. ``copy``: the token of the copy, "" for none."""
-    found = _read(key)
+def follow(key: str, asked: Asked, now: datetime) -> str | None:
+    """Where a link leads, counted; None when it is not ours. ``key``: of the link, with the token of a copy behind it where the reader agreed."""
+    found, copy = _read(key)
     if found is None or not found[1]:
         return None
     link = Link.objects.select_related("campaign__mailing", "campaign__list__organisation").filter(pk=found[1], campaign=found[0]).first()
@@ -47,9 +47,9 @@ def follow(key: str, copy: str, asked: Asked, now: datetime) -> str | None:
     return link.url
 
 
-def seen(key: str, copy: str, asked: Asked, now: datetime) -> bool:
-    """A newsletter's image was fetched: counted. False when it is not ours."""
-    found = _read(key)
+def seen(key: str, asked: Asked, now: datetime) -> bool:
+    """A newsletter's image was fetched: counted. False when it is not ours. ``key``: as in ``follow``."""
+    found, copy = _read(key)
     campaign = Campaign.objects.select_related("mailing", "list__organisation").filter(pk=found[0]).first() if found and not found[1] else None
     if campaign is None:
         return False
@@ -79,8 +79,10 @@ def left(mailing: int, now: datetime) -> None:
 # --- how ---
 
 
-def _read(key: str) -> tuple[int, int] | None:
-    return tokens.read(settings.TOKEN_KEY, Purpose.LINK, key.strip().lower())
+def _read(key: str) -> tuple[tuple[int, int] | None, str]:
+    """(campaign, link), None when it is not ours, and the token of the copy, "" for none."""
+    link, _dash, copy = key.strip().lower().partition("-")
+    return tokens.read(settings.TOKEN_KEY, Purpose.LINK, link), copy
 
 
 def _count(campaign: Campaign, what: Hit, link: int, copy: str, asked: Asked, now: datetime) -> None:
@@ -111,7 +113,7 @@ def _patient(campaign: int, link: int, copy: str, asked: Asked) -> list[tuple[in
 
 def _name(campaign: Campaign, copy: str, link: int, now: datetime) -> None:
     """Whose copy it was, when the mode and the person allow it at this moment."""
-    named = tokens.read(settings.TOKEN_KEY, Purpose.COPY, copy.strip().lower())
+    named = tokens.read(settings.TOKEN_KEY, Purpose.COPY, copy)
     if named and mode(campaign) is Tracking.PEOPLE and Mailing.objects.filter(pk=named[0], campaign=campaign).exists():
         store.name(campaign.pk, campaign.list.organisation_id, named[1], link, now)
 

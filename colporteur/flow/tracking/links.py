@@ -8,7 +8,7 @@ from colporteur.domain import tokens
 from colporteur.domain.campaigns import Tracking
 from colporteur.domain.tokens import Purpose
 from colporteur.domain.tracking import lowest
-from colporteur.mail.campaigns.links import COPY_TOKEN, links_of, links_of_text, tracked, tracked_text
+from colporteur.mail.campaigns.links import READER_MARK, links_of, links_of_text, tracked, tracked_text
 from colporteur.store.campaigns import Campaign
 from colporteur.store.policies import policy
 from colporteur.store.tracking import Link
@@ -24,8 +24,8 @@ def mode(campaign: Campaign) -> Tracking:
 
 
 def track(campaign: Campaign, source: str, text: str) -> tuple[str, str]:
-    """HTML and text part of a campaign, fields still in them, with their links counted as its mode says. Its own field
-    ``copy_token`` stands in each address when readers may be named, and nothing personal when not.
+    """HTML and text part of a campaign, fields still in them, with their links counted as its mode says. The field
+    ``reader_mark`` stands behind each address where readers may be named: it is filled for those who agreed, and empty for all others.
 
     In the caller's transaction; the same links again are the same rows.
     """
@@ -38,7 +38,7 @@ def track(campaign: Campaign, source: str, text: str) -> tuple[str, str]:
     wanted = dict(list(words.items())[:LINKS_MOST])
     Link.objects.bulk_create([Link(campaign=campaign, url=url, words=said) for url, said in wanted.items()], ignore_conflicts=True)
     rows = Link.objects.filter(campaign=campaign).values_list("id", "url")
-    personal = f"/{COPY_TOKEN}" if how is Tracking.PEOPLE else ""
+    personal = READER_MARK if how is Tracking.PEOPLE else ""
     addresses = {url: address("l", campaign.pk, number) + personal for number, url in rows if url in wanted}
     pixel = address("o", campaign.pk, 0) + personal if source.strip() else ""
     return tracked(source, addresses, pixel) if source.strip() else source, tracked_text(text, addresses)

@@ -25,8 +25,8 @@ from colporteur.store.policies import policy
 from colporteur.store.privacy import ERASED
 from colporteur.store.tracking import Link
 
-_OURS = re.compile(rf'"{re.escape(settings.BASE_URL)}/l/([a-z2-7]{{24}})(?:/[a-z0-9-]*)?"')
-_IN_TEXT = re.compile(rf"{re.escape(settings.BASE_URL)}/l/([a-z2-7]{{24}})(?:/[a-z0-9-]*)?")
+_OURS = re.compile(rf'"{re.escape(settings.BASE_URL)}/l/([a-z2-7]{{24}})(?:-[a-z0-9]*)?"')
+IN_TEXT = re.compile(rf"{re.escape(settings.BASE_URL)}/l/([a-z2-7]{{24}})(?:-[a-z0-9]*)?")
 _POINT = re.compile(rf'<img src="{re.escape(settings.BASE_URL)}/o/[^"]*"[^>]*>')
 
 
@@ -102,7 +102,7 @@ def _page(campaign: Campaign, mailing: Mailing, values: Mapping[str, Any] | None
     found = message.compiled(bytes(mailing.blob.raw), readers.attributes_of(campaign))
     subject, html, text = found.render(_nobody(campaign) if values is None else values)
     indexed = values is None and campaign.public and public(campaign.list)
-    return Page(campaign, subject, files.on_a_page(_straight(html, campaign), campaign), _straight(text, campaign, _IN_TEXT), values is not None, indexed)
+    return Page(campaign, subject, files.on_a_page(straight(html, campaign), campaign), straight(text, campaign, IN_TEXT), values is not None, indexed)
 
 
 def _nobody(campaign: Campaign) -> dict[str, Any]:
@@ -115,15 +115,15 @@ def _nobody(campaign: Campaign) -> dict[str, Any]:
     return {"name": name, "first_name": name, "lang": language, "url_unsubscribe": leave, "url_preferences": leave, "url_web": page_of(campaign)}
 
 
-def _straight(source: str, campaign: Campaign, ours: re.Pattern[str] = _OURS) -> str:
+def straight(source: str, campaign: Campaign, ours: re.Pattern[str] = _OURS) -> str:
     """Without what counts: on a page links lead where they say, and no image tells that it was read."""
     urls = dict(Link.objects.filter(campaign=campaign).values_list("id", "url"))
 
-    def straight(found: re.Match[str]) -> str:
+    def led(found: re.Match[str]) -> str:
         named = tokens.read(settings.TOKEN_KEY, Purpose.LINK, found[1])
         url = urls.get(named[1]) if named and named[0] == campaign.pk else None
         if url is None:
             return found[0]
-        return url if ours is _IN_TEXT else '"' + url.replace("&", "&amp;").replace('"', "%22") + '"'
+        return url if ours is IN_TEXT else '"' + url.replace("&", "&amp;").replace('"', "%22") + '"'
 
-    return _POINT.sub("", ours.sub(straight, source))
+    return _POINT.sub("", ours.sub(led, source))

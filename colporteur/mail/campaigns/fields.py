@@ -28,6 +28,8 @@ FIELDS = ("email", "name", "first_name", "lists", "lang", "status", "url_unsubsc
 """What every campaign knows of a reader; the attributes of its lists come to it."""
 COPY_TOKEN = "copy_token"
 """The field our own addresses name a copy by."""
+READER_MARK = "reader_mark"
+"""What stands behind a counted address: ``-`` and the token of the copy for whoever agreed to be named, nothing for everybody else."""
 
 _LINES = frozenset({"email", "name", "first_name", "lang", "status", COPY_TOKEN})
 _LONGEST_LINE = 300
@@ -50,7 +52,7 @@ class Part:
         tree = parsed(_unescaped(source) if html else source, sandbox)
         names = meta.find_undeclared_variables(tree)
         if unknown := sorted(names - set(known)):
-            raise Invalid.all_of(Invalid(_("there is no field called “%(name)s”; there are: %(known)s"), name=name, known=", ".join(one for one in known if one != COPY_TOKEN)) for name in unknown)
+            raise Invalid.all_of(Invalid(_("there is no field called “%(name)s”; there are: %(known)s"), name=name, known=", ".join(one for one in known if one not in (COPY_TOKEN, READER_MARK))) for name in unknown)
         self.fields: frozenset[str] = frozenset(names)
         self.why = _why(tree)
         self.literals = places(tree, html=html)
@@ -88,7 +90,7 @@ class Compiled:
 def compile(subject: str, preheader: str, html: str, text: str, attributes: Iterable[str] = ()) -> Compiled:
     """Check and prepare. ``attributes``: keys of the lists' own. ``html`` has been made harmless, with its fields and the preheader
     in it; the preheader is only checked. Raises ``Invalid`` with everything that is wrong."""
-    known = tuple(dict.fromkeys((*FIELDS, COPY_TOKEN, *(key for key in attributes if _NAME.fullmatch(key)))))
+    known = tuple(dict.fromkeys((*FIELDS, COPY_TOKEN, READER_MARK, *(key for key in attributes if _NAME.fullmatch(key)))))
     parts, wrong = [], []
     for source, rich in ((subject, False), (html, True), (text, False), (preheader, False)):
         try:

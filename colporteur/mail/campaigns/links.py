@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-COPY_TOKEN = "{{copy_token}}"
-"""The field in whose place each copy has its own signed token."""
+READER_MARK = "{{reader_mark}}"
+"""The field behind an address that may name its reader (``mail.campaigns.fields``)."""
 
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|<[a-z/](?:[^>\"']|\"[^\"]*+\"|'[^']*+')*+>", re.IGNORECASE | re.DOTALL)  # any: what looks like a link within another tag is none
 _LINK = re.compile(r"(?i)<(?:a|area)\s")

@@ -22,16 +22,16 @@ def _asked(request: HttpRequest) -> Asked:
 
 
 @require_safe
-def link(request: HttpRequest, key: str, copy: str = "") -> HttpResponse:
+def link(request: HttpRequest, key: str) -> HttpResponse:
     """Leads on to where the newsletter's author wanted; nowhere else, whatever is asked."""
-    url = tracking.follow(key, copy, _asked(request), timezone.now())
+    url = tracking.follow(key, _asked(request), timezone.now())
     if url is None:
         raise Http404
     return HttpResponse(status=302, headers={"Location": url, "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"})
 
 
 @require_safe
-def image(request: HttpRequest, key: str, copy: str = "") -> HttpResponse:
+def image(request: HttpRequest, key: str) -> HttpResponse:
     """The point; whether anything was counted is not told."""
-    tracking.seen(key, copy, _asked(request), timezone.now())
+    tracking.seen(key, _asked(request), timezone.now())
     return HttpResponse(POINT, content_type="image/gif", headers={"Cross-Origin-Resource-Policy": "cross-origin"})
