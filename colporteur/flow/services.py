@@ -33,6 +33,7 @@ from colporteur.store.lists import List, ListState
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy
+from colporteur.store.routes import RouteStep
 from colporteur.store.sealed import SealBroken, seal, unseal
 from colporteur.store.services import Hook, ServiceEvent
 from colporteur.store.transports import Transport
@@ -42,6 +43,8 @@ mail = logging.getLogger("colporteur.mail")
 
 KEPT, NUMBERS_KEPT = timedelta(days=100), timedelta(days=40)
 """How long what was told, and the services' numbers of messages, are kept."""
+NEWSLETTER = "newsletter"
+"""Template of lists whose mail is a newsletter."""
 LATE = timedelta(hours=2)
 """So long it is tried again whose something is: a service may be quicker than our own note of its number."""
 
@@ -102,6 +105,18 @@ def refused(transport: Transport, why: str, now: datetime) -> None:
     """A post that was not taken; shown on the service's page."""
     Hook.objects.filter(transport=transport).update(refused_at=now, refused=why.replace("\x00", "")[:300])
     mail.warning("webhook-refused transport=%s why=%s", transport.name, why)
+
+
+def mixed(transport: Transport) -> bool:
+    """Whether newsletters and other mail leave by this transport together, so that complaints about the ones slow the others down."""
+    lists = List.objects.filter(state=ListState.ACTIVE)
+    own = lists.filter(steps__transport=transport)
+    above = transport.is_default or RouteStep.objects.filter(transport=transport, list__isnull=True).exists()
+    rest = lists.filter(steps__isnull=True) if above else lists.none()
+    if transport.organisation_id:
+        rest = rest.filter(organisation=transport.organisation_id)
+    newsletters = own.filter(template=NEWSLETTER).exists() or rest.filter(template=NEWSLETTER).exists()
+    return newsletters and (above or own.exclude(template=NEWSLETTER).exists())
 
 
 # --- what is told -----------------------------------------------------------------------------------------------

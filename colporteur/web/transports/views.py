@@ -17,13 +17,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from colporteur.adapters import probes
-from colporteur.flow import limits, transports, trouble
+from colporteur.domain.services import SERVICES
+from colporteur.flow import limits, services, transports, trouble
 from colporteur.store.organisations import Organisation
 from colporteur.store.routes import RouteStep
 from colporteur.store.sealed import SealBroken
 from colporteur.store.transports import Transport
 from colporteur.web.guard import admin_only, person_of
 from colporteur.web.saying import said
+from colporteur.web.transports.services import Service, about, account_of, initial
 
 
 class Smtp(forms.Form):
@@ -65,11 +67,12 @@ def _initial(transport: Transport) -> tuple[dict[str, Any], str]:
     return {"host": parts.hostname or "", "port": parts.port or 587, "tls": tls, "user": unquote(parts.username or "")}, unquote(parts.password or "")
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "key", "secret")
 @admin_only
 def add(request: HttpRequest) -> HttpResponse:
-    """A new SMTP service, tested as soon as it is saved."""
-    form = Smtp(None, request.POST or None)
+    """A new service, by SMTP or of a ``kind`` with an interface of its own, tested as soon as it is saved."""
+    kind = request.GET.get("kind", "")
+    form = Service(kind, None, request.POST or None) if kind in SERVICES else Smtp(None, request.POST or None)
     if request.method == "POST" and form.is_valid():
         organisation = Organisation.objects.filter(pk=form.cleaned_data["organisation"] or 0).first()
         try:
@@ -79,29 +82,43 @@ def add(request: HttpRequest) -> HttpResponse:
         else:
             _test(request, made)
             return redirect("transport", made.pk)
-    return render(request, "transports/one.html", {"form": form})
+    kinds = [("", _("Mail server (SMTP)")), *((name, service.title) for name, service in SERVICES.items())]
+    return render(request, "transports/one.html", {"form": form, "kinds": kinds, "kind": kind if kind in SERVICES else ""})
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "key", "secret")
 @admin_only
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """One service: its account, its health; saving tests it."""
     transport = get_object_or_404(Transport.objects.select_related("organisation"), pk=number, removed__isnull=True)
-    initial, password = _initial(transport) if transport.kind == "smtp" else ({}, "")
-    form = Smtp(transport, request.POST or None, initial=initial) if transport.kind == "smtp" else None
+    form, kept = _form(request, transport)
     if request.method == "POST" and form and form.is_valid():
-        same_account = (form.cleaned_data["host"], form.cleaned_data["user"]) == (initial.get("host"), initial.get("user"))
         try:
-            transports.set_url(transport, form.url(password if same_account else ""), timezone.now(), by=person_of(request))
+            transports.set_url(transport, form.url(kept) if isinstance(form, Smtp) else form.url(), timezone.now(), by=person_of(request))
         except ValueError as error:
-            form.add_error("host", said(error))
+            form.add_error("host" if isinstance(form, Smtp) else "key", said(error))
         else:
             _test(request, transport)
             return redirect("transport", transport.pk)
     place = urlsplit(transports.url_of(transport)).path if transport.kind == "folder" else ""
-    about = {"health": transports.health(transport), "place": place, "routes": _routes(transport)}
+    context = {"health": transports.health(transport), "place": place, "routes": _routes(transport), "mixed": services.mixed(transport)}
+    if transport.kind in SERVICES:
+        context["about"] = about(transport, timezone.now())
     own = [*limits.show(limits.of_transport(transport)), *limits.show(limits.of_account(transport))]
-    return render(request, "transports/one.html", {"form": form, "transport": transport, "limits": own, **about})
+    return render(request, "transports/one.html", {"form": form, "transport": transport, "limits": own, **context})
+
+
+def _form(request: HttpRequest, transport: Transport) -> tuple[Smtp | Service | None, str]:
+    """The form of its account, None for a folder; and the password that stays where none is typed and the account is the same."""
+    if transport.kind in SERVICES:
+        account = account_of(transport)
+        return Service(transport.kind, account, request.POST or None, initial=initial(account)), ""
+    if transport.kind != "smtp":
+        return None, ""
+    values, password = _initial(transport)
+    form = Smtp(transport, request.POST or None, initial=values)
+    same_account = form.is_bound and form.is_valid() and (form.cleaned_data["host"], form.cleaned_data["user"]) == (values.get("host"), values.get("user"))
+    return form, password if same_account else ""
 
 
 @admin_only
@@ -130,6 +147,7 @@ def _routes(transport: Transport) -> list[tuple[str, str]]:
     return found
 
 
+@sensitive_post_parameters("key")
 @require_POST
 @admin_only
 def do(request: HttpRequest, number: int) -> HttpResponse:
@@ -144,6 +162,12 @@ def do(request: HttpRequest, number: int) -> HttpResponse:
     elif wish in ("on", "off"):
         transports.switch(transport, wish == "on", now, by=person)
         messages.success(request, _("Switched on.") if wish == "on" else _("Switched off. Copies wait until it is on again."))
+    elif wish == "hook" and transport.kind in SERVICES:
+        services.renew(transport, now, by=person)
+        messages.success(request, _("A new address: enter it over there. The old one is refused from now on."))
+    elif wish == "key" and transport.kind in SERVICES:
+        services.sign_with(transport, request.POST.get("key", "")[:2000], now, by=person)
+        messages.success(request, _("Saved."))
     return redirect("transport", transport.pk)
 
 
