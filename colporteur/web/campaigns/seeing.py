@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain.campaigns import Lane
 from colporteur.domain.words import Invalid
 from colporteur.flow.campaigns import audience, content, files, readers
+from colporteur.flow.tracking import pages
 from colporteur.mail.campaigns import fields, message
 from colporteur.mail.campaigns.frames import FRAMES
 from colporteur.mail.render import PrepareError
@@ -89,6 +90,7 @@ def seen(campaign: Campaign, address: Address | None) -> Seen:
     except (Invalid, PrepareError) as error:
         return Seen(sender, campaign.subject, campaign.preheader, problems=problems, fault=said(error) if isinstance(error, Invalid) else str(error))
     why = tuple(said(sentence) for sentence in ready.why)
+    html, text = pages.straight(html, campaign), pages.straight(text, campaign, pages.IN_TEXT)  # nobody who looks is counted
     return Seen(sender, subject, preheader, files.on_a_page(html, campaign), text, ready.lane is Lane.FAST, why, problems)
 
 

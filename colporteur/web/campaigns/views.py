@@ -29,5 +29,5 @@ def index(request: HttpRequest) -> HttpResponse:
     if before := whole(request.GET.get("before")):
         found = found.filter(pk__lt=before)
     page = page_by(found, "pk", 30)
-    states = [("", _("All")), ("draft", _("Not sent yet")), ("running", _("On the way")), ("sent", _("Sent"))]
+    states = [("", _("All of them")), ("draft", _("Not sent yet")), ("running", _("On the way")), ("sent", _("Sent"))]
     return render(request, "campaigns/index.html", {"rows": rows(page.rows, timezone.now()), "next": page.next, "states": states, "chosen": chosen, "of": of})

@@ -18,6 +18,7 @@ from colporteur.domain.addresses import is_address
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace
 from colporteur.flow import mailings, resending, routes
 from colporteur.flow.resending import Whom
+from colporteur.flow.tracking import pages
 from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Copy, CopyRow, Mailing, Refusal
 from colporteur.store.people import Address
@@ -69,7 +70,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """One mailing with its copies, searched by the beginning of an address."""
     mailing = _mailing(request, number)
-    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk), "paces": _paces(), "held": _sample_waits(mailing)}
+    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk), "paces": _paces(), "held": _sample_waits(mailing), "public_page": _public_page(mailing)}
     if request.GET.get("destinations"):  # counted on demand: it reads every copy
         context |= _destinations(mailing)
     return render(request, "mailings/one.html", context)
@@ -117,6 +118,12 @@ def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
 def failed(request: HttpRequest, number: int) -> StreamingHttpResponse:
     """Refused and deferred copies with the reasons, as CSV."""
     return as_csv(_mailing(request, number))
+
+
+def _public_page(mailing: Mailing) -> str:
+    """Where anybody reads the newsletter, "" when nobody may."""
+    campaign = mailing.campaign
+    return pages.page_of(campaign) if campaign and campaign.public and campaign.mailing_id == mailing.pk else ""
 
 
 def _sample_waits(mailing: Mailing) -> bool:

@@ -3,8 +3,8 @@
 (() => {
   for (const bar of document.querySelectorAll(".toolbar[data-for]")) {
     const area = document.getElementById(bar.dataset.for);
-    const put = (before, sample, after) => {
-      const from = area.selectionStart, chosen = area.value.slice(from, area.selectionEnd) || sample;
+    const put = (before, sample, after, chosen = area.value.slice(area.selectionStart, area.selectionEnd) || sample) => {
+      const from = area.selectionStart;
       area.setRangeText(before + chosen + after, from, area.selectionEnd, "end");
       area.setSelectionRange(from + before.length, from + before.length + chosen.length);
       area.focus();
@@ -16,7 +16,7 @@
       if (before !== undefined) put(before, sample, after);
     });
     bar.addEventListener("change", (event) => {
-      if (event.target.value) put(event.target.value, "", "");
+      if (event.target.value) put("", "", "", event.target.value);
       event.target.value = "";
       event.stopPropagation();
     });
