@@ -14,16 +14,19 @@ from datetime import datetime
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from colporteur.domain.campaigns import CampaignState
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.posts import PostState
 from colporteur.flow import mailings
 from colporteur.store import buckets, jobs, journal, schema
 from colporteur.store.arrivals import Errand, ErrandState
 from colporteur.store.buckets import BucketRow, SlotsOut
+from colporteur.store.campaigns import Campaign
 from colporteur.store.health import Heartbeat
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
@@ -97,6 +100,7 @@ def hold_back(backup: datetime, now: datetime, by: str, *, nothing_since: bool =
     held = NOTHING
     if not nothing_since:
         held = HeldBack(_mailings(backup, now), _letters(backup), _unjudged(backup, now), _waiting(backup, now), _errands(backup, now), _mailboxes())
+        _scheduled(backup, now)
         _use_up_limits()
     for rows in (Session, SignInLink, Heartbeat, SlotsOut):
         rows.objects.all().delete()
@@ -124,6 +128,13 @@ def _mailings(backup: datetime, now: datetime) -> tuple[HeldMailing, ...]:
             found = totals[row.id]
             held.append(HeldMailing(row.id, row.list.address if row.list else "", row.subject, found.queued + found.deferred if row.planned else None))
     return tuple(held)
+
+
+def _scheduled(backup: datetime, now: datetime) -> None:
+    """Newsletters that wait for their time may have been sent since: they are drafts until somebody looks."""
+    for row in Campaign.objects.filter(state=CampaignState.SCHEDULED).select_related("list"):
+        journal.write("campaign.held_back", now, organisation=row.list.organisation_id, list=row.list_id, subject=row.subject, campaign=row.pk, backup=moment(backup))
+    Campaign.objects.filter(state=CampaignState.SCHEDULED).update(state=CampaignState.DRAFT, send_at=None, version=F("version") + 1)
 
 
 def _letters(backup: datetime) -> tuple[int, ...]:

@@ -160,13 +160,17 @@ def message_of(mailing_id: int) -> Message:
 @transaction.atomic
 def could_not_prepare(mailing_id: int, slices: Sequence[Claimed], error: str, now: datetime) -> bool:
     """A message that cannot be prepared is tried again a few times; then its post is quarantined and the mailing ended,
-    so that others flow. True when it was given up."""
+    so that others flow. A newsletter waits for its author instead. True when it was given up."""
     error = error.replace("\x00", "")[:1000]
     Mailing.objects.filter(id=mailing_id).update(attempts=F("attempts") + 1, error=error)
     mailing = Mailing.objects.select_for_update().get(id=mailing_id)
     log.error("cannot-prepare mailing=%d attempts=%d error=%r", mailing_id, mailing.attempts, error)
     if mailing.attempts < MOST_PREPARATIONS:
         copies.release(slices, due=now + _PREPARE_AGAIN * 2 ** (mailing.attempts - 1))
+        return False
+    if mailing.kind == MailingKind.CAMPAIGN:
+        copies.release(slices)
+        campaigns.halt(mailing_id, error, now)
         return False
     ended = copies.cancel_open(mailing_id)
     Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now if ended else None)

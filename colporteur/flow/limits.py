@@ -20,7 +20,7 @@ from colporteur.domain.transports import account_of
 from colporteur.flow import destinations, routes
 from colporteur.flow.organisations import actor
 from colporteur.store import buckets, journal, nesting
-from colporteur.store.buckets import ACCOUNT, GROUP, LIST, ORGANISATION, TRANSPORT, BucketRow
+from colporteur.store.buckets import ACCOUNT, GROUP, LIST, MAILING, ORGANISATION, TRANSPORT, BucketRow
 from colporteur.store.destinations import DestinationGroup, hosts_of_members
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.lists import List, ListState
@@ -207,6 +207,11 @@ def _by_ways(transports: Sequence[Transport], list_: List | None, copies: int, p
         return longest  # one of them has no limit
     rates = [1 / max(seconds_for(copies + ahead, found, cadence), 1e-9) for found in limited]
     return max(longest, 1 / sum(rates))
+
+
+def seconds_of_mailing(mailing: int, copies: int) -> float:
+    """Seconds until so many copies of a mailing have left by its own limit, evenly; 0: it has none."""
+    return seconds_for(copies, _buckets([Thing(MAILING, str(mailing), "")]), Cadence.EVEN)
 
 
 def before_sending(list_: List, copies: int, now: datetime | None = None) -> float:

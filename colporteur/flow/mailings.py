@@ -217,6 +217,8 @@ def totals(mailing_id: int, now: datetime | None = None) -> Totals:
     if mailing.state not in (MailingState.PLANNED, MailingState.RUNNING):
         return answer
     seconds = limits.seconds_of(_ways(mailing), mailing.list, answer.queued, mailing.priority, _ahead(mailing, answer.queued), mailing.pace, hosts=lambda: hosts_of_copies(mailing.pk), now=now)
+    if mailing.kind == MailingKind.CAMPAIGN:
+        seconds = max(seconds, limits.seconds_of_mailing(mailing.pk, answer.queued))
     return answer._replace(eta=now + timedelta(seconds=seconds)) if seconds >= 1 else answer
 
 

@@ -12,7 +12,7 @@ from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.domain.policy import Copies, FromForm
 from colporteur.domain.posts import PostState
-from colporteur.flow import digests, moderation, nesting, routes, senders, sources
+from colporteur.flow import campaigns, digests, moderation, nesting, routes, senders, sources
 from colporteur.flow.campaigns import audience
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal, standing
@@ -76,6 +76,9 @@ def _could_not_plan(mailing_id: int, failure: Exception, now: datetime) -> None:
     mailing = Mailing.objects.select_for_update().get(id=mailing_id)
     log.error("cannot-plan mailing=%d attempts=%d error=%s", mailing_id, mailing.attempts, error)
     if mailing.attempts < ATTEMPTS:
+        return
+    if mailing.kind == MailingKind.CAMPAIGN:
+        campaigns.halt(mailing_id, error, now)
         return
     ended = copies.cancel_open(mailing_id)
     Mailing.objects.filter(id=mailing_id).update(state=MailingState.CANCELLED, planned=True, finished=now if ended else None)

@@ -41,7 +41,7 @@ EVENTS: dict[str, str] = {
     "campaign.unsent": _("The newsletter “{subject}” was not sent at its time: {reason}"),
     "campaign.released": _("The sample of “{subject}” went well: the rest leaves"),
     "campaign.stopped": _("The newsletter “{subject}” was stopped: {reason}"),
-    "campaign.again": _("{by} sent the newsletter “{subject}” again, to: {whom}"),
+    "campaign.held_back": _("The newsletter “{subject}” is a draft again: it comes from the backup of {backup}, and may have been sent since"),
     "copy.report": _("A report came back for {email}: {summary}"),
     "membership.joined": _("{email} joined ({by})"),
     "membership.left": _("{email} left ({by})"),

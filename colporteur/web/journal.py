@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.urls import reverse
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from colporteur.domain.moderation import Action, Finding
@@ -37,6 +39,7 @@ def _word(value: Any) -> str:
         "discard": _("reject without telling"), "paused": _("paused"), "receives again": _("receives again"), "on": _("switched on"), "off": _("switched off"),
         "app": _("authenticator app"), "passkey": _("passkey"), "password": _("password"),
         "bounces": _("what came back"), "probe": _("a letter to try"), "complaint": _("a report of spam"),
+        "schedule": _("the schedule"), "failures": _("the failures"), "sample": _("what became of the first part"), "failed": _("whose copies failed"), "unknown": _("whose copies failed or may have arrived"), "new": _("who joined since"),
         "lmtp": _("the mail server"), "imap": _("the mailbox"), "pop3": _("the mailbox"), "web": _("this site"),
     }  # fmt: skip
     return words.get(value, str(value)) if isinstance(value, str) else str(value)
@@ -50,11 +53,21 @@ def sentence(entry: JournalEntry) -> str:
     values = {name: _word(value) for name, value in entry.values.items()}
     if entry.event.startswith("standing."):
         values["reason"] = reason_in_words(str(entry.values.get("reason", "")))
+    if entry.event == "campaign.scheduled":
+        values["at"] = _moment(str(entry.values.get("at", "")))
     if entry.event == "list.changed":
         values["change"] = _change(entry) or values.get("change", "?")
     try:
         return text.format_map(_Values(values))
     except (ValueError, IndexError, AttributeError):
+        return text
+
+
+def _moment(text: str) -> str:
+    """A moment that was kept as ISO 8601, as it is read here."""
+    try:
+        return formats.date_format(timezone.localtime(datetime.fromisoformat(text)), "DATETIME_FORMAT")
+    except ValueError:
         return text
 
 

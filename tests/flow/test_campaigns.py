@@ -9,11 +9,13 @@ import pytest
 from django.utils import timezone
 
 from colporteur.domain.campaigns import CampaignState, Editor
-from colporteur.domain.mailings import CopyState, MailingState, Pace
+from colporteur.domain.mailings import CopyState, MailingState, Pace, Priority
 from colporteur.domain.pacing import Cadence
+from colporteur.domain.posts import PostState
 from colporteur.domain.standing import Standing
 from colporteur.domain.words import Invalid
-from colporteur.flow import bounces, campaigns, mailings, memberships, nesting, pacing, planning, resending, standing
+from colporteur.flow import backup, bounces, campaigns, mailings, memberships, moderation, nesting, pacing, planning, resending, standing
+from colporteur.flow import copies as delivery
 from colporteur.flow.resending import Whom
 from colporteur.store import buckets, copies
 from colporteur.store.campaigns import Campaign, Picked
@@ -21,8 +23,10 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.people import Address, Person
+from colporteur.store.posts import Post
 from colporteur.store.segments import Attribute, Details, Segment
 from colporteur.store.standing import AddressStanding
+from tests.flow.posts import arrives
 from tests.story.scenes import a_list, a_transport, give_role, join
 
 NOW = timezone.now()
@@ -300,3 +304,35 @@ def test_who_refuses_three_newsletters_others_received_is_paused_and_can_come_ba
     assert campaigns.counted(campaign, NOW) == (2, [("mail does not reach the address", 1)])
     assert standing.forgive([ben.pk], NOW + timedelta(hours=1), by="test") == 1
     assert campaigns.counted(campaign, NOW).recipients == 3
+
+
+def test_a_newsletter_whose_copies_cannot_be_made_stands_and_its_author_is_told(lists: tuple[List, List]) -> None:
+    give_role(lists[0], RoleKind.OWNER, "owner@x.example")
+    mailing = campaigns.start(a_campaign(lists[0]).pk, NOW, "test")
+    assert mailing and planned(mailing)
+    slices = [copies.Claimed(mailing.pk, 0, 0)]
+    for attempt in range(5):
+        assert not delivery.could_not_prepare(mailing.pk, slices, "PrepareError: broken", NOW + timedelta(minutes=attempt))
+    mailing.refresh_from_db()
+    assert (mailing.state, mailing.pause_reason) == (MailingState.PAUSED, "its copies cannot be made: PrepareError: broken")
+    assert Mailing.objects.filter(letter="newsletter").count() == 1 and to_whom(mailing) == {"anna", "ben", "cleo"}
+
+
+def test_a_restored_schedule_is_a_draft(lists: tuple[List, List]) -> None:
+    campaign = a_campaign(lists[0])
+    campaigns.start(campaign.pk, NOW, "test", at=NOW + timedelta(hours=1))
+    backup.hold_back(NOW, NOW, "test")
+    campaign.refresh_from_db()
+    assert campaign.state == CampaignState.DRAFT and campaigns.start_due(NOW + timedelta(hours=2)) == 0
+
+
+def test_mail_of_an_owner_to_a_newsletter_goes_out_as_one_and_a_strangers_does_not(lists: tuple[List, List]) -> None:
+    first, _second = lists
+    give_role(first, RoleKind.OWNER, "owner@x.example")
+    for sender, state in (("owner@x.example", PostState.ACCEPTED), ("anna@x.example", PostState.HELD)):
+        arrives(first, f"From: {sender}\r\nTo: {first.address}\r\nSubject: By mail\r\nMessage-ID: <{sender}>\r\n\r\nHello\r\n".encode())
+        moderation.judge_due(timezone.now())
+        assert Post.objects.get(sender=sender).state in (state, PostState.REJECTED if state == PostState.HELD else state)
+    mailing = Mailing.objects.get(kind="post")
+    assert planned(mailing) == {"anna", "ben", "cleo"} and (mailing.priority, mailing.rewriting["one_click"]) == (Priority.NEWSLETTER, True)
+    assert mailing.rewriting["post"] == "NO" and "{token}" in mailing.rewriting["unsubscribe_mailto"]

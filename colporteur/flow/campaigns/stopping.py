@@ -24,6 +24,7 @@ from colporteur.store.people import Person
 from colporteur.store.policies import policy
 
 log = logging.getLogger("colporteur.mail")
+debug = logging.getLogger("colporteur.planning")
 
 _RETRIED = ("failed", "unknown")
 """What is sent again to addresses that failed may fail again: that says nothing new about the sender."""
@@ -37,7 +38,7 @@ def judge(mailing_id: int, now: datetime) -> bool:
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        log.exception("campaign not judged mailing=%d", mailing_id)
+        debug.exception("campaign not judged mailing=%d", mailing_id)
         return False
 
 
@@ -54,6 +55,13 @@ def _judge(mailing_id: int, now: datetime) -> bool:
     return _stop(mailing, campaign, settled, failed, now, lambda: _("%(failed)s of %(settled)s copies failed: the fault may be on our side") % {"failed": failed, "settled": settled})
 
 
+@transaction.atomic
+def halt(mailing_id: int, error: str, now: datetime) -> bool:
+    """The message of a campaign cannot be made: it stands until somebody looks. False: it stood already."""
+    mailing = Mailing.objects.select_related("campaign__list__organisation", "campaign__list__domain", "campaign__created_by").get(pk=mailing_id)
+    return mailing.campaign is not None and _stop(mailing, mailing.campaign, 0, 0, now, lambda: _("its copies cannot be made: %(error)s") % {"error": error})
+
+
 def look(now: datetime) -> int:
     """Campaigns on their way: failures that came back later, samples that have left, limits of what ended; how many changed."""
     running = Mailing.objects.filter(kind=MailingKind.CAMPAIGN, state=MailingState.RUNNING).exclude(campaign=None)
@@ -64,6 +72,7 @@ def look(now: datetime) -> int:
     ended = set(limited) - set(Mailing.objects.filter(pk__in=limited, state__in=(MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)).values_list("pk", flat=True))
     for id_ in ended:
         buckets.forget_mailing(id_)
+    rows.forget_ended()
     return changed
 
 
@@ -87,12 +96,12 @@ def _became(mailing_id: int) -> tuple[int, int]:
 def _stop(mailing: Mailing, campaign: Campaign, settled: int, failed: int, now: datetime, why: Callable[[], str]) -> bool:
     with translation.override(language_of(campaign)):
         reason = why()
-    if not Mailing.objects.filter(pk=mailing.pk, state=MailingState.RUNNING).update(state=MailingState.PAUSED, pause_reason=reason, resume_at=None):
+    if not Mailing.objects.filter(pk=mailing.pk, state__in=(MailingState.PLANNED, MailingState.RUNNING)).update(state=MailingState.PAUSED, pause_reason=reason, resume_at=None):
         return False
     if campaign.mailing_id == mailing.pk:  # whoever lets it go on knows of these
         Campaign.objects.filter(pk=campaign.pk).update(stopped_settled=settled, stopped_failed=failed)
     tell("campaign.stopped", campaign, now, "failures", reason=reason)
-    log.warning("stopped mailing=%d settled=%d failed=%d", mailing.pk, settled, failed)
+    log.warning("campaign-stopped mailing=%d settled=%d failed=%d", mailing.pk, settled, failed)
     tell_author(campaign, now, why, unsent=False)
     return True
 

@@ -153,6 +153,11 @@ def forget_picked(mailing: int) -> None:
     run("DELETE FROM campaign_picked WHERE mailing = %(mailing)s", {"mailing": mailing})
 
 
+def forget_ended() -> None:
+    """Mailings that were abandoned before their copies were written."""
+    run("DELETE FROM campaign_picked p WHERE NOT EXISTS (SELECT 1 FROM mailing m WHERE m.id = p.mailing AND NOT m.planned)", {})
+
+
 _OUT = """EXISTS (SELECT 1 FROM membership m WHERE m.list_id = {list} AND m.address_id = u.address_id AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND ({rule}) OFFSET 0)
                  OR EXISTS (SELECT 1 FROM address b JOIN membership m ON b.id = m.address_id WHERE b.person_id = a.person_id AND m.list_id = {list} AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND ({rule}) OFFSET 0)"""
 
