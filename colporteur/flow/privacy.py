@@ -22,6 +22,7 @@ from colporteur.flow import credentials, mailings, memberships, tracking
 from colporteur.store import privacy
 from colporteur.store.bounces import UnmatchedReport
 from colporteur.store.enrolments import Enrolment
+from colporteur.store.imports import OF_OTHERS, Imported
 from colporteur.store.joining import JoinRequest
 from colporteur.store.journal import JournalEntry
 from colporteur.store.leaving import LeaveRequest
@@ -241,6 +242,8 @@ def _blank_rows(who: Subject) -> None:
     consents = Consent.objects.filter(pk__in=Membership.objects.filter(address__in=who.ids, consent__isnull=False).values("consent"))
     names = {who.person.name if who.person else "", *who.emails} - {""}
     consents.filter(by__in=names).update(by=_mark(who.emails[0]) if who.emails else "", client="")
+    consents.filter(how="import", by__startswith=f"{OF_OTHERS} ").update(client="", evidence="")  # of one person each, in another system's words
+    Imported.objects.filter(kind="token", ours__in=who.ids).delete()
     Post.objects.filter(decided_by_address__in=who.emails).update(decided_by_address="")
     for address in who.addresses:
         Address.objects.filter(pk=address.pk).update(email=f"{_mark(address.email)}@{ERASED}", name="", person=None, verified_at=None, paused_until=None)

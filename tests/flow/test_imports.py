@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from colporteur.flow import limits, lists, memberships, organisations, transports
+from colporteur.flow import privacy as erasing
 from colporteur.flow.imports import sheets, spip
 from colporteur.flow.imports.account import Report
 from colporteur.store import privacy
@@ -339,3 +342,39 @@ def test_subscribers_of_any_tool_come_to_a_list_as_they_stood_there(tmp_path: Pa
     after = everything()
     again = take()
     assert everything() == after and (again.people, again.memberships, again.oppositions) == (0, 0, 0)
+
+
+def test_who_is_erased_leaves_no_words_of_the_other_system_and_does_not_come_back(tmp_path: Path) -> None:
+    bring(dump(MAILSHOT), tmp_path)
+    erasing.erase(erasing.subject("anna@exemple.example"), NOW, by="test")
+    assert not Consent.objects.filter(evidence__contains="192.0.2.7").exists() and not Imported.objects.filter(external="mailsubscribers j1").exists()
+    again = bring(dump(MAILSHOT), tmp_path)
+    assert (again.people, again.memberships, again.copies) == (0, 0, 0) and not Address.objects.filter(email="anna@exemple.example").exists()
+
+
+def test_whatever_fails_on_the_way_leaves_nothing_behind_and_the_next_run_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = everything()
+    with monkeypatch.context() as broken, pytest.raises(OSError):
+        broken.setattr(spip.configuration, "take", lambda *_about: (_ for _ in ()).throw(OSError("killed")))
+        bring(dump(MAILSHOT), tmp_path)
+    assert everything() == before
+    assert bring(dump(MAILSHOT), tmp_path).people == 3
+
+
+ROW = st.tuples(
+    st.integers(0, 4), st.sampled_from(["a@x.example", "A@X.example", "b@x.example", f"{GONE}@example.org", "jane.doe.3@example.org", "x", "", "c@x.example'); DROP TABLE list; --"]),
+    st.sampled_from(["valide", "prop", "refuse", "poubelle", "prepa", "", "odd"]), st.sampled_from(["", "0000-00-00 00:00:00", "2024-13-01", "2019-02-03 10:00:00", "2999-01-01"]),
+)  # fmt: skip
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(ROW, max_size=6), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.integers(0, 1), st.sampled_from(["valide", "prop", "refuse", "x"])), max_size=8), st.lists(st.tuples(st.integers(0, 3), ROW), max_size=6))
+def test_whatever_the_rows_say_the_account_adds_up(tmp_path: Path, people: list[Any], subscriptions: list[Any], recipients: list[Any]) -> None:
+    tables = {
+        "mailsubscribers": ("id_mailsubscriber email optin statut date jeton", [(number, email, "x\\'\n", state, at, "j") for number, email, state, at in people]),
+        "mailsubscribinglists": ("id_mailsubscribinglist identifiant titre statut", [(1, "a", "A", "ouverte"), (1, "a", "B", "fermee"), (2, "", "", "")]),
+        "mailsubscriptions": ("id_mailsubscriber id_mailsubscribinglist id_segment statut", subscriptions),
+        "mailshots": ("id_mailshot sujet html listes statut date total", [(1, "s", "<p>x</p>", "a", "end", "2024-01-01", 3), (2, "", "", "", "end", "", 0), (1, "t", "y", "b", "pause", "", 1)]),
+        "mailshots_destinataires": ("id_mailshot email statut date try", [(number, row[1], row[2], row[3], row[0]) for number, row in recipients]),
+    }
+    assert bring(dump(tables), tmp_path, dry_run=True).mailings == 1

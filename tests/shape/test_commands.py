@@ -32,6 +32,7 @@ transport add; transport list; transport test
 mailbox add; mailbox test; mailbox collect
 post list; post show; post release; post reject; post discard; post explain
 mailing list; mailing show; mailing pause; mailing resume; mailing cancel; mailing copies
+import spip; import csv
 campaign list; campaign show; campaign create; campaign preflight; campaign test; campaign start; campaign pause; campaign resume; campaign cancel; campaign stats; campaign purge
 """
 FIELDS = {

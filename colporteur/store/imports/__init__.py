@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django.db import models
 
+OF_OTHERS = "import"
+"""What ``by`` of a consent that came from another system begins with: such a row is one person's own."""
+
 
 class Imported(models.Model):
     """Something of another system that is here now. It stays when ours is deleted: it is not imported again."""

@@ -11,6 +11,7 @@ from django.db import connection
 
 from colporteur.store import privacy
 from colporteur.store.copies.running import SLICE
+from colporteur.store.imports import OF_OTHERS
 from colporteur.store.people import NAMED
 
 BATCH = 10_000
@@ -164,7 +165,7 @@ def people(source: str, now: datetime) -> int:
 
 def members(source: str, now: datetime) -> tuple[list[tuple[int, int, int]], int]:
     """Memberships and requests that wait; (of each list: members, memberships with those that ended; how many wait)."""
-    values = {"now": now, "zone": settings.TIME_ZONE, "by": source}
+    values = {"now": now, "zone": settings.TIME_ZONE, "by": f"{OF_OTHERS} {source}"}
     do("ANALYZE im_member")
     for statement in _MEMBER_WHY:
         do(statement)
