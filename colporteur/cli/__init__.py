@@ -37,6 +37,8 @@ NOUNS: dict[str, tuple[str, str]] = {
     "wording": ("wordings", "Own texts of letters and footers."),
     "request": ("requests", "Lists that are asked for."),
     "member": ("members", "Members of a list."),
+    "attribute": ("attributes", "What a list knows of its members."),
+    "segment": ("segments", "Some of a list's members, by a rule."),
     "bounce": ("bounces", "What comes back: addresses in trouble, and the way back."),
     "source": ("sources", "Members that follow the association's own data."),
     "transport": ("transports", "Ways out: SMTP relays and folders."),

@@ -348,9 +348,9 @@ def said(one: Condition, lists: Mapping[int, str] | None = None) -> Sentence:
 
 
 def words(rule: Rule, translate: Callable[[str], str], lists: Mapping[int, str] | None = None) -> str:
-    """A whole rule as one sentence, for instance ``Town is Rennes; member since 2026-01-01 or later``."""
+    """A whole rule as one sentence, for instance ``Town is Rennes · member since 2026-01-01 or later``."""
     if not rule.parts:
         return translate(_("everybody"))
     parts = [f"({words(part, translate, lists)})" if isinstance(part, Rule) else said(part, lists).into(translate) for part in rule.parts]
-    listed = "; ".join(parts)
-    return listed if rule.match is Match.ALL else f"{translate(MATCHED[rule.match])}: {listed}"
+    listed = " · ".join(parts)
+    return listed if rule.match is Match.ALL else translate(_("%(match)s: %(conditions)s")) % {"match": translate(MATCHED[rule.match]), "conditions": listed}

@@ -161,7 +161,7 @@ def _values(list_: List | None, now: datetime) -> dict[str, Callable[[], str]]:
         "list": address, "title": (list_.title if list_ else "") or address, "address": address, "email": email, "name": "Anna Rivoire", "who": "Anna Rivoire", "by": "Anna Rivoire",
         "subject": (post.subject if post else "") or _("(no subject)"), "sender": (post.sender if post else "") or email, "size": "12 KiB", "attached": "yes", "web": "yes", "proven": "yes",
         "audience": "42", "reason": "…", "reasons": "…", "excerpt": "…", "purpose": "…", "error": "…", "template": "discussion", "state": "…", "results": "…", "wanted": "…",
-        "organisation": list_.organisation.name if list_ else "Amis", "old": "anna@example.net", "minutes": "30", "days": "7", "hours": "24", "failed": "2", "total": "42", "removed": "3", "before": "42", "some": email, "addresses": email, "lists": email, "many": "", "left": "yes", "thing": "smtp.example.org", "owners": email, "what": "…", "provider": "login.example.org",
+        "decides": "yes", "organisation": list_.organisation.name if list_ else "Amis", "old": "anna@example.net", "minutes": "30", "days": "7", "hours": "24", "failed": "2", "total": "42", "removed": "3", "before": "42", "some": email, "addresses": email, "lists": email, "many": "", "left": "yes", "thing": "smtp.example.org", "owners": email, "what": "…", "provider": "login.example.org",
     }  # fmt: skip
     services = {"owner": Service.OWNER, "unsubscribe": Service.UNSUBSCRIBE, "leave": Service.UNSUBSCRIBE, "request": Service.REQUEST, "reply": Service.CONFIRM}
 

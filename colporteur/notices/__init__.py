@@ -72,7 +72,7 @@ NOTICES: dict[str, tuple[str, ...]] = {
     "declined": ("list", "title", "email", "reason", "owner"),
     "admit": ("list", "title", "email", "name", "accept", "refuse", "reply"),
     "reminder": ("list", "title", "email", "owner", "leave"),
-    "leaving": ("list", "title", "email", "link", "reply"),
+    "leaving": ("list", "title", "email", "decides", "link", "reply"),
     "left": ("list", "title", "email", "owner"),
     "parting": ("list", "title", "email", "name", "proven", "accept", "refuse", "reply"),
     "stays": ("list", "title", "email", "reason", "owner"),

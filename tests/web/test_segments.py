@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from colporteur.flow import attributes, memberships
 from colporteur.store.lists import List
+from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from colporteur.store.segments import Attribute, Segment
 from tests.web.conftest import World, signed_in
@@ -66,3 +67,30 @@ def test_attributes_are_added_changed_and_taken_away_after_a_question(village: W
     assert "for good" in browser.post(one, {"wish": "ask"}).content.decode() and Attribute.objects.exists()
     browser.post(one, {"wish": "delete"})
     assert not Attribute.objects.exists()
+
+
+def test_owners_and_members_see_and_change_what_is_known_and_it_is_handed_out(village: World) -> None:
+    known(village.list)
+    attributes.define(village.list, timezone.now(), by="", label="Interne", key="inner")
+    browser, anna = signed_in(village.owner), Membership.objects.get(list=village.list, address__email="anna.rivoire@courriel.example")
+    one = reverse("member", args=[village.list.pk, anna.pk])
+    assert "attribute-inner" in browser.get(one).content.decode()
+    browser.post(one, {"delivery": "each", "attribute-town": "Dinan", "attribute-inner": "=1+1"})
+    mine = signed_in(village.member)
+    page = mine.get("/me").content.decode()
+    assert "Dinan" in page and "inner" not in page
+    mine.post(reverse("my-membership", args=[anna.pk]), {"wish": "answers", f"{anna.pk}-attribute-town": "Vannes", f"{anna.pk}-attribute-inner": "x"})
+    assert attributes.values_of(village.list, [anna.address_id])[anna.address_id] == {"town": "Vannes", "inner": "=1+1"}
+    attributes.write_many(village.list, [("anna.rivoire@courriel.example", {"town": "Paris"})])
+    rows = b"".join(browser.get(reverse("members-csv", args=[village.list.pk])).streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert rows[0].endswith(",town,inner") and rows[1].endswith(",Vannes,'=1+1") and rows[2].endswith(",Rennes,")
+
+
+def test_a_file_names_its_columns_by_attributes(village: World) -> None:
+    known(village.list)
+    browser, where = signed_in(village.owner), reverse("members-add", args=[village.list.pk])
+    page = browser.post(where, {"lines": "a;b\nRennes;dora@example.com\n", "choose": "on"}).content.decode()
+    assert '<option value="attribute-town">Ville</option>' in page
+    browser.post(where, {"lines": "Rennes;dora@example.com\n", "mapped": "1", "column-0": "attribute-town", "column-1": "email"})
+    address = Address.objects.get(email="dora@example.com")
+    assert attributes.values_of(village.list, [address.pk]) == {address.pk: {"town": "Rennes"}}

@@ -23,6 +23,7 @@ from colporteur.mail.reports import Automatic
 from colporteur.store.lists import List
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
+from colporteur.store.policies import policy
 
 REPORTS = (Automatic.REPORT, Automatic.COMPLAINT, Automatic.RECEIPT, Automatic.AUTO_REPLY)
 """What never asks to leave; a provider's one-click mail may well be made by a program."""
@@ -58,15 +59,20 @@ def _ask(message: Message, list_: List) -> None:
         return
     token = tokens.sign(settings.TOKEN_KEY, Purpose.CONFIRM, message.errand.pk, member.pk)
     address, tag = letters.service_address(list_, Service.CONFIRM, token)
-    fields = {"list": list_.address, "title": list_.title or list_.address, "email": member.email, "link": _link(list_, member), "reply": address}
+    fields = {"list": list_.address, "title": list_.title or list_.address, "email": member.email, "decides": _decides(list_), "link": _link(list_, member), "reply": address}
     letters.send("leaving", member, message.now, list_=list_, fields=fields, reply_to=address, tag=tag, in_reply_to=message.skim.message_id)
 
 
 def ask_to_leave(list_: List, member: Address, now: datetime, language: str = "") -> None:
     """The letter that asks a member whether to leave, for who asked on a page: the link or an answer says yes."""
     address, tag = letters.service_address(list_, Service.UNSUBSCRIBE, memberships.leave_token(list_, member))
-    fields = {"list": list_.address, "title": list_.title or list_.address, "email": member.email, "link": _link(list_, member), "reply": address}
+    fields = {"list": list_.address, "title": list_.title or list_.address, "email": member.email, "decides": _decides(list_), "link": _link(list_, member), "reply": address}
     letters.send("leaving", member, now, list_=list_, fields=fields, reply_to=address, tag=tag, language=(member.person.language if member.person else "") or language)
+
+
+def _decides(list_: List) -> str:
+    """Not empty where an owner decides once the member said so."""
+    return "" if policy(list_).leaving.by_oneself else "yes"
 
 
 def _link(list_: List, member: Address) -> str:

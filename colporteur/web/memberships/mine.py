@@ -6,10 +6,11 @@ from collections.abc import Collection
 from datetime import date, datetime, time
 from typing import NamedTuple
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone, translation
 from django.utils.dateparse import parse_date
@@ -19,7 +20,7 @@ from django.views.decorators.http import require_POST
 
 from colporteur.domain.policy import Leaving
 from colporteur.domain.standing import Standing
-from colporteur.flow import attempts, leaving, memberships, mine, nesting, people, personal, standing
+from colporteur.flow import attempts, attributes, leaving, memberships, mine, nesting, people, personal, standing
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.store.leaving import LeaveRequest, LeaveState
 from colporteur.store.lists import List, RoleKind
@@ -27,7 +28,10 @@ from colporteur.store.memberships import Membership
 from colporteur.store.people import Address, Person
 from colporteur.store.policies import policy, site_policy
 from colporteur.store.rights import roles_of
+from colporteur.store.segments import Attribute
 from colporteur.store.standing import AddressStanding
+from colporteur.web.asking import answers, bound
+from colporteur.web.asking import ask as ask_for
 from colporteur.web.guard import client_of, person_of
 from colporteur.web.joining.words import parting
 from colporteur.web.memberships.words import delivery_words, ways
@@ -39,7 +43,7 @@ MOST = 500
 
 class Received(NamedTuple):
     """A membership as the page shows it. ``leaving``: how it can be ended; ``asked``: an owner is asked. ``ways``: how it can be received, with words.
-    ``through``: by which ways it brings the messages of other lists, too."""
+    ``through``: by which ways it brings the messages of other lists, too. ``known``: what the list asks, with what was answered."""
 
     membership: Membership
     leaving: Leaving
@@ -47,6 +51,7 @@ class Received(NamedTuple):
     owner: str
     ways: list[tuple[str, str]]
     through: list[str]
+    known: list[forms.BoundField]
 
 
 @login_required
@@ -103,7 +108,10 @@ def by_link(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and number.isascii() and number.isdigit() and len(number) < 16:
         _change(request, _of([address]), int(number), address.email)
         return redirect("mine-link", token)
-    return render(request, "memberships/mine_link.html", _received([address]) | {"email": address.email})
+    found = _received([address])
+    organisations = {row.membership.list.organisation_id: row.membership.list.organisation for row in found["rows"]}  # type: ignore[attr-defined]
+    one = next(iter(organisations.values())) if len(organisations) == 1 else None  # whose look the page has
+    return render(request, "memberships/mine_link.html", found | {"email": address.email, "organisation": one})
 
 
 def _of(addresses: Collection[Address] | QuerySet[Address]) -> QuerySet[Membership]:
@@ -115,12 +123,21 @@ def _received(addresses: Collection[Address]) -> dict[str, object]:
     site = site_policy()
     found_rows = list(_of(addresses).order_by("list__address", "address__email")[:MOST])
     through = nesting.ways([row.list_id for row in found_rows])
+    asking = set(Attribute.objects.filter(list__in=[row.list_id for row in found_rows], asked=True).values_list("list_id", flat=True))
     waits = LeaveRequest.objects.filter(list__in=[row.list_id for row in found_rows], address__in=addresses, state=LeaveState.WAITING)
     asked = {(request.list_id, request.address_id): request.asked_at for request in waits}
-    rows = [Received(row, (found := policy(row.list, site)).leaving, asked.get((row.list_id, row.address_id), row.since) > row.since, "" if found.leaving.asked_for else owner_address(row.list), ways(row.delivery, found), through.get(row.list_id, [])) for row in found_rows]
+    rows = [Received(row, (found := policy(row.list, site)).leaving, asked.get((row.list_id, row.address_id), row.since) > row.since, "" if found.leaving.asked_for else owner_address(row.list), ways(row.delivery, found), through.get(row.list_id, []), bound(_answers(row)) if row.list_id in asking else []) for row in found_rows]
     ends = [address.paused_until for address in addresses if address.paused_until and address.paused_until > now]
     troubled = [(row.address.email, standing.in_words(row)) for row in AddressStanding.objects.filter(address__in=addresses, state__gte=Standing.PAUSED.value).select_related("address").order_by("address__email")]
     return {"rows": rows, "troubled": troubled, "paused_until": max(ends, default=None), "today": timezone.localdate(now).isoformat()}
+
+
+def _answers(row: Membership, data: QueryDict | None = None) -> forms.Form:
+    """What the list asks its members, on a form."""
+    form = forms.Form(data, prefix=str(row.pk))
+    if fields := attributes.asked_of(row.list):
+        ask_for(form, fields, attributes.values_of(row.list, [row.address_id]).get(row.address_id), must=False)
+    return form
 
 
 def _change(request: HttpRequest, own: QuerySet[Membership], number: int, by: Person | str) -> None:
@@ -140,6 +157,13 @@ def _change(request: HttpRequest, own: QuerySet[Membership], number: int, by: Pe
             messages.error(request, said(error)[:1].upper() + said(error)[1:] + ".")
             return
         messages.success(request, _("%(name)s: from now on you receive: %(way)s.") % {"name": name, "way": delivery_words(request.POST["delivery"])})
+    elif wish == "answers":
+        form = _answers(membership, request.POST)
+        if not form.is_valid():
+            messages.error(request, f"{name}: " + " ".join(str(fault) for faults in form.errors.values() for fault in faults))
+            return
+        attributes.write(list_, membership.address, answers(form), now, by=by, own=True)
+        messages.success(request, _("%(name)s: your answers are kept.") % {"name": name})
     elif wish in ("pause", "resume"):
         memberships.pause(list_, [membership.address.email], now, by=by, paused=wish == "pause")
         messages.success(request, (_("%(name)s: paused. You stay on the list.") if wish == "pause" else _("%(name)s: you receive again.")) % {"name": name})

@@ -14,10 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from colporteur.flow import nesting, personal
+from colporteur.flow import attributes, nesting, personal
 from colporteur.store.memberships import Membership
 from colporteur.store.policies import policy
 from colporteur.store.rights import Right
+from colporteur.web.asking import answers, ask, bound
 from colporteur.web.frame import list_page
 from colporteur.web.guard import list_or_404, person_of
 from colporteur.web.memberships.words import how_words, ways
@@ -56,16 +57,18 @@ def page(request: HttpRequest, number: int, member: int) -> HttpResponse:
     if row is None:
         raise Http404
     form = One(row, request.POST or None, initial=_shown(row))
+    ask(form, attributes.fields_of(list_), attributes.values_of(list_, [row.address_id]).get(row.address_id), must=False)
     if request.method == "POST" and form.is_valid():
         try:
             changed = personal.choose(row, _wanted(form.cleaned_data), timezone.now(), by=person_of(request))
+            changed += attributes.write(list_, row.address, answers(form), timezone.now(), by=person_of(request))
         except ValueError as error:
             form.add_error(None, said(error))
         else:
             messages.success(request, _("The settings of %(email)s are saved.") % {"email": row.email} if changed else _("Nothing was to change."))
             return redirect("members", list_.pk)
     before = Membership.objects.filter(list=list_, address=row.address).select_related("consent").order_by("-id")
-    context = {"through": nesting.ways([list_.pk]).get(list_.pk, []), "history": [(one, how_words(one.consent.how) if one.consent else "") for one in before[:20]], "form": form, "membership": row, "name": (row.address.person.name if row.address.person else "") or row.address.name}
+    context = {"known": bound(form), "through": nesting.ways([list_.pk]).get(list_.pk, []), "history": [(one, how_words(one.consent.how) if one.consent else "") for one in before[:20]], "form": form, "membership": row, "name": (row.address.person.name if row.address.person else "") or row.address.name}
     return list_page(request, list_, "members", "memberships/one.html", context, status=422 if form.errors else 200)
 
 

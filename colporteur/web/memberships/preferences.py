@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from colporteur.domain.campaigns import Tracking
 from colporteur.domain.digests import DeliveryMode
-from colporteur.domain.policy import Policy
+from colporteur.domain.policy import Policy, Urgency
 from colporteur.flow import attributes, preferences, tracking
 from colporteur.flow.leaving import Outcome
 from colporteur.flow.moderation.telling import owner_address
@@ -35,7 +35,7 @@ from colporteur.web.joining.words import parting
 from colporteur.web.memberships.words import ways
 from colporteur.web.saying import said
 
-BOXES = 4
+BOXES = 3
 """Lists whose choices all stand open; with more of them each has a select."""
 
 
@@ -171,7 +171,8 @@ def _rows(reader: Reader, request: HttpRequest | None) -> list[Row]:
 
 
 def _choices(membership: Membership, rules: Policy) -> list[tuple[str, str, str]]:
-    found = [(value, words, _hint(value, rules, membership.list)) for value, words in ways(membership.delivery, rules)]
+    kept = {membership.delivery, DeliveryMode.EACH, *(() if rules.urgency is Urgency.PATIENT else (DeliveryMode.DAILY_MIME, DeliveryMode.WEEKLY_MIME, DeliveryMode.NONE))}  # the others are on one's own page
+    found = [(value, words, _hint(value, rules, membership.list)) for value, words in ways(membership.delivery, rules) if value in kept]
     found.append((PAUSE, _("Nothing for a while"), _("You stay on the list. You choose the day it begins again.")))
     if rules.leaving.asked_for:
         found.append((LEAVE, _("Leave the list") if rules.leaving.by_oneself else _("Ask to leave"), _("Nothing more from this list. You can come back whenever you like.") if rules.leaving.by_oneself else _("An owner decides about it.")))
