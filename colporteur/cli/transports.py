@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import uuid
 from typing import Any
 
@@ -14,7 +15,8 @@ from colporteur.cli.output import BY, json_option, now, page, paged, plainly, pr
 from colporteur.cli.routes import route_words, set_or_show
 from colporteur.domain.addresses import normal
 from colporteur.domain.providers import HOSTS
-from colporteur.flow import letters, limits, organisations, routes, transports
+from colporteur.domain.services import SERVICES
+from colporteur.flow import letters, limits, organisations, routes, services, transports
 from colporteur.flow.trouble import over
 from colporteur.mail.compose import Letter, compose
 from colporteur.mail.render import Rewriting, prepare
@@ -26,7 +28,7 @@ COLUMNS = ("name", "kind", "enabled", "health", "default", "url")
 
 @click.group()
 def transport() -> None:
-    """Ways out: SMTP relays and folders."""
+    """Ways out: SMTP relays, services with an interface of their own, folders."""
 
 
 @transport.command()
@@ -36,7 +38,8 @@ def transport() -> None:
 @json_option
 @plainly
 def add(name: str, url: str, organisation: str | None, as_json: bool) -> None:
-    """Add a way out: smtp://user:password@host:port?tls=starttls or folder:///path. The first one is the default."""
+    """Add a way out: smtp://user:password@host:port?tls=starttls , folder:///path , or a service by its own interface: mailjet://KEY:SECRET@ ,
+    sparkpost://KEY@?region=eu , mandrill://KEY@ , brevo, mailgun, postmark, sendgrid, resend, mailersend, mailtrap, scaleway. The first one is the default."""
     _checked(url)
     owner = organisations.organisation_called(organisation) if organisation else None
     print_one(_row(transports.add(name, url, now(), owner, by=BY)), as_json)
@@ -186,6 +189,25 @@ def limits_(name: str, rates: tuple[str, ...], none: bool, accounts: tuple[str, 
         },
         as_json,
     )
+
+
+@transport.command()
+@click.argument("name")
+@click.option("--renew", is_flag=True, help="Another address; what is posted to the old one is refused from now on.")
+@click.option("--key", metavar="KEY", help='The key by which the service signs what it posts; "" asks for no signature. "-" reads it from standard input.')
+@json_option
+@plainly
+def webhook(name: str, renew: bool, key: str | None, as_json: bool) -> None:
+    """The address at which a service tells what came back, the events to choose over there, and what was told last."""
+    found = transports.find(name)
+    service = SERVICES.get(found.kind)
+    if service is None or not service.hooks:
+        raise ValueError(f"{found.name} tells nothing by a webhook")
+    if key is not None:
+        services.sign_with(found, sys.stdin.readline() if key == "-" else key, now(), by=BY)
+    hook = services.renew(found, now(), by=BY) if renew else services.hook_of(found, now())
+    last = {"heard": hook.heard, "last_heard": stamp(hook.heard_at), "last": hook.told or None, "last_refused": stamp(hook.refused_at), "refused": hook.refused or None}
+    print_one({"transport": found.name, "url": services.url_of(hook), "events": list(service.ticks), "signed": bool(hook.key_sealed), **last}, as_json)
 
 
 def _checked(url: str) -> None:
