@@ -118,7 +118,7 @@ def _sender(facts: Facts) -> list[Finding]:
     found = []
     domain = facts.sender.rpartition("@")[2]
     if facts.strict and not facts.own_domain:
-        found.append(Finding("from", True, Sentence(_("%(domain)s tells receivers to refuse mail that does not leave from its own servers"), domain=domain), Sentence(_("send from an address at a domain of your own"))))
+        found.append(Finding("from", False, Sentence(_("%(domain)s tells receivers to refuse mail that does not leave from its own servers"), domain=domain), Sentence(_("send by that provider's own sending service, or from an address at a domain of your own"))))
     elif not facts.signed:
         found.append(Finding("unsigned", False, Sentence(_("mail from %(domain)s is not signed (DKIM)"), domain=domain), Sentence(_("put a key in use on the page of the domain: large providers want newsletters signed"))))
     return found

@@ -74,5 +74,6 @@ def answered(answers: Mapping[str, tuple[int, str]], now: datetime) -> None:
 
 
 def forget(now: datetime) -> int:
-    """Drop what nobody asked about for a day."""
-    return LinkCheck.objects.filter(wanted_at__lt=now - timedelta(days=1)).delete()[0]
+    """Drop what nobody asked about for a day: reasons can hold what is known of somebody."""
+    day = now - timedelta(days=1)
+    return Trial.objects.filter(asked_at__lt=day).delete()[0] + LinkCheck.objects.filter(wanted_at__lt=day).delete()[0]

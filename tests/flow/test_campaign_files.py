@@ -12,7 +12,7 @@ from PIL import Image
 from colporteur.domain.campaigns import CampaignState, FileUse
 from colporteur.domain.words import Invalid
 from colporteur.flow import lists, organisations, quotas
-from colporteur.flow.campaigns import content, files, writing
+from colporteur.flow.campaigns import content, files, sending, writing
 from colporteur.store import archive, purging
 from colporteur.store.arrivals import Blob
 from colporteur.store.campaigns import Campaign, CampaignAudience, CampaignFile
@@ -98,6 +98,12 @@ def test_a_purged_list_takes_its_segments_from_others_newsletters_which_wait_the
     purging.purge(other)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.send_at) == (CampaignState.DRAFT, None) and not CampaignAudience.objects.exists() and not Segment.objects.exists()
+
+
+def test_what_cannot_be_made_is_not_sent_even_for_a_test(campaign: Campaign) -> None:
+    broken = writing.change(campaign.pk, campaign.version, NOW, "test", source="<mjml><mj-body>\n<mj-section></mj-body></mjml>", editor="mjml")
+    with pytest.raises(Invalid, match="line 2: <mj-section> is not ended"):
+        sending.test(broken, ["helene@saule.example"], NOW, "test")
 
 
 def test_what_was_sent_is_kept(campaign: Campaign) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from colporteur.domain.campaigns import Editor, FileUse
-from colporteur.flow import attributes, lists, memberships, organisations
+from colporteur.flow import attributes, lists, memberships, organisations, senders
 from colporteur.flow.campaigns import files, preflight, writing
 from colporteur.store import preflight as rows
 from colporteur.store.campaigns import Campaign
@@ -49,7 +49,7 @@ def test_links_are_waited_for_and_what_they_answer_is_believed_for_an_hour(campa
     assert not rows.wanted(NOW, 10)
     preflight.preflight(campaign, NOW + timedelta(hours=2))
     assert rows.wanted(NOW + timedelta(hours=2), 10)
-    assert preflight.forget(NOW + timedelta(days=2)) == 1 and not LinkCheck.objects.exists()
+    assert preflight.forget(NOW + timedelta(days=2)) == 2 and not LinkCheck.objects.exists() and not Trial.objects.exists()
 
 
 def test_who_fails_is_named_with_the_reason(campaign: Campaign) -> None:
@@ -82,6 +82,15 @@ def test_what_is_wrong_is_found(campaign: Campaign, fields: dict[str, object], c
     found = preflight.preflight(changed(campaign, **fields), NOW)
     assert code in codes(found) and found.blocked is blocked, found
     assert all(one.words and one.mend for one in found.findings)
+
+
+def test_who_sends_from_anothers_domain_is_told_what_that_domain_says(campaign: Campaign) -> None:
+    campaign.list.address, campaign.list.domain = "amis@courrier.org", None
+    campaign.list.save()
+    preflight.preflight(campaign, NOW)
+    assert preflight.domains_to_look_up(NOW) == ["courrier.org"]
+    senders.remember("courrier.org", "reject", NOW)
+    assert not preflight.domains_to_look_up(NOW) and "from" in codes(preflight.preflight(campaign, NOW))
 
 
 def test_heavy_files_are_remarked_and_an_empty_list_cannot_be_written_to(campaign: Campaign) -> None:

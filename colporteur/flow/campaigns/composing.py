@@ -42,9 +42,9 @@ def compiled(campaign: Campaign) -> Compiled:
 def composed(campaign: Campaign, now: datetime, *, test: bool = False) -> Composed:
     """The message of a campaign as it is written now. ``test``: its subject says so, and nothing is counted.
 
-    Raises ``Invalid`` when its fields are wrong.
+    Raises ``Invalid`` when it cannot be made, or its fields are wrong.
     """
-    list_, made, attributes = campaign.list, content.rendered(campaign), readers.attributes_of(campaign)
+    list_, made, attributes = campaign.list, content.to_send(campaign), readers.attributes_of(campaign)
     subject = f"{TEST}{made.subject}" if test else made.subject
     html, text = (made.html, made.text) if test else tracking.track(campaign, made.html, made.text)
     used = fields.compile(subject, made.preheader, html, text, attributes).fields

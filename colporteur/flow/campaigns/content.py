@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext
 
 from colporteur.domain.campaigns import Editor, FileUse
+from colporteur.domain.words import Invalid
 from colporteur.mail.campaigns import content
 from colporteur.mail.campaigns.frames import Look
 from colporteur.store.campaigns import Campaign, CampaignFile
@@ -42,6 +43,14 @@ def rendered(campaign: Campaign) -> Rendered:
     made = content.made(draft, look_of(campaign), own=f"{settings.BASE_URL}/f/", sizes=_sizes(campaign))
     problems = tuple(Problem(problem.sentence.into(gettext), problem.grave) for problem in made.problems)
     return Rendered(made.html, made.text, " ".join(campaign.subject.split()), " ".join(campaign.preheader.split()), problems)
+
+
+def to_send(campaign: Campaign) -> Rendered:
+    """``rendered``, whole. Raises ``Invalid`` with what is grave."""
+    made = rendered(campaign)
+    if grave := [problem.words for problem in made.problems if problem.grave]:
+        raise Invalid("%(words)s", words="; ".join(grave))
+    return made
 
 
 def look_of(campaign: Campaign) -> Look:

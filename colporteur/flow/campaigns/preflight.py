@@ -42,7 +42,7 @@ NAMED = 100
 """Failing recipients that are named; the others are counted."""
 AT_ONCE_SECONDS = 1.5
 """So long whoever asks waits for copies to be tried; a worker takes ranges of ``_RANGE_SECONDS``."""
-_RANGE, _RANGE_SECONDS = 500, 5.0
+_RANGE, _RANGE_SECONDS = 500, 2.0
 _FRESH = timedelta(minutes=10)
 _LINKS = 200
 _IMAGE = re.compile(r"<img\b(?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>")
@@ -124,8 +124,15 @@ def try_more(now: datetime) -> int:
             return 1
 
 
+def domains_to_look_up(now: datetime) -> list[str]:
+    """Domains of others that newsletters being checked are sent from, whose DMARC policy is not known. For the worker."""
+    asked = Trial.objects.filter(asked_at__gt=now - _FRESH).values_list("campaign__sender_address", "campaign__list__address")
+    found = {senders.domain_of(sender or list_) for sender, list_ in asked}
+    return sorted(domain for domain in found - set(Domain.objects.filter(name__in=found).values_list("name", flat=True)) if not senders.known(domain, now))
+
+
 def forget(now: datetime) -> int:
-    """Drop answers of links nobody asks about any more. For the worker."""
+    """Drop trials and answers of links nobody asked about for a day. For the worker."""
     return rows.forget(now)
 
 
@@ -135,7 +142,9 @@ def forget(now: datetime) -> int:
 @transaction.atomic
 def _tried(campaign: Campaign, compiled: Compiled, counted: int, now: datetime) -> Trial:
     """The trial of what is written now, begun and gone on with as far as somebody can wait."""
-    Trial.objects.get_or_create(campaign=campaign, defaults={"version": campaign.version, "asked_at": now})
+    trial, _new = Trial.objects.get_or_create(campaign=campaign, defaults={"version": campaign.version, "asked_at": now})
+    if trial.version == campaign.version and trial.asked_at >= now - _FRESH and (trial.after or trial.finished):
+        return trial  # a worker may have it locked
     trial = Trial.objects.select_for_update(of=("self",)).get(campaign=campaign)
     if trial.version != campaign.version or trial.asked_at < now - _FRESH:
         trial.version, trial.asked_at, trial.after, trial.made, trial.failing, trial.failures, trial.finished = campaign.version, now, 0, 0, 0, [], None
@@ -210,7 +219,7 @@ def _facts(campaign: Campaign, made: content.Rendered, compiled: Compiled | None
         subject=made.subject, text=made.text, html_size=len(made.html.encode()), recipients=counted, failing=trial.failing if trial else 0, without_alt=_without_alt(made.html, campaign.editor),
         unsubscribe=compiled is None or "url_unsubscribe" in used, identity=_identified(rule.identity, made),
         links=tuple(Answer(url, row.status, row.detail) for url, row in links.items() if row.checked_at), waiting=sum(row.checked_at is None for row in links.values()),
-        attachments=files_size, size=files_size + len(made.html.encode()) + len(made.text.encode()), max_size=rule.max_size, sender=sender, own_domain=domain is not None or host == list_.host,
+        attachments=files_size, size=files_size + len(made.html.encode()) + len(made.text.encode()), max_size=rule.max_size, sender=sender, own_domain=domain is not None,
         signed=domain is None or bool(transport and is_service(transport.kind)) or SigningKey.objects.filter(domain=domain, state=KeyState.USED).exists(),
         strict=senders.strict(senders.domain_of(sender)), transport=transport.name if transport else "", trouble=transport.last_error if transport and transport.failures else "",
         kept_here=transport is not None and transport.kind == "folder",

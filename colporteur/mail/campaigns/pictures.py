@@ -39,8 +39,9 @@ def read(data: bytes) -> Picture:
         raise Invalid(_("SVG pictures are not taken, mail programs do not show them: upload PNG, JPEG, WebP or GIF"))
     try:
         with Image.open(io.BytesIO(data), formats=KINDS) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise Invalid(_("this picture has too many pixels: %(most)s million at most"), most=MOST_PIXELS // 10**6)
+            most = MOST_PIXELS if image.format == "JPEG" else MOST_PIXELS // 2
+            if image.width * image.height > most:
+                raise Invalid(_("this picture has too many pixels: %(most)s million at most"), most=most // 10**6)
             if image.format == "GIF" and getattr(image, "is_animated", False):
                 return _moving(image)
             image.draft("RGB", (WIDEST, HIGHEST))
