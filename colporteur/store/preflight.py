@@ -18,6 +18,7 @@ class Trial(models.Model):
     campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True, related_name="trial")
     version = models.IntegerField()  # of the campaign; another one begins anew
     asked_at = models.DateTimeField()  # also the moment of the audience
+    recipients = models.IntegerField(default=0)  # counted when it began
     after = models.BigIntegerField(default=0)  # the last address that was looked at
     made = models.IntegerField(default=0)
     failing = models.IntegerField(default=0)

@@ -94,7 +94,7 @@ def preflight(campaign: Campaign, now: datetime) -> Preflight:
         compiled = fields.compile(made.subject, made.preheader, made.html, made.text, readers.attributes_of(campaign))
     except Invalid as error:
         found += [Finding("fields", True, sentence.into(gettext), gettext("fields are written {{ name }}; the editor lists those there are")) for sentence in error.sentences]
-    counted = audience.counted(campaign, now).recipients
+    counted = _counted(campaign, now)
     trial = _tried(campaign, compiled, counted, now) if compiled and counted and not any(finding.grave for finding in found) else None
     links = _links(made.html, now)
     found += [Finding(one.code, one.grave, one.words.into(gettext), one.mend.into(gettext)) for one in rules.findings(_facts(campaign, made, compiled, counted, trial, links))]
@@ -136,6 +136,13 @@ def forget(now: datetime) -> int:
     return rows.forget(now)
 
 
+def _counted(campaign: Campaign, now: datetime) -> int:
+    """Recipients; while a trial of many goes on those it began with, so that asking for its progress costs little."""
+    going_on = Trial.objects.filter(campaign=campaign, version=campaign.version, asked_at__gte=now - _FRESH, finished=None, after__gt=0)
+    known = going_on.values_list("recipients", flat=True).first()
+    return audience.counted(campaign, now).recipients if known is None else known
+
+
 # --- trial ---------------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +155,7 @@ def _tried(campaign: Campaign, compiled: Compiled, counted: int, now: datetime) 
     trial = Trial.objects.select_for_update(of=("self",)).get(campaign=campaign)
     if trial.version != campaign.version or trial.asked_at < now - _FRESH:
         trial.version, trial.asked_at, trial.after, trial.made, trial.failing, trial.failures, trial.finished = campaign.version, now, 0, 0, 0, [], None
+    trial.recipients = counted
     if trial.finished is None and not trial.after:
         if not compiled.fields:  # every copy is the same
             trial.made, trial.finished = counted, now
