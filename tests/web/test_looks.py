@@ -17,10 +17,12 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from colporteur.domain import tokens
+from colporteur.domain.campaigns import Editor
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.signing import Algorithm
 from colporteur.domain.sources import Kind, Setting, table_of
 from colporteur.flow import (
+    attributes,
     credentials,
     destinations,
     identities,
@@ -34,6 +36,7 @@ from colporteur.flow import (
     organisations,
     people,
     requests,
+    segments,
     signing,
     signup,
     sources,
@@ -132,6 +135,7 @@ def scene(transactional_db: None, world: World) -> dict[str, str]:
     errand = Errand.objects.create(arrival=Arrival.objects.create(blob_id=keep(message("odile.perrin@courriel.example", subject="suspend amapiens")), door="lmtp", received_at=now), list=None, service="request", recipient="lists@paniersdusaule.example", state="done", received_at=now)
     found["commands-link"] = reverse("commands-link", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.CONFIRM, errand.pk, odile.pk)])
     found |= {"list-wordings": reverse("list-wordings", args=[world.list.pk]), "list-wording": reverse("list-wording", args=[world.list.pk, "held", "fr"]), "site-wording": reverse("site-wording", args=["footer", "fr"])}
+    found |= _segments(world, now) | {"preferences": reverse("preferences", args=[tokens.sign(settings.TOKEN_KEY, tokens.Purpose.COPY, mailing.pk, Address.objects.get(email=world.member.primary_email).pk)]), "join-embedded": reverse("join-embedded", args=place)}
     found["moderate"] = reverse("moderate", args=[moderation_token(held.pk, odile.pk)])
     found |= _campaigns(world, now)
     found |= _limits(Transport.objects.get(pk=mailing.transport_id), now)
@@ -153,6 +157,16 @@ def _campaigns(world: World, now: datetime) -> dict[str, str]:
     draft = campaigns.create(world.list, now, by=world.owner, subject="Les paniers de Noël, et une fête le 12", source="# Bonjour {{ first_name }}\n\n**[Commander](https://x.example)**", template="letter", preheader="Avant le 5")
     names = ("campaign", "campaign-audience", "campaign-preview", "campaign-try", "campaign-send", "campaign-copy", "campaign-delete")
     return {name: reverse(name, args=[draft.pk]) for name in names} | {"campaigns": reverse("campaigns"), "campaign-new": reverse("campaign-new")}
+
+
+def _segments(world: World, now: datetime) -> dict[str, str]:
+    """Attributes of each kind of control, and a segment with a group."""
+    attributes.define(world.list, now, by="test", label="Ville", asked=True)
+    part = attributes.define(world.list, now, by="test", label="Lieu de distribution", kind="choice", choices=["Saint-Melaine", "Thabor"], asked=True)
+    rule = {"match": "all", "parts": [{"about": "attribute", "key": "ville", "is": "equals", "value": "Rennes"}, {"match": "any", "parts": [{"about": "since", "is": "within", "value": 30}, {"about": "attribute", "key": part.key, "is": "unset"}]}]}
+    one = segments.create(world.list, "Nouveaux venus de Rennes", rule, now, by="test")
+    named = {"attributes": [], "attribute": [part.pk], "segments": [], "segment-new": [], "segment": [one.pk], "list-form": []}
+    return {name: reverse(name, args=[world.list.pk, *more]) for name, more in named.items()}
 
 
 def _source(list_: List, now: datetime) -> Source:
@@ -201,7 +215,7 @@ def close(request: pytest.FixtureRequest) -> Iterator[None]:
     connections.close_all()
 
 
-PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "join-list", "leave-list", "join-domain", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "signup", "mine", "mine-link", "back")
+PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "join-list", "leave-list", "join-domain", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "signup", "mine", "mine-link", "back", "preferences", "join-embedded")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light")])
@@ -295,3 +309,22 @@ def test_html_of_a_message_runs_nothing(chromium: Browser, live_server: LiveServ
     frame = page.frame_locator("iframe.html")
     frame.get_by_text("Bonjour").wait_for()
     assert page.title().startswith("Piège") and not [url for url in asked if "pisteur" in url]
+
+
+def test_a_newsletter_saves_itself_and_its_preview_runs_and_loads_nothing(chromium: Browser, live_server: LiveServer, world: World, transactional_db: None) -> None:
+    hostile = "<p>Bonjour {{ first_name }}</p><script>parent.document.title='x'</script><img src='https://pisteur.example/p.gif' onerror='top.location=1'>"
+    draft = campaigns.create(world.list, timezone.now(), by=world.owner, subject="Piège", editor=Editor.HTML, source=hostile)
+    page = _page(chromium, live_server, world.owner)
+    stopped: list[str | None] = []
+    page.on("requestfailed", lambda request: stopped.append(request.failure) if "pisteur" in request.url else None)
+    page.on("requestfinished", lambda request: stopped.append("loaded") if "pisteur" in request.url else None)
+    page.goto(live_server.url + reverse("campaign", args=[draft.pk]))
+    page.get_by_label("Objet", exact=True).fill("Décembre")
+    expect(page.locator("#phonecase .inbox")).to_contain_text("Décembre", timeout=15_000)  # nobody pressed anything
+    page.frame_locator("iframe.screen").get_by_text("Bonjour").wait_for()
+    page.locator("#id_source").fill("<p>Bonne année</p>")
+    page.get_by_role("button", name="Enregistrer", exact=True).click()
+    page.frame_locator("iframe.screen").get_by_text("Bonne année").wait_for()
+    draft.refresh_from_db()
+    assert (draft.subject, draft.source) == ("Décembre", "<p>Bonne année</p>")
+    assert page.title().startswith("Décembre") and set(stopped) == {"csp"}  # the browser itself refuses what is not ours
