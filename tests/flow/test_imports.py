@@ -109,7 +109,7 @@ def everything() -> dict[str, int]:
 
 def test_mailshot_and_mailsubscribers_of_today(tmp_path: Path) -> None:
     report = bring(dump(MAILSHOT), tmp_path)
-    assert (report.people, report.lists, report.memberships, report.waiting, report.oppositions) == (3, 2, 4, 1, 2)
+    assert (report.people, report.lists, report.memberships, report.left, report.waiting, report.oppositions) == (3, 2, 3, 1, 1, 2)
     assert (report.mailings, report.drafts, report.transports, report.segments) == (4, 3, 2, 1)
     letter, inside = List.objects.get(address="newsletter@lettres.saule.example"), List.objects.get(address="interne@lettres.saule.example")
     assert (letter.title, letter.language, policy(letter).joining, policy(inside).joining) == ("La lettre du Saule", "fr", "confirm", "closed")
@@ -190,7 +190,7 @@ def test_the_same_site_in_any_file(tmp_path: Path, kind: str) -> None:
     else:
         file = dump(MAILSHOT, "asso_", encoding="latin1") if kind == "latin1" else dump(MAILSHOT, "asso_").decode("cp1252").encode()
     report = bring(file, tmp_path)
-    assert (report.people, report.lists, report.memberships, report.oppositions, report.mailings) == (3, 2, 4, 2, 4)
+    assert (report.people, report.lists, report.memberships, report.oppositions, report.mailings) == (3, 2, 3, 2, 4)
     assert Address.objects.get(email="anna@exemple.example").name == "Anna Rivière" and Mailing.objects.filter(subject="Été & amis").exists()
 
 
@@ -333,7 +333,7 @@ def test_subscribers_of_any_tool_come_to_a_list_as_they_stood_there(tmp_path: Pa
     dry = take(dry_run=True)
     assert everything() == before
     report = take()
-    assert report.as_dict() == dry.as_dict() and (report.people, report.memberships, report.oppositions) == (3, 3, 1)
+    assert report.as_dict() == dry.as_dict() and (report.people, report.memberships, report.left, report.oppositions) == (3, 2, 1, 1)
     assert report.tables["export.csv"].skipped == {"not an e-mail address": 1, "not confirmed, or switched off, over there": 1, "its status is not known": 1, "the address of another row": 1}
     found = {row.address.email: row for row in Membership.objects.select_related("address", "consent")}
     assert found["anna@exemple.example"].since == datetime(2019, 2, 3, 9, 0, tzinfo=UTC) and "03/02/2019" in found["anna@exemple.example"].consent.evidence

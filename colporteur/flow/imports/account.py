@@ -36,6 +36,7 @@ class Report:
     people: int = 0
     lists: int = 0
     memberships: int = 0
+    left: int = 0  # memberships that are over: they keep imports from bringing them back
     waiting: int = 0  # asked for a subscription and confirmed none
     oppositions: int = 0
     mailings: int = 0
@@ -48,5 +49,5 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """As it is printed; ``read`` is counted apart from ``taken`` and ``skipped``."""
         tables = {name: {"read": one.read, "taken": one.taken, "skipped": dict(sorted(one.skipped.items()))} for name, one in sorted(self.tables.items())}
-        names = ("people", "lists", "memberships", "waiting", "oppositions", "mailings", "drafts", "copies", "segments", "transports", "notes")
+        names = ("people", "lists", "memberships", "left", "waiting", "oppositions", "mailings", "drafts", "copies", "segments", "transports", "notes")
         return {"tables": tables} | {name: getattr(self, name) for name in names}

@@ -74,7 +74,8 @@ def _load(list_: List, name: str, report: Report, now: datetime, by: Person | st
     joined, report.waiting = loading.members(source, now)
     for _list_id, members, all_ in joined:
         quotas.check_members(list_, members)
-        report.memberships += all_
+        report.memberships += members
+        report.left += all_ - members
         places.joined(Site(source, list_.domain or Domain(), now, by, ()), list_, members)
     describe(loading.attribute_keys(), report)
     loading.details()

@@ -150,7 +150,8 @@ class _Import:
         for list_id, members, all_ in joined:
             list_ = List.objects.select_related("organisation", "domain").get(pk=list_id)
             quotas.check_members(list_, members)
-            self.report.memberships += all_
+            self.report.memberships += members
+            self.report.left += all_ - members
             places.joined(self.site, list_, members)
         describe(loading.attribute_keys(), self.report)
         loading.details()
