@@ -41,7 +41,7 @@ def news(db: None) -> List:
 
 
 def a_campaign(list_: List, source: str, **more: object) -> Campaign:
-    return campaigns.create(list_, NOW, by="test", subject="For {{ first_name }}", editor=Editor.TEXT, source=source, **more)  # type: ignore[arg-type]
+    return campaigns.create(list_, NOW, by="test", subject="For {{ first_name }}", editor=Editor.TEXT, source=source, **more)
 
 
 def claimed(mailing: Mailing | None) -> list[PersonalHeld]:
