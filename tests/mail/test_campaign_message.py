@@ -19,6 +19,8 @@ from colporteur.domain.campaigns import Lane
 from colporteur.mail import text as words
 from colporteur.mail.campaigns import fields
 from colporteur.mail.campaigns.message import File, Manner, Newsletter, compiled, compose, isolated, prepare
+from colporteur.mail.signing import Signer
+from tests.mail.test_signing import NOW, keys, verified
 
 TOKEN = "abcdefgh2345abcdefgh2345"
 NEWS = Newsletter("L'AMAP", "info@lists.example", "Paniers pour {{ first_name }}", "Bonjour {{ name }},\nvoir {{ url_web }}\n.\nFrom here\n", "<p>Bonjour {{ name }}</p>", "m1@lists.example", datetime(2026, 11, 21, 8, tzinfo=UTC), "fr", "owner@lists.example", "1:2:newsletter:listsexample")
@@ -146,3 +148,12 @@ def test_a_piece_stands_on_lines_of_its_own(piece: str) -> None:
     found = email.message_from_bytes(b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nbefore=\r\n" + lines + b"after").get_payload(decode=True)
     assert isinstance(found, bytes) and found.replace(b"\r\n", b"\n") == f"before{piece}after".encode()
     assert all(len(line) <= 76 and not line.startswith((b".", b"From ")) for line in lines.split(b"\r\n"))
+
+
+@pytest.mark.parametrize("source", ["Bonjour {{ name }},\n\n{{ city }} {{ name }}\n", "{{ city }}", "{% if city %}{{ city }}{% endif %}\n{{ lists }}", "rien"])
+@pytest.mark.parametrize("city", ["Brest", "", " x  y ", "été\n\n.\n" * 40, "\t", "\n\n"])
+def test_a_signed_copy_verifies_whatever_its_values_are(source: str, city: str) -> None:
+    prepared = prepare(compose(replace(NEWS, text=source, html=f"<p>{source}</p>")), MANNER)
+    values = prepared.values_for({**READER, "city": city})
+    first = Signer(prepared, keys()).sign_parts(prepared.parts_for(values), NOW)
+    assert verified(unstuffed(prepared.wire_for(values, first))) == [True, True]
