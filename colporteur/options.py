@@ -54,6 +54,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_SIGNUP", "bool", True, "", "Anybody may make an account by a mailed link; an account gives no right by itself."),
     Option("COLPORTEUR_ADMIN_TWO_STEPS", "bool", False, "", "Administrators, of the site and of organisations, must sign in with a passkey or with a code of an authenticator app."),
     Option("COLPORTEUR_NETWORKS", "networks", "", "networks", "Networks of your own, separated by commas (10.0.5.0/24), that mailboxes and sources may lie in whoever sets them; elsewhere inside only the site's administrators may reach."),
+    Option("COLPORTEUR_KEEP_UNMATCHED", "int", 100, "days", "How long reports that name no copy of ours are kept to be looked at."),
     Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-Proto and X-Forwarded-For itself; leave off when clients reach it directly."),
 )
 

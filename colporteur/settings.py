@@ -86,6 +86,7 @@ WEB: str = read("COLPORTEUR_WEB")
 LMTP: str = read("COLPORTEUR_LMTP")
 BASE_URL: str = (read("COLPORTEUR_BASE_URL") or f"http://{WEB}").rstrip("/")
 DEMO: bool = read("COLPORTEUR_DEMO")
+KEEP_UNMATCHED: int = read("COLPORTEUR_KEEP_UNMATCHED")
 MAX_MESSAGE_SIZE: int = read("COLPORTEUR_MAX_MESSAGE_SIZE")
 LOG_LEVEL: str = read("COLPORTEUR_LOG").upper()
 MAIL_LOG: Path | None = DATA / read("COLPORTEUR_MAIL_LOG") if read("COLPORTEUR_MAIL_LOG") else None

@@ -95,6 +95,9 @@ def _stopped(found: DestinationGroup) -> list[dict[str, Any]]:
 
 
 def _row(found: DestinationGroup) -> dict[str, Any]:
+    """A group; one that is not resting itself tells of the stream that was stopped, the one that rests longest."""
+    resting = found.rests_until if found.rests_until and found.rests_until > now() else None
+    stopped = None if resting else found.streams.filter(until__gt=now()).order_by("-until").first()
     return {
         "name": found.name,
         "title": found.title,
@@ -103,6 +106,6 @@ def _row(found: DestinationGroup) -> dict[str, Any]:
         "connections": found.connections,
         "messages": found.messages,
         "limits": [limit["limit"] for limit in shown(limits.of_group(found))],
-        "rests_until": stamp(found.rests_until) if found.rests_until and found.rests_until > now() else None,
-        "reason": found.reason,
+        "rests_until": stamp(stopped.until if stopped else resting),
+        "reason": stopped.reason if stopped else found.reason,
     }

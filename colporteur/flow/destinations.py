@@ -129,6 +129,8 @@ def refused(group: int, code: int, text: str, now: datetime) -> Answer:
             log.warning("destination-slower group=%s percent=%d reply=%r", row.name, row.percent, reply[:200])
     else:
         row.reason = reply
+    if not (row.rests_until and row.rests_until > now):
+        journal.write("destination.paused", now, group=row.title, reason=reply)
     row.rests_until = max(until, row.rests_until or until)
     row.save(update_fields=["percent", "changed_at", "reason", "rests_until"])
     return answer

@@ -104,3 +104,9 @@ def told_of(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
             [[pair[0] for pair in pairs], [pair[1] for pair in pairs]],
         )
         return {(row[0], row[1]): row[2] for row in cursor.fetchall()}
+
+
+def forget_unmatched(before: datetime) -> int:
+    """Delete reports nobody was named for that came before, some at a time; how many."""
+    old = list(UnmatchedReport.objects.filter(at__lt=before).order_by("at").values_list("pk", flat=True)[:1000])
+    return UnmatchedReport.objects.filter(pk__in=old).delete()[0] if old else 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from colporteur.store.buckets import BucketRow
+from colporteur.store.destinations import DestinationGroup, Stream
 from colporteur.store.journal import JournalEntry
 from colporteur.store.organisations import Organisation
 from tests.cli.conftest import Run
-from tests.story.scenes import a_list
+from tests.story.scenes import a_list, a_transport
 
 
 def test_limits_of_a_transport_and_its_account_are_set_shown_and_taken_away(run: Run, ask) -> None:
@@ -53,3 +57,10 @@ def test_destinations_are_shipped_and_can_be_changed(run: Run, ask) -> None:
     assert run("destination", "set", "free", "--domain", "no domain").exit_code == 1
     assert run("destination", "resume", "gmail").exit_code == 1 and "neither rests" in run("destination", "resume", "gmail").output
     assert run("destination", "show", "nobody").exit_code == 1
+
+
+def test_a_stopped_stream_is_told_in_the_list(run: Run, ask) -> None:
+    ask("destination", "list")
+    Stream.objects.create(transport=a_transport("smtp://relay.example"), group=DestinationGroup.objects.get(name="orange"), until=timezone.now() + timedelta(hours=4), reason="550 5.7.1 not you")
+    row = next(row for row in ask("destination", "list") if row["name"] == "orange")
+    assert row["reason"] == "550 5.7.1 not you" and row["rests_until"]

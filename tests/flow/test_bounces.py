@@ -10,7 +10,7 @@ from django.conf import settings
 from colporteur.domain import tokens
 from colporteur.domain.mailings import CopyState
 from colporteur.domain.tokens import Purpose
-from colporteur.flow import bounces, copies, errands, mailboxes, moderation
+from colporteur.flow import bounces, copies, errands, mailboxes, moderation, standing
 from colporteur.flow.intake import Incoming, receive
 from colporteur.flow.rewriting import bounces_address
 from colporteur.store.bounces import UnmatchedReport
@@ -103,6 +103,14 @@ def test_forged_reports_move_nothing(amis):
     errands.do_due(NOW)
     assert events() == [] and set(unmatched()) == {"forged", "unsigned"} and len(unmatched()) == 40
     assert JournalEntry.objects.filter(event="errand.unmatched").count() == 40
+
+
+def test_what_names_no_copy_is_kept_for_a_time(amis):
+    comes(amis, PLAIN, "a" * 24)
+    standing.look_due(NOW + timedelta(days=settings.KEEP_UNMATCHED))
+    assert unmatched() == ["forged"]
+    standing.look_due(NOW + timedelta(days=settings.KEEP_UNMATCHED, seconds=1))
+    assert unmatched() == []
 
 
 def test_an_expired_signature_is_worth_nothing(amis):

@@ -12,6 +12,7 @@ from colporteur.domain.pacing import Rate
 from colporteur.flow import destinations, limits, mailings
 from colporteur.store.buckets import BucketRow
 from colporteur.store.destinations import DestinationGroup, MailDomain
+from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Mailing, Slice
 from tests.daemons.delivering import a_mailing
 from tests.story.scenes import a_list, a_transport
@@ -62,6 +63,8 @@ def test_limits_that_stay_keep_what_was_used_and_a_slower_group_shows_its_limits
     group = DestinationGroup.objects.get(name="gmail")
     destinations.refused(group.pk, 421, "4.7.28 unusual rate", now)
     group.refresh_from_db()
+    destinations.refused(group.pk, 421, "4.7.28 unusual rate", now)
+    assert JournalEntry.objects.filter(event="destination.paused").count() == 1, "told once for each rest"
     assert group.percent == 50 and [limit.rate for limit in limits.show(limits.of_group(group))] == [Rate(960, 60)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
 from colporteur.domain.bounces import Event, Kind
@@ -15,7 +16,7 @@ from colporteur.domain.standing import SILENCE, WINDOW, Judged, Message, Rules, 
 from colporteur.flow import streams
 from colporteur.flow.standing import moving, probing, telling
 from colporteur.flow.standing.moving import Move
-from colporteur.store import standing
+from colporteur.store import bounces, standing
 from colporteur.store.policies import site_policy
 from colporteur.store.standing import COUNTING, FAILING, AddressStanding, DeliveryEvent, Trace
 
@@ -69,7 +70,7 @@ def record(events: Sequence[Event], now: datetime) -> Recorded:
 
 def look_due(now: datetime) -> int:
     """What time has made due: addresses to judge again, probes to send or to settle, news to tell; how much was done."""
-    return review_due(now) + probing.probes_due(now) + telling.tell_due(now) + standing.forget(now - KEPT)
+    return review_due(now) + probing.probes_due(now) + telling.tell_due(now) + standing.forget(now - KEPT) + bounces.forget_unmatched(now - timedelta(days=settings.KEEP_UNMATCHED))
 
 
 def review_due(now: datetime) -> int:
