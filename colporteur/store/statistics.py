@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import NamedTuple
 
 from colporteur.store.copies.running import array, run
@@ -52,8 +53,12 @@ SELECT domain, count(*)::int, count(*) FILTER (WHERE got)::int, count(*) FILTER 
 _COMPLAINTS = "SELECT count(DISTINCT address_id)::int FROM delivery_event WHERE mailing_id = ANY (%(mailings)s::bigint[]) AND kind = 'complaint'"
 _BACK_EACH = f"SELECT e.mailing_id, count(*)::int FROM ({_BACK_OF}) e JOIN copy c USING (mailing_id, address_id) WHERE c.state = 2 GROUP BY 1"
 _GROWTH = """
-SELECT m.at, (SELECT count(*)::int FROM membership s WHERE s.list_id = %(list)s AND s.since <= m.at AND (s.until IS NULL OR s.until > m.at))
-  FROM unnest(%(moments)s::timestamptz[]) AS m (at) ORDER BY m.at
+-- How many more came than went before each moment, and since the moment before; one reading of the list's memberships.
+WITH m AS (SELECT since, until FROM membership WHERE list_id = %(list)s)
+SELECT place, sum(n)::int FROM (
+    SELECT width_bucket(since, %(moments)s::timestamptz[]) AS place, count(*) AS n FROM m GROUP BY 1
+    UNION ALL SELECT width_bucket(until, %(moments)s::timestamptz[]), -count(*) FROM m WHERE until IS NOT NULL GROUP BY 1) moved
+ GROUP BY place
 """
 
 
@@ -84,8 +89,9 @@ def came_back(mailings: Sequence[int]) -> dict[int, int]:
 
 
 def growth(list_: int, moments: Sequence[datetime]) -> list[tuple[datetime, int]]:
-    """Members of a list at some moments."""
-    return [(row[0], row[1]) for row in run(_GROWTH, {"list": list_, "moments": list(moments)})]
+    """Members of a list just before some moments, given in order."""
+    moved: dict[int, int] = {row[0]: row[1] for row in run(_GROWTH, {"list": list_, "moments": list(moments)})}
+    return list(zip(moments, accumulate(moved.get(place, 0) for place in range(len(moments))), strict=True))
 
 
 _HITS = "SELECT campaign_id, what, who, sum(n)::int FROM campaign_hits WHERE campaign_id = ANY (%(campaigns)s::bigint[]) GROUP BY 1, 2, 3"

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import MD5
 
 from colporteur.store.campaigns import Campaign
-from colporteur.store.copies.running import run
+from colporteur.store.copies.running import array, run
 from colporteur.store.organisations import Organisation
 from colporteur.store.people import Address
 
@@ -105,6 +105,11 @@ _COUNT = """
 INSERT INTO campaign_hits (campaign_id, link, what, who, hour, n, loose)
 SELECT %(campaign)s, u.link, %(what)s, u.who, %(hour)s, u.n, true FROM unnest(%(links)s::bigint[], %(who)s::smallint[], %(n)s::int[]) AS u (link, who, n)
 """
+# The setting holds for this transaction, which is this statement: its commit does not wait for the disk.
+_COUNT_AT_ONCE = _COUNT.replace(" FROM unnest", " FROM (SELECT set_config('synchronous_commit', 'off', true)) AS s, unnest")
+_TARGET = """
+SELECT l.url, c.tracking, m.started FROM campaign c LEFT JOIN mailing m ON m.id = c.mailing_id LEFT JOIN campaign_link l ON l.campaign_id = c.id AND l.id = %(link)s WHERE c.id = %(campaign)s
+"""
 _NAME = """
 INSERT INTO campaign_named_hit AS h (campaign_id, address_id, link, first_at, last_at, n)
 SELECT %(campaign)s, %(address)s, %(link)s, %(now)s, %(now)s, 1
@@ -125,13 +130,25 @@ SELECT count(*) FROM gone
 _SUMS = "SELECT link, what, who, hour, sum(n)::int FROM campaign_hits WHERE campaign_id = %(campaign)s GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0 ORDER BY hour"
 
 
-@transaction.atomic
-def count(campaign: int, what: int, hour: datetime, hits: Sequence[tuple[int, int, int]]) -> None:
-    """Append hits: (link, who, how many). A crash of the database may lose the last moment's: no answer waits for the disk."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit TO off")
-        links, who, n = (list(column) for column in zip(*hits, strict=True))
-        cursor.execute(_COUNT, {"campaign": campaign, "what": what, "hour": hour, "links": links, "who": who, "n": n})
+class Target(NamedTuple):
+    """What a counted address stands for. ``url``: None for the image, and when the link is not one of the campaign."""
+
+    url: str | None
+    tracking: str
+    started: datetime | None
+
+
+def target(campaign: int, link: int) -> Target | None:
+    """A link of a campaign (0: its image); None when there is no such campaign."""
+    found = run(_TARGET, {"campaign": campaign, "link": link})
+    return Target(*found[0]) if found else None
+
+
+def count(campaign: int, what: int, hour: datetime, hits: Sequence[tuple[int, int, int]], *, at_once: bool = False) -> None:
+    """Append hits: (link, who, how many). ``at_once``: in a transaction of its own that waits for no disk; a crash of the database may
+    lose the last moment's."""
+    links, who, n = (array(column) for column in zip(*hits, strict=True))
+    run(_COUNT_AT_ONCE if at_once else _COUNT, {"campaign": campaign, "what": what, "hour": hour, "links": links, "who": who, "n": n})
 
 
 def name(campaign: int, organisation: int, address: int, link: int, now: datetime) -> None:

@@ -20,7 +20,7 @@ from colporteur.store import tracking as store
 from colporteur.store.campaigns import Campaign
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
-from colporteur.store.tracking import Link
+from colporteur.store.tracking import Link, Target
 
 _HASTE, _LOCK = Haste(), threading.Lock()
 _KEY = secrets.token_bytes(32)  # of this process, kept nowhere: nobody can tell later whom a mark stood for
@@ -40,20 +40,20 @@ def follow(key: str, asked: Asked, now: datetime) -> str | None:
     found, copy = _read(key)
     if found is None or not found[1]:
         return None
-    link = Link.objects.select_related("campaign__mailing", "campaign__list__organisation").filter(pk=found[1], campaign=found[0]).first()
-    if link is None:
+    target = store.target(*found)
+    if target is None or target.url is None:
         return None
-    _count(link.campaign, Hit.CLICKED, link.pk, copy, asked, now)
-    return link.url
+    _count(found, target, copy, asked, now)
+    return target.url
 
 
 def seen(key: str, asked: Asked, now: datetime) -> bool:
     """A newsletter's image was fetched: counted. False when it is not ours. ``key``: as in ``follow``."""
     found, copy = _read(key)
-    campaign = Campaign.objects.select_related("mailing", "list__organisation").filter(pk=found[0]).first() if found and not found[1] else None
-    if campaign is None:
+    target = store.target(*found) if found and not found[1] else None
+    if found is None or target is None:
         return False
-    _count(campaign, Hit.OPENED, 0, copy, asked, now)
+    _count(found, target, copy, asked, now)
     return True
 
 
@@ -85,15 +85,15 @@ def _read(key: str) -> tuple[tuple[int, int] | None, str]:
     return tokens.read(settings.TOKEN_KEY, Purpose.LINK, link), copy
 
 
-def _count(campaign: Campaign, what: Hit, link: int, copy: str, asked: Asked, now: datetime) -> None:
-    if campaign.tracking == Tracking.OFF:
+def _count(named: tuple[int, int], target: Target, copy: str, asked: Asked, now: datetime) -> None:
+    if target.tracking == Tracking.OFF:
         return
-    began = campaign.mailing.started if campaign.mailing else None
-    who = tracking.who(asked.agent, asked.method, asked.purpose, now - began if began else None)
-    hits = [(link, int(who), 1)] if what is Hit.OPENED or who is not Why.READER else _patient(campaign.pk, link, copy, asked)
+    campaign, link = named
+    who = tracking.who(asked.agent, asked.method, asked.purpose, now - target.started if target.started else None)
+    hits = [(link, int(who), 1)] if not link or who is not Why.READER else _patient(campaign, link, copy, asked)
     if not hits:
         return
-    store.count(campaign.pk, what, tracking.hour(now), hits)
+    store.count(campaign, Hit.CLICKED if link else Hit.OPENED, tracking.hour(now), hits, at_once=True)
     if who is Why.READER and copy and hits == [(link, int(Why.READER), 1)]:
         _name(campaign, copy, link, now)
 
@@ -111,9 +111,10 @@ def _patient(campaign: int, link: int, copy: str, asked: Asked) -> list[tuple[in
     return [(link, int(Why.HASTE), 1), *((one, int(who), n) for one in wrong for who, n in ((Why.READER, -1), (Why.HASTE, 1)))]
 
 
-def _name(campaign: Campaign, copy: str, link: int, now: datetime) -> None:
+def _name(number: int, copy: str, link: int, now: datetime) -> None:
     """Whose copy it was, when the mode and the person allow it at this moment."""
     named = tokens.read(settings.TOKEN_KEY, Purpose.COPY, copy)
+    campaign = Campaign.objects.select_related("list__organisation", "list__domain").defer("source", "text").get(pk=number)
     if named and mode(campaign) is Tracking.PEOPLE and Mailing.objects.filter(pk=named[0], campaign=campaign).exists():
         store.name(campaign.pk, campaign.list.organisation_id, named[1], link, now)
 

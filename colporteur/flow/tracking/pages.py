@@ -110,9 +110,9 @@ def _nobody(campaign: Campaign) -> dict[str, Any]:
     list_ = campaign.list
     language = campaign.language or list_.language or list_.organisation.language
     with translation.override(language):
-        name = _("dear reader")
+        name, address = _("dear reader"), _("your address")
     leave = f"{settings.BASE_URL}/leave/{list_.host}/{list_.name}"
-    return {"name": name, "first_name": name, "lang": language, "url_unsubscribe": leave, "url_preferences": leave, "url_web": page_of(campaign)}
+    return {"email": address, "name": name, "first_name": name, "lang": language, "url_unsubscribe": leave, "url_preferences": leave, "url_web": page_of(campaign)}
 
 
 def straight(source: str, campaign: Campaign, ours: re.Pattern[str] = _OURS) -> str:
