@@ -70,9 +70,10 @@ def start(campaign_id: int, now: datetime, by: Person | str, *, at: datetime | N
         if not 1 <= per_day <= PER_DAY_MOST:
             raise Invalid(_("a number of copies a day is between 1 and %(most)d"), most=PER_DAY_MOST)
         campaign.per_day = per_day
-    _check(campaign, now)
+    _check(campaign)
+    recipients = _checked(campaign, now)
     if at is None or at <= now:
-        return _begin(campaign, now, by)
+        return _begin(campaign, recipients, now, by)
     if at > now + AHEAD_MOST:
         raise Invalid(_("a newsletter is scheduled for a moment within a year"))
     campaign.state, campaign.send_at, campaign.version = CampaignState.SCHEDULED, at, campaign.version + 1
@@ -108,8 +109,8 @@ def _start_one(campaign_id: int, now: datetime) -> bool:
         return False
     try:
         with transaction.atomic(), translation.override(language_of(campaign)):
-            _check(campaign, now)
-            _begin(campaign, now, "schedule")
+            _check(campaign)
+            _begin(campaign, _checked(campaign, now), now, "schedule")
     except Invalid as error:
         _back_to_draft(campaign)
         tell("campaign.unsent", campaign, now, "schedule", reason=str(error))
@@ -136,8 +137,7 @@ def tell_author(campaign: Campaign, now: datetime, reason: str | Callable[[], st
         letters.send("newsletter", address, now, fields=fields, list_=campaign.list)
 
 
-def _check(campaign: Campaign, now: datetime | None = None) -> None:
-    """Raises ``Invalid`` when it cannot be sent; with ``now`` to everybody: when the pre-flight found something grave."""
+def _check(campaign: Campaign) -> None:
     list_ = campaign.list
     if list_.state != ListState.ACTIVE or (list_.domain and not list_.domain.enabled):
         raise Invalid(_("%(list)s is switched off: nothing can be sent"), list=list_.address)
@@ -145,20 +145,25 @@ def _check(campaign: Campaign, now: datetime | None = None) -> None:
         raise Invalid(_("the newsletter has no subject"))
     if not campaign.source.strip() and not (campaign.text or "").strip():
         raise Invalid(_("nothing is written yet"))
-    if now and (grave := [finding.words for finding in preflight(campaign, now).findings if finding.grave]):
-        raise Invalid(_("it cannot be sent so: %(reasons)s"), reasons="; ".join(grave))
 
 
-def _begin(campaign: Campaign, now: datetime, by: Person | str) -> Mailing:
-    """The mailing of a campaign: what was written and for whom is frozen. The caller holds the row."""
-    recipients = audience.counted(campaign, now).recipients
-    if not recipients:
+def _checked(campaign: Campaign, now: datetime) -> int:
+    """How many it goes to. Raises ``Invalid`` when the pre-flight found something grave."""
+    found = preflight(campaign, now)
+    if found.blocked:
+        raise Invalid(_("it cannot be sent so: %(reasons)s"), reasons="; ".join(finding.words for finding in found.findings if finding.grave))
+    if not found.recipients:
         raise Invalid(_("nobody would receive it: the audience is empty"))
+    return found.recipients
+
+
+def _begin(campaign: Campaign, recipients: int, now: datetime, by: Person | str) -> Mailing:
+    """The mailing of a campaign: what was written and for whom is frozen. The caller holds the row."""
     nested = audience.frozen(campaign)
     if campaign.sample:
         nested |= {"lists": nested.get("lists", [campaign.list_id]), "others": nested.get("others", []), "paths": nested.get("paths", {}), "sample": max(1, -(-recipients * campaign.sample // 100))}
     mailing = make(campaign, composed(campaign, now), now, nested=nested)
-    campaign.state, campaign.mailing, campaign.version, campaign.send_at = CampaignState.STARTED, mailing, campaign.version + 1, campaign.send_at
+    campaign.state, campaign.mailing, campaign.version = CampaignState.STARTED, mailing, campaign.version + 1
     campaign.save(update_fields=["state", "mailing", "version", "per_day"])
     tell("campaign.started", campaign, now, by, count=recipients)
     log.info("campaign-started campaign=%d mailing=%d list=%s copies=%d", campaign.pk, mailing.pk, campaign.list.address, recipients)

@@ -61,13 +61,11 @@ WITH found AS (
     SELECT o.id, NULL, 1000000, false FROM unnest(%(others)s::bigint[]) o (id) WHERE o.id > %(after)s
 ), audience AS (
     SELECT DISTINCT ON (address_id) address_id, through, quiet FROM found ORDER BY address_id, quiet, place LIMIT %(limit)s
-), judged AS (
+), judged AS MATERIALIZED (
     SELECT u.address_id, u.through, a.person_id,
            CASE WHEN u.quiet OR a.paused_until > %(moment)s THEN {Skipped.PAUSED.value}
                 WHEN EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = u.through AND e.address_id = u.address_id OFFSET 0) {{out}} THEN {Skipped.LEFT_OUT.value}
-                WHEN EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(same)s::bigint[]) AND c.address_id = u.address_id AND c.state IN (0, 1, 2) OFFSET 0)
-                  OR EXISTS (SELECT 1 FROM address b JOIN copy c ON c.address_id = b.id WHERE b.person_id = a.person_id AND c.mailing_id = ANY (%(same)s::bigint[]) AND c.state IN (0, 1, 2) OFFSET 0)
-                     THEN {Skipped.HAS_IT.value}
+                {{same}}
                 WHEN EXISTS (SELECT 1 FROM standing t WHERE t.address_id = u.address_id AND t.state >= 2 OFFSET 0) THEN {Skipped.IN_TROUBLE.value}
                 ELSE 0 END AS why
       FROM audience u CROSS JOIN LATERAL (SELECT person_id, paused_until FROM address WHERE id = u.address_id OFFSET 0) a
@@ -79,6 +77,11 @@ WITH found AS (
                 THEN {Skipped.OTHER_ADDRESS.value} ELSE why END AS why
       FROM judged
 )"""
+
+_SAME = f"""WHEN EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(same)s::bigint[]) AND c.address_id = u.address_id AND c.state IN (0, 1, 2) OFFSET 0)
+                  OR EXISTS (SELECT 1 FROM address b JOIN copy c ON c.address_id = b.id WHERE b.person_id = a.person_id AND c.mailing_id = ANY (%(same)s::bigint[]) AND c.state IN (0, 1, 2) OFFSET 0)
+                     THEN {Skipped.HAS_IT.value}"""
+"""Asked only where there is such a mailing: it is looked up twice for everybody."""
 
 _COUNT = """
 SELECT why, count(*) FROM people GROUP BY why
@@ -169,11 +172,12 @@ def out_of(list_: int, rule: str = "true") -> str:
 
 def _said(reach: Reach, chosen: str) -> str:
     some = "AND " + " AND ".join(f"(m.list_id <> {int(list_)} OR {rule})" for list_, rule in reach.some.items()) if reach.some else ""
-    return _AUDIENCE.replace("{some}", some).replace("{out}", f"OR {reach.out}" if reach.out else "").replace("{chosen}", _CHOSEN[chosen])
+    return _AUDIENCE.replace("{some}", some).replace("{out}", f"OR {reach.out}" if reach.out else "").replace("{same}", _SAME if reach.same else "").replace("{chosen}", _CHOSEN[chosen])
 
 
 def _values(mailing: int, after: int, moment: datetime, reach: Reach, limit: int, chosen: str, earlier: Sequence[int], since: datetime | None) -> dict[str, Any]:
-    values = {**reach.bound, "mailing": mailing, "after": after, "moment": moment, "limit": limit, "lists": array(reach.lists), "others": array(reach.others), "same": array(reach.same)}
+    values = {**reach.bound, "mailing": mailing, "after": after, "moment": moment, "limit": limit, "lists": array(reach.lists), "others": array(reach.others)}
+    values |= {"same": array(reach.same)} if reach.same else {}
     return {**values, "earlier": array(earlier), "since": since} if chosen else values
 
 
