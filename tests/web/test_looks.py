@@ -327,4 +327,4 @@ def test_a_newsletter_saves_itself_and_its_preview_runs_and_loads_nothing(chromi
     page.frame_locator("iframe.screen").get_by_text("Bonne année").wait_for()
     draft.refresh_from_db()
     assert (draft.subject, draft.source) == ("Décembre", "<p>Bonne année</p>")
-    assert page.title().startswith("Décembre") and set(stopped) == {"csp"}  # the browser itself refuses what is not ours
+    assert page.title().startswith("Décembre") and stopped and all("csp" in str(one).lower() for one in stopped)  # the browser itself refuses what is not ours

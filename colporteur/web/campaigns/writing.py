@@ -37,7 +37,9 @@ def new(request: HttpRequest) -> HttpResponse:
         raise Http404
     form = New(lists, request.POST or None, initial={"list": whole(request.GET.get("list"))})
     if request.method == "POST" and form.is_valid():
-        made = writing.create(form.cleaned_data["list"], timezone.now(), by=person, editor=Editor(form.cleaned_data["editor"]), template=seeing.FIRST_FRAME)
+        editor = Editor(form.cleaned_data["editor"])
+        whole_by_itself = editor in (Editor.HTML, Editor.MJML)
+        made = writing.create(form.cleaned_data["list"], timezone.now(), by=person, editor=editor, template="" if whole_by_itself else seeing.FIRST_FRAME)
         return redirect("campaign", made.pk)
     return render(request, "campaigns/new.html", {"form": form})
 
