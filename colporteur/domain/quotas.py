@@ -71,6 +71,14 @@ def changed(held: Mapping[str, Any], values: Mapping[str, str], layer: Layer) ->
     return kept
 
 
+def written(name: str, value: int | None) -> str:
+    """A quota as people write it, and as ``changed`` reads it: 5G for five gigabytes; "" for none."""
+    if value is None:
+        return ""
+    units = [(letter, size) for letter, size in _UNITS.items() if QUOTAS[name].unit == "bytes" and value and value % size == 0]
+    return f"{value // units[-1][1]}{units[-1][0].upper()}" if units else str(value)
+
+
 def _parse(name: str, text: str, layer: Layer) -> int | None:
     quota = QUOTAS.get(name)
     if quota is None or layer not in quota.places:

@@ -323,7 +323,7 @@ def _staged(source: Source, table: Table | None) -> Contents:
 
 
 def _apply(source: Source, found: Change, contents: Contents, now: datetime) -> None:
-    unread: list[str] = []
+    unread: list[dict[str, Any]] = []
     if source.feeds == Feeds.MEMBER:
         came, went = sources.apply_members(source, now, policy(source.list).delivery.value)
         quotas.check_members(source.list, len(came))
@@ -349,14 +349,14 @@ def _apply(source: Source, found: Change, contents: Contents, now: datetime) -> 
     log.info("source source=%s list=%s added=%d removed=%d unchanged=%d away=%d refused=%d", source.pk, source.list.address, len(came), len(went), found.unchanged, found.away, len(contents.refused))
 
 
-def _tell_attributes(source: Source) -> list[str]:
+def _tell_attributes(source: Source) -> list[dict[str, Any]]:
     """Keep what the source tells of members, by the attributes of the list; some of what cannot be read, with its address."""
     fields = attributes.fields_of(source.list)
     changed: list[tuple[str, dict[str, Value]]] = []
-    unread: list[str] = []
+    unread: list[dict[str, Any]] = []
     for email, told, known in sources.told(source) if fields else ():
         values, wrong = attributes.read(fields, told)
-        unread += [f"{email}: {error}" for error in wrong[: LINES - len(unread)]]
+        unread += [{"email": email, "reason": error.sentences[0].msgid, "values": error.sentences[0].values} for error in wrong[: LINES - len(unread)]]
         if any(known.get(key) != value for key, value in values.items()):
             changed.append((email, values))
     attributes.write_many(source.list, changed)
@@ -376,6 +376,11 @@ def _lines(refused: Sequence[Refused]) -> list[dict[str, Any]]:
 def lines_of(source: Source) -> list[Refused]:
     """The first lines of the last good answer that could not be taken."""
     return [Refused(row["line"], Sentence(row["reason"], **row["values"]), row["text"]) for row in source.counts.get("lines", [])]
+
+
+def unread_of(source: Source) -> list[tuple[str, Sentence]]:
+    """Some of the values the last good answer told of members and nobody can read: whose, and why."""
+    return [(row["email"], Sentence(row["reason"], **row["values"])) for row in source.counts.get("unread", [])]
 
 
 def _journal(source: Source, came: list[int], went: list[int], now: datetime) -> None:

@@ -80,7 +80,7 @@ def test_what_a_member_wrote_survives_imports_and_sources_but_not_the_hand_of_an
     assert known(list_, "anna@example.com") == {"town": "Vannes", "born": "1990-07-14", "voice_part": "Alto"}
     assert known(list_, "dora@example.com") == {"town": "Dinan"}
     source.refresh_from_db()
-    assert [line.partition(":")[0] for line in source.counts["unread"]] == ["anna@example.com"]
+    assert [(email, str(why)[:8]) for email, why in sources.unread_of(source)] == [("anna@example.com", "x is not")]
     attributes.write(list_, anna, {"town": "Paris"}, NOW, by="Owner")
     assert known(list_, "anna@example.com")["town"] == "Paris"
 

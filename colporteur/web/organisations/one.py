@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from colporteur.domain.addresses import is_address
 from colporteur.domain.pacing import read_rates
 from colporteur.domain.policy import Layer
-from colporteur.domain.quotas import QUOTAS
+from colporteur.domain.quotas import QUOTAS, written
 from colporteur.flow import administrators, limits, look, organisations, quotas
 from colporteur.mail import logo
 from colporteur.store.lists import ListState
@@ -63,7 +63,7 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
     organisation = organisation_or_404(request, number)
     part = request.POST.get("part", "") if request.method == "POST" else ""
     about = About(request.POST if part == "about" else None, initial={name: getattr(organisation, name) for name in About.field_order})
-    given = {name: organisation.quotas.get(name, "") for name in QUOTAS} | {"rates": "\n".join(str(limit.rate) for limit in limits.show(limits.of_organisation(organisation)))}
+    given = {name: written(name, organisation.quotas.get(name)) for name in QUOTAS} | {"rates": "\n".join(str(limit.rate) for limit in limits.show(limits.of_organisation(organisation)))}
     quota = Quotas(request.POST if part == "quotas" and person_of(request).is_admin else None, initial=given)
     looks = Look(request.POST if part == "look" else None, request.FILES if part == "look" else None, initial={"colour": f"#{organisation.colour}" if organisation.colour else ""})
     try:

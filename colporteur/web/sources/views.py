@@ -108,7 +108,7 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
             messages.success(request, _("The source is saved and will be asked in a moment."))
             return redirect("source", source.pk)
     named = SourceEntry.objects.filter(source=source)
-    context = {"form": form, "may": may, "row": _row(source), "source": source, "named": named.count(), "some": named.select_related("address").order_by("address__email")[:LINES], "lines": _lines(sources.lines_of(source))}
+    context = {"form": form, "may": may, "row": _row(source), "source": source, "named": named.count(), "some": named.select_related("address").order_by("address__email")[:LINES], "lines": _lines(sources.lines_of(source)), "unread": [(email, said(why)) for email, why in sources.unread_of(source)]}
     return list_page(request, source.list, "sources", "sources/one.html", context, status=422 if form.errors else 200)
 
 
