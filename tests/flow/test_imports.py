@@ -145,6 +145,7 @@ def test_sendings_keep_states_and_totals_and_what_was_under_way_is_a_draft(tmp_p
     assert (planned.state, planned.send_at, planned.mailing) == ("draft", None, None)
     assert CampaignAudience.objects.get(campaign=planned).segment == Segment.objects.get(name="Rennais")
     assert not Mailing.objects.exclude(state__in=("done", "cancelled")).exists() and not Slice.objects.filter(done=False).exists() and not Mailing.objects.filter(finished=None).exists(), "nothing can be sent"
+    assert Campaign.objects.get(subject="Publiée sans envoi").list.name == "newsletter", "of no list: the first public one"
     assert Campaign.objects.get(subject="Brouillon").source == "Chapo\n\nTexte {{gras}}"
     assert any("Autre" in note for note in report.notes)
 
@@ -378,3 +379,8 @@ def test_whatever_the_rows_say_the_account_adds_up(tmp_path: Path, people: list[
         "mailshots_destinataires": ("id_mailshot email statut date try", [(number, row[1], row[2], row[3], row[0]) for number, row in recipients]),
     }
     assert bring(dump(tables), tmp_path, dry_run=True).mailings == 1
+
+
+def test_an_older_table_beside_the_newer_one_is_accounted_for(tmp_path: Path) -> None:
+    report = bring(dump(MAILSHOT | {"mailshot": ("id_mailshot sujet listes", [(1, "x", "y")])}), tmp_path, dry_run=True)
+    assert skipped(report, "mailshot") == {spip.DOUBLED: 1} and report.mailings == 4

@@ -85,6 +85,6 @@ def _owner(site: Site) -> str:
     return next((one for one in site.owners if is_address(one)), f"postmaster@{site.domain.name}")
 
 
-def joined(site: Site, list_: List, count: int) -> None:
+def joined(list_: List, count: int, source: str, now: datetime, by: Person | str) -> None:
     """One line of the journal about a list's new members."""
-    journal.write("memberships.joined", site.now, actor=actor(site.by), organisation=list_.organisation_id, list=list_.pk, by=str(site.by), count=count, source=site.name)
+    journal.write("memberships.joined", now, actor=actor(by), organisation=list_.organisation_id, list=list_.pk, by=str(by), count=count, source=source)

@@ -23,7 +23,7 @@ from colporteur.flow.imports.places import Site
 from colporteur.mail.compose import Letter, compose
 from colporteur.store import arrivals
 from colporteur.store.campaigns import Campaign, CampaignAudience
-from colporteur.store.imports.loading import do, rows
+from colporteur.store.imports.loading import do, rows, stream
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
 from colporteur.store.tracking import Hits
@@ -80,7 +80,7 @@ class Sendings:
         """Every row a family's question finds; where each of them went is written down for its copies."""
         known, drafts = places.ours(self.site, "mailing"), places.ours(self.site, "draft")
         seen: set[str] = set()
-        for row in (Row(*values) for values in rows(question)):
+        for row in (Row(*values) for values in stream(question)):
             key = f"{family} {row.ext}"
             why: str | None
             mailing: int | None

@@ -16,11 +16,9 @@ from colporteur.flow import lists, quotas
 from colporteur.flow.imports import places
 from colporteur.flow.imports.account import Report, Table
 from colporteur.flow.imports.details import describe
-from colporteur.flow.imports.places import Site
 from colporteur.store.imports import families, loading, sheets, staging
 from colporteur.store.imports.loading import do, rows
 from colporteur.store.lists import List, ListState
-from colporteur.store.organisations import Domain
 from colporteur.store.people import Person
 
 LARGEST = 512 << 20
@@ -76,7 +74,7 @@ def _load(list_: List, name: str, report: Report, now: datetime, by: Person | st
         quotas.check_members(list_, members)
         report.memberships += members
         report.left += all_ - members
-        places.joined(Site(source, list_.domain or Domain(), now, by, ()), list_, members)
+        places.joined(list_, members, source, now, by)
     describe(loading.attribute_keys(), report)
     loading.details()
     do(sheets.BOUNCED, {"now": now})

@@ -30,6 +30,7 @@ from colporteur.store.lists import List, ListState, RoleKind
 from colporteur.store.people import Person
 
 SETTINGS_NOBODY_NEEDS = "a setting of the site that newsletters do not need"
+DOUBLED = "of an older table that stands beside the newer one"
 UNREADABLE = "it cannot be read: it is no plain row of values"
 Progress = Callable[[int], None]
 
@@ -53,7 +54,7 @@ def run(file: File, now: datetime, *, by: Person | str, dry_run: bool = False, p
     try:
         reading.read(file.path, rows_, progress)
         prefix, tables = rows_.finish()
-        report = Report()
+        report = Report({one.table: Table(one.read, 0, {DOUBLED: one.read}) for one in rows_.doubled})
         with transaction.atomic():
             settings = _settings()
             owners = (file.owner or "", *_webmasters(settings))
@@ -152,7 +153,7 @@ class _Import:
             quotas.check_members(list_, members)
             self.report.memberships += members
             self.report.left += all_ - members
-            places.joined(self.site, list_, members)
+            places.joined(list_, members, self.site.name, self.site.now, self.site.by)
         describe(loading.attribute_keys(), self.report)
         loading.details()
 
@@ -175,11 +176,11 @@ class _Import:
         do(families.CLICKS)
 
     def _fallback(self) -> List:
-        """Where newsletters go whose lists nobody names, or are gone: the first list, else one made for them."""
+        """Where newsletters go whose lists nobody names, or are gone: the first public list, else one made for them."""
         known = places.ours(self.site, "list").get("")
         found = List.objects.exclude(state=ListState.DELETED).filter(pk=known or 0).first()
-        if found is None and (first := rows("SELECT min(list_id) FROM im_list")[0][0]):
-            return List.objects.get(pk=first)
+        if found is None and (first := rows("SELECT list_id FROM im_list ORDER BY opened DESC, ident = 'newsletter' DESC, number, ext LIMIT 1")):
+            return List.objects.get(pk=first[0][0])
         if found is None:
             title = str(self.settings.get("nom_site") or "Newsletter")
             found = places.make(self.site, "newsletter", title, "", True, "", self.report.notes)

@@ -134,6 +134,14 @@ def rows(statement: str, values: Any = None) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+def stream(statement: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a question that are large, some at a time; within a transaction."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(statement)
+        while some := cursor.fetchmany(20):
+            yield from some
+
+
 def oppose(source: str, now: datetime) -> tuple[int, list[int]]:
     """Who left over there is kept as a hash, and leaves what an earlier import brought them to; (how many, the lists they left)."""
     do(_BEFORE, {"source": source})

@@ -39,6 +39,7 @@ class Staging:
 
     def __init__(self, prefix: str | None) -> None:
         self.prefix, self.tables = prefix, dict[str, Staged]()
+        self.doubled: list[Staged] = []  # of the site, under a name that was given up while the new one is there
 
     def wants(self, table: str) -> bool:
         """Whether rows of this table are read."""
@@ -69,6 +70,7 @@ class Staging:
                 base = spip.OLD_NAMES.get(staged.base, staged.base)
                 if staged.prefix != prefix or base in found:
                     cursor.execute(f"DROP TABLE {staged.at}")
+                    self.doubled += [staged] if staged.prefix == prefix else []
                 else:
                     cursor.execute(f"ALTER TABLE {staged.at} RENAME TO raw_{base}")
                     found[base] = staged
