@@ -9,6 +9,7 @@ from pathlib import Path
 
 import django
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Settings read the environment once, at import: decide it here, before Django is touched.
 _HOME = Path(tempfile.mkdtemp(prefix="colporteur-tests-", dir="/tmp"))
@@ -22,6 +23,8 @@ os.environ.update(
 for _name in ("DATABASE_URL", "COLPORTEUR_DEMO", "LC_ALL"):
     os.environ.pop(_name, None)
 django.setup()  # conftests further down import tables
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a machine that does much else is no failure
+settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
