@@ -55,6 +55,7 @@ _DIGEST_SECONDS = 20.0
 _LEARN_SECONDS = 15.0
 _CLOCK_SECONDS = 5.0
 _PURGE_SECONDS = 600.0
+_DETAILS_SECONDS = 3600.0
 _RECORDS_SECONDS = 30.0
 _STANDING_SECONDS = 60.0
 _CAMPAIGN_SECONDS = 10.0
@@ -101,7 +102,7 @@ async def run(stop: asyncio.Event) -> None:
     rounds = [
         *(one for several in woken.values() for one in several), ask, Round("expire", _now(moderation.expire_due), _EXPIRE_SECONDS), Round("pauses", _now(personal.pauses_due), _EXPIRE_SECONDS), Round("digests", _now(digests.make_due), _DIGEST_SECONDS, then=[plan]), Round("forget", _forget, _EXPIRE_SECONDS), Round("learn", _learn, _LEARN_SECONDS), Round("check", checks.check_due, checks.EVERY_SECONDS),
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("standing", _now(standing.look_due), _STANDING_SECONDS), Round("archive", _now(archive.look), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
-        Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS), Round("hits", _now(tracking.add_up), _EXPIRE_SECONDS), Round("campaigns", _now(campaigns.start_due), _CAMPAIGN_SECONDS, then=[plan]), Round("watched", _now(campaigns.look), _CAMPAIGN_SECONDS), Round("details", _now(tracking.purge_due), _PURGE_SECONDS),
+        Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS), Round("hits", _now(tracking.add_up), _EXPIRE_SECONDS), Round("campaigns", _now(campaigns.start_due), _CAMPAIGN_SECONDS, then=[plan]), Round("watched", _now(campaigns.look), _CAMPAIGN_SECONDS), Round("details", _now(tracking.purge_due), _DETAILS_SECONDS),
         Round("trials", _now(preflight.try_more), _TRIAL_SECONDS), Round("links", links.look_due, links.EVERY_SECONDS), Round("answers", _now(preflight.forget), _PURGE_SECONDS), Round("told", _now(services.look), _EXPIRE_SECONDS),
     ]  # fmt: skip
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]

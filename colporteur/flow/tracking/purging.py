@@ -35,21 +35,19 @@ class Going(NamedTuple):
     copies: int
 
 
-def due(now: datetime, list_: List | None = None, months: int | None = None) -> list[Campaign]:
-    """Newsletters that ended longer ago than their lists keep details, the oldest first. ``months``: instead of the lists' own."""
+def due(now: datetime, list_: List | None = None, months: int | None = None, among: QuerySet[List] | None = None) -> list[Campaign]:
+    """Newsletters that ended longer ago than their lists keep details, the oldest first. ``months``: instead of the lists' own;
+    ``among``: only of these lists."""
     found = _ended().filter(totals__isnull=True, mailing__finished__lt=now - _MONTH * (months if months is not None else 1))
     if list_:
         found = found.filter(list=list_)
+    if among is not None:
+        found = found.filter(list__in=among)
     if months is not None:
         return list(found)
-    keep: dict[int, int] = {}
-    answer = []
-    for campaign in found:
-        if campaign.list_id not in keep:
-            keep[campaign.list_id] = policy(campaign.list).keep_details
-        if campaign.mailing and campaign.mailing.finished and campaign.mailing.finished < now - _MONTH * keep[campaign.list_id]:
-            answer.append(campaign)
-    return answer
+    old = list(found.values_list("pk", "list_id", "mailing__finished"))
+    keep = {one.pk: _MONTH * policy(one).keep_details for one in List.objects.select_related("organisation", "domain").filter(pk__in={of for _pk, of, _at in old})}
+    return list(found.filter(pk__in=[pk for pk, of, at in old if at and at < now - keep[of]]))
 
 
 def kept_until(campaign: Campaign) -> datetime | None:
@@ -58,9 +56,9 @@ def kept_until(campaign: Campaign) -> datetime | None:
     return finished + _MONTH * policy(campaign.list).keep_details if finished else None
 
 
-def purge_preview(now: datetime, list_: List | None = None, months: int | None = None) -> list[Going]:
-    """What ``purge`` would take, and nothing is changed."""
-    found = due(now, list_, months)
+def purge_preview(now: datetime, list_: List | None = None, months: int | None = None, among: QuerySet[List] | None = None) -> list[Going]:
+    """What ``purge`` would take of what is ``due``, and nothing is changed."""
+    found = due(now, list_, months, among)
     numbers = {campaign.pk: mailings_of(campaign) for campaign in found}
     counted = copies.counts([number for several in numbers.values() for number in several])
     return [Going(campaign, sum(counted[number].total for number in numbers[campaign.pk] if number in counted)) for campaign in found]
@@ -90,7 +88,7 @@ def _ended() -> QuerySet[Campaign]:
     still = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
     running = Mailing.objects.filter(state__in=still, kind=MailingKind.CAMPAIGN, campaign__isnull=False).values("campaign")
     found = Campaign.objects.select_related("mailing", "list__organisation", "list__domain").filter(Q(state=CampaignState.STARTED), mailing__finished__isnull=False)
-    return found.exclude(pk__in=running).order_by("mailing__finished", "id")
+    return found.exclude(pk__in=running).defer("source", "text").order_by("mailing__finished", "id")
 
 
 def _purge(campaign: Campaign, now: datetime, by: Person | str) -> int:

@@ -98,7 +98,7 @@ def details(request: HttpRequest) -> HttpResponse:
     now, lists = timezone.now(), lists_for(person_of(request), Right.MANAGE)
     if not lists.exists():
         raise Http404
-    going = [one for one in tracking.purge_preview(now, months=_months(request)) if one.campaign.list_id in set(lists.values_list("pk", flat=True))]
+    going = tracking.purge_preview(now, months=_months(request), among=lists)
     if request.method == "POST":
         wanted = {int(one) for one in request.POST.getlist("campaign") if one.isdigit()}
         taken = tracking.purge([one.campaign for one in going if one.campaign.pk in wanted], now, by=person_of(request))
