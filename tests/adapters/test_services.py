@@ -12,6 +12,8 @@ import pytest
 
 from colporteur.adapters.transports import Outgoing, Stage, open_transport
 from colporteur.adapters.transports.esp import answers, sending
+from colporteur.domain.bounces import classify
+from colporteur.domain.trouble import likeness
 from tests.adapters.feeding import copy, feed_to, run, send
 from tests.servers.services import Answer, Services
 
@@ -112,6 +114,8 @@ class TestAnswers:
             services.suppressed = {"m1@members.example": "hard-bounce"}
             outcome = send(open_transport(services.url("mandrill"), 1), [copy()]).outcomes[1]
             assert outcome.result.name == "FAILED" and "suppression list" in outcome.text
+            assert classify("", outcome.code, outcome.text).reason == "suppressed"
+            assert likeness(outcome.code, outcome.text) is None, "many of them in a row stop no mailing"
 
     @pytest.mark.parametrize(("status", "result", "stage"), [(500, "UNSENT", Stage.CONNECT), (503, "UNSENT", Stage.CONNECT), (502, "UNKNOWN", Stage.CONNECT), (302, "UNSENT", Stage.CONNECT), (413, "FAILED", None), (418, "FAILED", None)])
     def test_other_statuses(self, status: int, result: str, stage: Stage | None) -> None:

@@ -46,8 +46,8 @@ def of_refusal(account: Account, copy: Outgoing, said: str) -> Answer:
         return Answer(Result.UNSENT, 452, text, Trouble(Stage.GREETING, 452, text, temporary=True))
     if _RECIPIENT.search(said) or said == "invalid":
         return Answer(Result.FAILED, 550, f"5.1.3 {text}")
-    if _SUPPRESSED.search(said):
-        return Answer(Result.FAILED, 550, f"5.1.8 {account.service.title} writes no more to this recipient (its suppression list): {said}"[:500])
+    if _SUPPRESSED.search(said):  # 5.2: of one mailbox, however many follow each other (domain.trouble)
+        return Answer(Result.FAILED, 550, f"5.2.1 {account.service.title} writes no more to this recipient (its suppression list): {said}"[:500])
     if _TOO_LARGE.search(said):
         return Answer(Result.FAILED, 552, f"5.3.4 {text}")
     return Answer(Result.FAILED, 554, text)
