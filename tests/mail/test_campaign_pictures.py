@@ -49,7 +49,11 @@ def test_what_is_no_picture_is_refused_with_a_sentence(data: bytes) -> None:
         pictures.read(data)
 
 
-def test_an_animation_without_end_is_refused() -> None:
-    frames = [Image.new("RGB", (600, 600), (number, 0, 0)) for number in range(120)]
+@pytest.mark.parametrize("bound", ["_MOST_FRAMES", "_MOST_MOVING"])
+def test_an_animation_without_end_is_refused(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [Image.new("RGB", (20, 20), (number * 40, 0, 0)) for number in range(5)]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert pictures.read(data).content_type == "image/gif"
+    monkeypatch.setattr(pictures, bound, 4 if bound == "_MOST_FRAMES" else 4 * 400)
     with pytest.raises(Invalid, match="animation"):
-        pictures.read(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+        pictures.read(data)
