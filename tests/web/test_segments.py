@@ -94,3 +94,15 @@ def test_a_file_names_its_columns_by_attributes(village: World) -> None:
     browser.post(where, {"lines": "Rennes;dora@example.com\n", "mapped": "1", "column-0": "attribute-town", "column-1": "email"})
     address = Address.objects.get(email="dora@example.com")
     assert attributes.values_of(village.list, [address.pk]) == {address.pk: {"town": "Rennes"}}
+
+
+def test_a_long_file_says_something_new_of_those_who_are_there_already(village: World) -> None:
+    known(village.list)
+    lines = [f"m{number}@example.com;Redon" for number in range(25)]
+    memberships.add(village.list, [(line.partition(";")[0], "") for line in lines], timezone.now(), by="")
+    browser = signed_in(village.owner)
+    where = browser.post(reverse("members-add", args=[village.list.pk]), {"lines": "email;town\n" + "\n".join(lines)})["Location"]
+    assert "Keep what it says of them" in browser.get(where).content.decode()
+    browser.post(where, {"wish": "add"})
+    address = Address.objects.get(email="m7@example.com")
+    assert attributes.values_of(village.list, [address.pk]) == {address.pk: {"town": "Redon"}}

@@ -81,7 +81,7 @@ def adding(request: HttpRequest, number: int, enrolment: int) -> HttpResponse:
         return redirect("members-adding", list_.pk, row.pk)
     whole = row.total + row.already + len(row.left)
     context = {
-        "row": row, "busy": row.state in (EnrolmentState.READING, EnrolmentState.ADDING), "refused": [(line, said(reason), text) for line, reason, text in enrolments.refused_of(row, SHOWN)],
+        "keeps": bool(row.already and attributes.fields_of(list_)), "row": row, "busy": row.state in (EnrolmentState.READING, EnrolmentState.ADDING), "refused": [(line, said(reason), text) for line, reason, text in enrolments.refused_of(row, SHOWN)],
         "more": max(len(row.refused) - SHOWN, 0), "left": row.left[:SHOWN], "share": f"{100 * row.done / max(whole, 1):.1f}", "whole": whole,
     }  # fmt: skip
     return list_page(request, list_, "members", "memberships/adding.html", context)

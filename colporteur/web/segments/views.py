@@ -19,7 +19,7 @@ from colporteur.store.lists import List
 from colporteur.store.people import Address
 from colporteur.store.rights import Right
 from colporteur.store.segments import Segment
-from colporteur.web.frame import list_page
+from colporteur.web.frame import list_page, members_count
 from colporteur.web.guard import list_or_404, person_of
 from colporteur.web.memberships.seen import shown
 from colporteur.web.saying import said
@@ -27,6 +27,8 @@ from colporteur.web.segments import building
 
 PAGE = 20
 """Segments counted on one page."""
+COUNTED = 200_000
+"""A list of more members has its segments counted one by one, on their own pages: each takes a second."""
 
 
 @login_required
@@ -35,7 +37,8 @@ def index(request: HttpRequest, number: int) -> HttpResponse:
     list_ = list_or_404(request, number, Right.MANAGE)
     after = request.GET.get("after", "").replace("\x00", "")
     found = list(Segment.objects.filter(list=list_, name__gt=after).order_by("name")[: PAGE + 1])
-    rows = [(one, _words(rule := rules.parse(one.rule)), segments.counted(list_, rule)) for one in found[:PAGE]]
+    counts = members_count(list_) <= COUNTED
+    rows = [(one, _words(rule := rules.parse(one.rule)), segments.counted(list_, rule) if counts else None) for one in found[:PAGE]]
     return list_page(request, list_, "members", "segments/index.html", {"rows": rows, "next": found[PAGE - 1].name if len(found) > PAGE else "", "first": not after})
 
 
