@@ -258,13 +258,14 @@ def test_clevermail_and_mesabonnes(tmp_path: Path) -> None:
         "cm_lists": ("lst_id lst_name lst_comment lst_moderation lst_moderator_email", [(1, "Info", "c", "open", "m@saule.example")]),
         "cm_subscribers": ("sub_id sub_email sub_profile", [(1, "anna@exemple.example", ""), (2, f"{md5}@example.com", ""), (3, "p@exemple.example", "")]),
         "cm_lists_subscribers": ("lst_id sub_id lsr_mode lsr_id", [(1, 1, 1, "h1"), (1, 2, 1, "h2")]),
-        "cm_pending": ("lst_id sub_id pnd_action pnd_mode pnd_action_date pnd_action_id", [(1, 3, "subscribe", 1, 1262304000, "p1"), (1, 1, "unsubscribe", 1, 1262304000, "p2")]),
+        "cm_pending": ("lst_id sub_id pnd_action pnd_mode pnd_action_date pnd_action_id", [(1, 3, "subscribe", 1, 1262304000, "p1"), (1, 1, "unsubscribe", 1, -(10**17), "p2")]),
         "cm_posts": ("pst_id lst_id pst_date_create pst_date_update pst_date_sent pst_subject pst_html pst_text", [(1, 1, 1262304000, 0, 1262304000, "Une @@NOM_LETTRE@@", "<p>1</p>", "1"), (2, 1, 1262304000, 0, 0, "Deux", "<p>2</p>", "2")]),
         "cm_posts_done": ("pst_id sub_id", [(1, 1), (1, 2)]),
         "mesabonnes": ("id_abonne email nom date_modif statut", [(1, "b@exemple.example", "B", "2010-01-01 00:00:00", "publie"), (2, "c@exemple.example", "C", "", "prop")]),
     }
     report = bring(dump(tables), tmp_path)
     assert (report.people, report.lists, report.memberships, report.waiting, report.oppositions, report.mailings, report.drafts, report.copies) == (3, 2, 2, 1, 1, 1, 1, 1)
+    assert Mailing.objects.get().started == JoinRequest.objects.get().asked_at == datetime(2010, 1, 1, tzinfo=UTC)
 
 
 def test_tables_of_old_plugins_do_not_bring_back_who_left_since(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ one row there, with the reason in ``why`` when it is not taken. Sources: referen
 
 from __future__ import annotations
 
+from django.conf import settings
+
 BEGIN = """
 CREATE TEMP TABLE im_list (ext text PRIMARY KEY, tbl text, number bigint, ident text, title text, description text DEFAULT '', sender_name text, sender_email text, opened boolean DEFAULT false,
                            lang text, list_id bigint, made boolean DEFAULT false);
@@ -199,6 +201,7 @@ SELECT 'cm:' || lst_id, 'cm_lists', lst_id, coalesce(nullif(lst_name, ''), 'lett
   FROM raw_cm_lists WHERE lst_id IS NOT NULL ORDER BY lst_id, nr ON CONFLICT DO NOTHING
 """
 CLEVER_LISTS_ACCOUNT = "SELECT CASE WHEN lst_id IS NULL THEN 'without a number' WHEN nth > 1 THEN 'the number of another row' END, count(*) FROM (SELECT *, row_number() OVER (PARTITION BY lst_id ORDER BY nr) AS nth FROM raw_cm_lists) l GROUP BY 1"
+_CLOCK = f"CASE WHEN {{0}} BETWEEN 1 AND 7258118400 THEN to_timestamp({{0}}) AT TIME ZONE '{settings.TIME_ZONE}' END"  # until 2200
 CLEVER_PEOPLE = (
     _person(
         "cm_subscribers", "s", ext="s.sub_id::text", email="s.sub_email", opposed=_IS_MD5.format("s.written"),
@@ -210,12 +213,12 @@ CLEVER_MEMBERS = f"""
 INSERT INTO im_member (tbl, nr, list_ext, email, state, since, why)
 SELECT x.tbl, x.nr, l.ext, p.email, x.state, x.since, CASE WHEN x.state IS NULL THEN 'a wish to leave that was not confirmed' {_OF_PERSON} WHEN l.ext IS NULL THEN '{NO_LIST}' END
   FROM (SELECT 'cm_lists_subscribers' AS tbl, nr, lst_id, sub_id, 'member' AS state, NULL::timestamp AS since FROM raw_cm_lists_subscribers
-        UNION ALL SELECT 'cm_pending', nr, lst_id, sub_id, CASE WHEN pnd_action = 'subscribe' THEN 'pending' END, to_timestamp(least(pnd_action_date, 7258118400))::timestamp FROM raw_cm_pending) x
+        UNION ALL SELECT 'cm_pending', nr, lst_id, sub_id, CASE WHEN pnd_action = 'subscribe' THEN 'pending' END, {_CLOCK.format("pnd_action_date")} FROM raw_cm_pending) x
   LEFT JOIN {PEOPLE_OF.format("cm_subscribers")} p ON p.ext = x.sub_id::text LEFT JOIN im_list l ON l.ext = 'cm:' || x.lst_id
 """
-CLEVER_SENT = """
-SELECT pst_id::text, pst_subject, pst_html, pst_text, 'cm:' || lst_id, NULL, NULL, CASE WHEN pst_date_sent > 0 THEN 'envoyee' ELSE 'brouillon' END, to_timestamp(least(nullif(pst_date_sent, 0), 7258118400))::timestamp,
-       to_timestamp(least(coalesce(nullif(pst_date_sent, 0), pst_date_create), 7258118400))::timestamp, coalesce(n.total, 0), coalesce(n.total, 0), 0, 0, 0, 0, NULL, NULL, nr
+CLEVER_SENT = f"""
+SELECT pst_id::text, pst_subject, pst_html, pst_text, 'cm:' || lst_id, NULL, NULL, CASE WHEN pst_date_sent > 0 THEN 'envoyee' ELSE 'brouillon' END, {_CLOCK.format("pst_date_sent")},
+       {_CLOCK.format("coalesce(nullif(pst_date_sent, 0), pst_date_create)")}, coalesce(n.total, 0), coalesce(n.total, 0), 0, 0, 0, 0, NULL, NULL, nr
   FROM raw_cm_posts LEFT JOIN (SELECT pst_id, count(*) AS total FROM raw_cm_posts_done GROUP BY 1) n USING (pst_id) ORDER BY coalesce(nullif(pst_date_sent, 0), pst_date_create), pst_id, nr
 """
 CLEVER_COPIES = f"""
