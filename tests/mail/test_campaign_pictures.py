@@ -37,7 +37,7 @@ def test_what_moves_goes_on_moving() -> None:
     frames = [Image.new("RGB", (30, 20), colour) for colour in ("red", "green", "blue")]
     made = pictures.read(saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=200, comment=b"secret"))
     with Image.open(io.BytesIO(made.data)) as again:
-        assert made.content_type == "image/gif" and again.n_frames == 3 and "comment" not in again.info
+        assert made.content_type == "image/gif" and getattr(again, "n_frames", 1) == 3 and "comment" not in again.info
 
 
 @pytest.mark.parametrize("data", [
