@@ -60,3 +60,4 @@ def test_newsletters_by_the_same_service_as_other_mail_are_warned_of(world: Worl
     assert words not in browser.get(reverse("transport", args=[default.pk])).content.decode()
     List.objects.filter(pk=world.list.pk).update(template="newsletter")
     assert words in browser.get(reverse("transport", args=[default.pk])).content.decode()
+    assert words in signed_in(world.owner).get(reverse("list-transport", args=[world.list.pk])).content.decode()

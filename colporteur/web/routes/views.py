@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from colporteur.domain.policy import Layer
 from colporteur.domain.routes import MOST_WEIGHT, Step
-from colporteur.flow import routes, transports
+from colporteur.flow import routes, services, transports
 from colporteur.flow.routes import Place, Route
 from colporteur.store.organisations import Organisation
 from colporteur.store.rights import Right
@@ -44,6 +44,7 @@ def of_list(request: HttpRequest, number: int) -> HttpResponse:
         return done
     route = routes.route_of(list_)
     context = _context(list_, typed, list_.organisation, fault) | {"route": route, "shown": _shown(route), "origin": _origins(list_.organisation.name, list_.domain.name if list_.domain else "")[route.origin]}
+    context["mixed"] = list_.template == services.NEWSLETTER and any(services.mixed(transport) for transport in route.transports.values())
     return list_page(request, list_, "list-transport", "routes/list.html", context, status=422 if fault else 200)
 
 
