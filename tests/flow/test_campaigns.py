@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -16,6 +16,7 @@ from colporteur.domain.standing import Standing
 from colporteur.domain.words import Invalid
 from colporteur.flow import backup, bounces, campaigns, mailings, memberships, moderation, nesting, pacing, planning, resending, standing
 from colporteur.flow import copies as delivery
+from colporteur.flow.campaigns import sending
 from colporteur.flow.resending import Whom
 from colporteur.store import buckets, copies
 from colporteur.store.campaigns import Campaign, Picked
@@ -172,6 +173,23 @@ def test_a_scheduled_newsletter_leaves_at_its_time_and_one_that_cannot_becomes_a
     assert (good.state, bad.state, bad.send_at) == (CampaignState.STARTED, CampaignState.DRAFT, None)
     assert JournalEntry.objects.get(event="campaign.unsent").values["reason"] == "it cannot be sent so: nobody would receive it"
     assert planned(good.mailing) == {"anna", "ben", "cleo"}
+
+
+def test_a_scheduled_newsletter_that_breaks_keeps_no_other_waiting(lists: tuple[List, List], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (a_campaign(list_) for list_ in lists)
+    for campaign in (first, second):
+        campaigns.start(campaign.pk, NOW, "test", at=NOW + timedelta(hours=1))
+    whole = sending.composed
+
+    def breaks(campaign: Campaign, now: datetime) -> sending.Composed:
+        if campaign.pk == first.pk:
+            raise RuntimeError("broken")
+        return whole(campaign, now)
+
+    monkeypatch.setattr(sending, "composed", breaks)
+    assert campaigns.start_due(NOW + timedelta(hours=1)) == 2
+    assert [Campaign.objects.get(pk=one.pk).state for one in (first, second)] == [CampaignState.DRAFT, CampaignState.STARTED]
+    assert "RuntimeError: broken" in JournalEntry.objects.get(event="campaign.unsent").values["reason"]
 
 
 def test_tests_and_single_copies_go_to_anybody_and_are_not_the_campaigns(lists: tuple[List, List]) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import translation
 from django.utils.translation import gettext
 
@@ -111,7 +111,11 @@ def _start_one(campaign_id: int, now: datetime) -> bool:
         with transaction.atomic(), translation.override(language_of(campaign)):
             _check(campaign)
             _begin(campaign, _checked(campaign, now), now, "schedule")
-    except Invalid as error:
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as failure:  # one that cannot be sent, for whatever reason, keeps no other waiting
+        error = failure if isinstance(failure, Invalid) else Invalid(_("its copies cannot be made: %(error)s"), error=f"{type(failure).__name__}: {failure}"[:500])
+        campaign.refresh_from_db(fields=["state", "mailing", "version", "per_day"])
         _back_to_draft(campaign)
         tell("campaign.unsent", campaign, now, "schedule", reason=str(error))
         tell_author(campaign, now, partial(error.into, gettext), unsent=True)
