@@ -17,8 +17,8 @@ from django.utils import formats, timezone, translation
 
 from colporteur import notices
 from colporteur.domain.addresses import Service
-from colporteur.flow import mailings
-from colporteur.mail.compose import Letter, compose
+from colporteur.flow import look, mailings
+from colporteur.mail.compose import Letter, Picture, compose
 from colporteur.store import wordings
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
@@ -56,8 +56,9 @@ def send(
     language = language or language_of(to, list_)
     with translation.override(language), timezone.override(zone_of(to.person)):
         values = {name: shown(value) for name, value in fields.items()}
-    texts = notices.render(letter, language, values, _own(letter, language, list_), list_.organisation.colour if list_ else "")
     sender = sender_of(list_)
+    head, picture = _head(list_, sender)
+    texts = notices.render(letter, language, values, _own(letter, language, list_), head)
     subject = f"[#{tag}] {texts.subject}" if tag else texts.subject
     raw = compose(
         Letter(
@@ -76,6 +77,7 @@ def send(
             original=original,
             auto_submitted="auto-replied" if letter in ANSWERS else "auto-generated",
             headers=tuple(headers),
+            picture=picture,
         )
     )
     return mailings.create_letter(raw, to, now, letter=letter, subject=subject, list_=list_, language=language, envelope_sender=envelope_sender).id
@@ -156,6 +158,19 @@ def shown(value: object) -> str:
 
 def _name(to: Address) -> str:
     return (to.person.name if to.person else "") or to.name
+
+
+def _head(list_: List | None, sender: str) -> tuple[notices.Head, Picture | None]:
+    """The look of the organisation the list belongs to; its logo at half its pixels, as pages show it."""
+    if list_ is None:
+        return notices.OF_THE_SITE, None
+    organisation = list_.organisation
+    head = notices.Head(organisation.name, organisation.colour)
+    logo = look.logo_of(organisation.pk, organisation.logo)
+    if logo is None:
+        return head, None
+    picture = Picture(f"logo-{organisation.logo}@{sender.rpartition('@')[2]}", bytes(logo.png))
+    return head._replace(logo=picture.cid, width=max(logo.width // 2, 1), height=max(logo.height // 2, 1)), picture
 
 
 def _own(letter: str, language: str, list_: List | None) -> notices.Texts | None:

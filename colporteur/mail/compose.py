@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from colporteur.mail import encoding, headers, parse
 from colporteur.mail.headers import encoded_words, field, mailbox, unstructured
@@ -20,9 +21,17 @@ _QUOTE_BEGINS = re.compile(
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,70}")
 
 
+class Picture(NamedTuple):
+    """A PNG that the HTML part shows, by its Content-ID without angle brackets (RFC 2392)."""
+
+    cid: str
+    png: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One letter to one person. Addresses are bare; ``date`` is aware; ``original`` is attached as message/rfc822."""
+    """One letter to one person. Addresses are bare; ``date`` is aware; ``original`` is attached as message/rfc822; ``picture``
+    goes with the HTML part (multipart/related, RFC 2387) and not without one."""
 
     sender_name: str
     sender: str
@@ -39,6 +48,7 @@ class Letter:
     original: bytes | None = None
     auto_submitted: str = "auto-generated"  # "" leaves the field out
     headers: tuple[tuple[str, str], ...] = ()
+    picture: Picture | None = None
 
 
 def date_field(moment: datetime) -> str:
@@ -81,13 +91,19 @@ def _body(letter: Letter) -> bytes:
     """MIME fields of the root, an empty line, and the body."""
     parts = [leaf("text/plain", letter.text)]
     if letter.html:
-        parts.append(leaf("text/html", letter.html))
+        page = leaf("text/html", letter.html)
+        parts.append(_container('multipart/related; type="text/html"', [page, _shown(letter.picture)]) if letter.picture else page)
     whole = parts[0]
     if len(parts) > 1:
         whole = _container("multipart/alternative", parts)
     if letter.original is not None:
         whole = _container("multipart/mixed", [whole, enclosed(letter.original)])
     return whole if whole.endswith(b"\r\n") else whole + b"\r\n"
+
+
+def _shown(picture: Picture) -> bytes:
+    head = field("Content-Type", 'image/png; name="logo.png"') + field("Content-Transfer-Encoding", "base64") + field("Content-ID", bracketed(picture.cid))
+    return head + field("Content-Disposition", 'inline; filename="logo.png"') + b"\r\n" + encoding.base64_lines(picture.png)
 
 
 def _container(kind: str, parts: list[bytes]) -> bytes:

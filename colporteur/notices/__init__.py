@@ -98,6 +98,20 @@ class WordingError(ValueError):
     """An own text cannot be used; the message says why."""
 
 
+class Head(NamedTuple):
+    """What stands over the HTML part: the organisation's name, its colour (``rrggbb``) and the Content-ID of its logo, each "" for
+    none, and how large the logo is shown (pixels). Without colour it is the product's own."""
+
+    organisation: str = ""
+    colour: str = ""
+    logo: str = ""
+    width: int = 0
+    height: int = 0
+
+
+OF_THE_SITE = Head()
+
+
 class Texts(NamedTuple):
     """Sources of one letter: templates, or what came out of them. ``html`` empty: it is made from the text."""
 
@@ -150,9 +164,9 @@ def check(name: str, texts: Texts) -> None:
         raise WordingError(f"this letter is of no use without {{{{ {needed} }}}}")
 
 
-def render(name: str, language: str, fields: Mapping[str, str], own: Texts | None = None, colour: str = "") -> Texts:
+def render(name: str, language: str, fields: Mapping[str, str], own: Texts | None = None, head: Head = OF_THE_SITE) -> Texts:
     """The letter filled in; ``own`` replaces the shipped texts where it is usable, and is reported where it is not.
-    ``colour``: of the organisation, ``rrggbb``, "" for the product's own.
+    ``head``: of the organisation it is about; without one the letter is the site's.
 
     Raises ``KeyError`` for an unknown letter and ``ValueError`` when ``fields`` are not exactly the letter's.
     """
@@ -161,10 +175,10 @@ def render(name: str, language: str, fields: Mapping[str, str], own: Texts | Non
     if own is not None:
         try:
             check(name, own)
-            return _filled(own, language, fields, colour)
+            return _filled(own, language, fields, head)
         except (WordingError, TemplateError) as error:
             log.warning("own text unusable letter=%s language=%s error=%s", name, language, error)
-    return _filled(shipped(name, language), language, fields, colour)
+    return _filled(shipped(name, language), language, fields, head)
 
 
 def _as_html(text: str) -> Markup:
@@ -191,8 +205,9 @@ def _tones(colour: str) -> dict[str, str]:
     return {"cover": light.cover, "filet": light.filet, "dark_cover": dark.cover, "dark_filet": dark.filet}
 
 
-def _filled(texts: Texts, language: str, fields: Mapping[str, str], colour: str) -> Texts:
+def _filled(texts: Texts, language: str, fields: Mapping[str, str], head: Head) -> Texts:
     subject = " ".join(_compiled(texts.subject, False).render(fields).split())
     text = _compiled(texts.text, False).render(fields).strip() + "\n"
     content = Markup(_compiled(texts.html, True).render(fields)) if texts.html else _as_html(text)
-    return Texts(subject, text, _compiled(_frame(), True).render(content=content, language=language, subject=subject, title=fields.get("title", ""), **_tones(colour)))
+    title = fields.get("title", "") or head.organisation or "Colporteur"
+    return Texts(subject, text, _compiled(_frame(), True).render(content=content, language=language, subject=subject, title=title, head=head, **_tones(head.colour)))

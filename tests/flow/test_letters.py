@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 from django.test import override_settings
+from PIL import Image
 
 from colporteur.domain.addresses import Service
 from colporteur.flow import letters as flow
-from colporteur.flow import moderation
+from colporteur.flow import look, moderation
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Copy, Mailing
-from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.organisations import Domain, Logo, Organisation
 from colporteur.store.people import Address, Person
 from colporteur.store.posts import Post
 from tests.flow.posts import NOW, arrives, html, letters, text
@@ -66,6 +69,22 @@ def test_fields_in_the_letters_language_and_dates_in_it_too() -> None:
     flow.send("expired", an_address(language="fr"), NOW, list_=a_list(), fields=FIELDS | {"received": NOW, "owner": lambda: "o@x"})
     ((_name, _to, letter),) = letters()
     assert "21 novembre 2026" in text(letter)
+
+
+def test_a_letter_of_a_list_wears_its_organisations_look_and_one_of_the_site_does_not() -> None:
+    list_ = a_list()
+    list_.organisation.colour = "aa3300"
+    picture = BytesIO()
+    Image.new("RGB", (800, 200), "teal").save(picture, "PNG")
+    look.set_logo(list_.organisation, picture.getvalue(), NOW, by="test")
+    to = an_address()
+    flow.send("sent", to, NOW, fields=FIELDS, list_=list_)
+    flow.send("signin", to, NOW, fields={"link": "https://x", "minutes": "30"})
+    ((_name, _to, dressed), (_other, _again, plain)) = letters()
+    (shown,) = [part for part in dressed.walk() if part.get_content_type() == "image/png"]
+    assert f'src="cid:{shown["Content-ID"].strip("<>")}" width="180" height="45"' in html(dressed) and list_.organisation.name in html(dressed)
+    assert shown.get_content() == bytes(Logo.objects.get().png) and list(dressed.iter_attachments()) == []
+    assert plain.get_content_type() == "multipart/alternative" and "cid:" not in html(plain)
 
 
 # --- one address only ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colporteur.mail.compose import Letter, compose, first_lines
+from colporteur.mail.compose import Letter, Picture, compose, first_lines
 
 LETTER = Letter(
     sender_name="Les Paniers, é", sender="amap-owner@list.example", to_name="Anna", to="anna@example.org", subject="Un message attend", text="Bonjour,\n\nÉté.\n.\nFrom here\n",
@@ -46,6 +46,19 @@ def test_text_alone_is_one_part():
     found = read(replace(LETTER, html="", text="Hello\n", auto_submitted="", reply_to="r@x.example", in_reply_to="0@x", headers=(("X-Mine", "é"),)))
     assert (found.get_content_type(), found.get_content(), found["auto-submitted"]) == ("text/plain", "Hello\r\n", None)
     assert (found["reply-to"], found["in-reply-to"], found["references"], found["x-mine"]) == ("r@x.example", "<0@x>", "<0@x>", "é")
+
+
+def test_a_picture_goes_with_the_html_and_the_text_stays_as_it_is():
+    found = read(replace(LETTER, picture=Picture("logo-1@list.example", b"\x89PNG\r\n" + bytes(range(256)))))
+    assert [part.get_content_type() for part in found.walk()] == ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
+    assert words(found, "plain") == LETTER.text and words(found, "html") == "<p>Été</p>"
+    *_others, related, _page, picture = found.walk()
+    assert related.get_param("type") == "text/html" and picture.get_content() == b"\x89PNG\r\n" + bytes(range(256))
+    assert (picture["content-id"], picture.get_content_disposition(), list(found.iter_attachments())) == ("<logo-1@list.example>", "inline", [])
+
+
+def test_a_letter_without_html_has_no_picture():
+    assert read(replace(LETTER, html="", picture=Picture("logo-1@list.example", b"x"))).get_content_type() == "text/plain"
 
 
 @pytest.mark.parametrize("original", [b"Subject: x\r\n\r\nHello\r\n", b"Subject: \xe9\n\n\xe9\n", b""])

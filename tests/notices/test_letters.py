@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from colporteur import notices
-from colporteur.notices import LANGUAGES, NOTICES, Texts, WordingError, check, render, shipped
+from colporteur.domain import look
+from colporteur.notices import LANGUAGES, NOTICES, Head, Texts, WordingError, check, render, shipped
 
 EVERY = [(name, language) for name in NOTICES for language in LANGUAGES]
 HOSTILE = "{{ 7*7 }} <script>alert(1)</script> {% for x in y %} & \"' $&"
@@ -117,3 +118,17 @@ def test_fields_must_be_exactly_the_letters_own() -> None:
         render("sent", "en", {"list": "l@x", "title": "T"})
     with pytest.raises(ValueError, match="secret"):
         render("sent", "en", {"list": "l@x", "title": "T", "subject": "S", "secret": "x"})
+
+
+def test_the_organisations_look_stands_over_the_html_and_nowhere_else() -> None:
+    fields = {"list": "l@x", "title": "Amis", "subject": "S"}
+    plain, dressed = render("sent", "en", fields), render("sent", "en", fields, head=Head("L'Oranger <b>", "aa3300", "logo-1@x", 90, 28))
+    assert dressed[:2] == plain[:2]
+    assert '<img src="cid:logo-1@x" width="90" height="28" alt=""' in dressed.html and "L&#39;Oranger &lt;b&gt;</div>" in dressed.html
+    assert look.light("aa3300").cover in dressed.html and look.dark("aa3300").cover in dressed.html
+    assert "<img" not in plain.html and "cid:" not in plain.html
+
+
+def test_a_list_called_as_its_organisation_says_so_once() -> None:
+    fields = {"list": "l@x", "title": "Amis", "subject": "S"}
+    assert render("sent", "en", fields, head=Head("Amis")).html.count("Amis</div>") == 1
