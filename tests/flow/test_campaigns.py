@@ -126,6 +126,35 @@ def test_a_segment_means_who_it_meant_when_the_newsletter_was_started(lists: tup
     assert planned(campaigns.start(others.pk, NOW, "test")) == {"ben"}
 
 
+def test_a_segment_stays_one_when_its_list_is_switched_off_before_all_copies_are_written(lists: tuple[List, List]) -> None:
+    first, second = lists
+    Attribute.objects.create(list=second, key="city", label="City")
+    Details.objects.create(list=second, address=Address.objects.get(email="cleo@x.example"), values={"city": "Rennes"})
+    rennes = Segment.objects.create(list=second, name="Rennes", created=NOW, rule={"match": "all", "parts": [{"about": "attribute", "key": "city", "kind": "text", "is": "equals", "value": "Rennes"}]})
+    campaign = a_campaign(first)
+    campaign = campaigns.address_to(campaign.pk, campaign.version, NOW, "test", to=[rennes])
+    mailing = campaigns.start(campaign.pk, NOW, "test")
+    List.objects.filter(pk=second.pk).update(state="off")
+    assert planned(mailing) == {"cleo"}, "not the whole list"
+
+
+def test_a_list_that_somebody_else_chose_is_written_to_only_by_who_may(lists: tuple[List, List]) -> None:
+    first, second = lists
+    owner = give_role(first, RoleKind.OWNER, "owner@x.example").person
+    assert owner
+    campaign = a_campaign(first)
+    campaigns.address_to(campaign.pk, campaign.version, NOW, "test", to=[first, second])
+    for one in (campaign, campaigns.copy(campaign, NOW, owner)):
+        with pytest.raises(Invalid, match=second.address):
+            campaigns.start(one.pk, NOW, owner)
+    later = a_campaign(first)
+    later = campaigns.address_to(later.pk, later.version, NOW, "test", to=[second])
+    campaigns.start(later.pk, NOW, "test", at=NOW + timedelta(hours=1))
+    later.refresh_from_db()
+    with pytest.raises(Invalid, match=second.address):
+        campaigns.change(later.pk, later.version, NOW, owner, source="Something else")
+
+
 def test_the_same_newsletter_for_another_list_skips_who_has_it(lists: tuple[List, List]) -> None:
     first, second = lists
     campaign = a_campaign(first)

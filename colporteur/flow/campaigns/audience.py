@@ -91,12 +91,12 @@ def pick(campaign: Campaign, mailing: Mailing) -> None:
 
 
 def frozen(campaign: Campaign) -> dict[str, Any]:
-    """By which lists copies come, as the mailing's row keeps it; empty: by the campaign's own list only."""
+    """By which lists copies come, and of which only who was picked, as the mailing's row keeps it; empty: by the campaign's own list only."""
     reach = reach_of(campaign)
     if list(reach.lists) == [campaign.list_id] and not reach.others:
         return {}
     names = dict(List.objects.filter(pk__in=reach.lists).values_list("pk", "address"))
-    return {"paths": _paths(campaign, names), "lists": list(reach.lists), "others": list(reach.others)}
+    return {"paths": _paths(campaign, names), "lists": list(reach.lists), "others": list(reach.others), "some": list(reach.some)}
 
 
 def plan(mailing: Mailing, limit: int, first: int, turns: Sequence[int]) -> tuple[Written, bool]:
@@ -137,7 +137,16 @@ def again(campaign: Campaign, chosen: str, now: datetime) -> tuple[int, list[int
 def _sent_to(mailing: Mailing, family: Sequence[tuple[int, datetime]]) -> Reach:
     reach = reach_of(mailing.campaign, mailing.pk)  # type: ignore[arg-type]
     same = [*reach.same, *(id_ for id_, _at in family if id_ < mailing.pk)]
-    return replace(reach, same=same, lists=mailing.nested.get("lists", [mailing.list_id]), others=[] if mailing.chosen else mailing.nested.get("others", []))
+    some = dict.fromkeys(_picked_of(mailing), rows.PICKED)
+    return replace(reach, same=same, some=some, lists=mailing.nested.get("lists", [mailing.list_id]), others=[] if mailing.chosen else mailing.nested.get("others", []))
+
+
+def _picked_of(mailing: Mailing) -> list[int]:
+    """Lists of which only those are meant who were picked: as it was then, whatever was switched off or put inside another since."""
+    if "some" in mailing.nested:
+        return list(mailing.nested["some"])
+    named = CampaignAudience.objects.filter(campaign=mailing.campaign_id, left_out=False)
+    return sorted(set(named.filter(segment__isnull=False).values_list("segment__list_id", flat=True)) - set(named.filter(list__isnull=False).values_list("list_id", flat=True)))
 
 
 def same_as(campaign: Campaign) -> list[int]:

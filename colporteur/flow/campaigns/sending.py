@@ -23,7 +23,7 @@ from colporteur.flow import letters, limits, mailings, routes
 from colporteur.flow.campaigns import audience
 from colporteur.flow.campaigns.composing import Composed, composed
 from colporteur.flow.campaigns.preflight import preflight
-from colporteur.flow.campaigns.writing import PER_DAY_MOST, may_write, tell
+from colporteur.flow.campaigns.writing import PER_DAY_MOST, may_write, not_theirs, tell
 from colporteur.flow.rewriting import bounces_address
 from colporteur.store import buckets, copies
 from colporteur.store.arrivals import keep
@@ -66,6 +66,8 @@ def start(campaign_id: int, now: datetime, by: Person | str, *, at: datetime | N
         raise Invalid(_("%(list)s is not yours to write to"), list=campaign.list.address)
     if campaign.state == CampaignState.STARTED:
         return campaign.mailing
+    if foreign := not_theirs(campaign, by):
+        raise Invalid(_("%(list)s is not yours to write to"), list=foreign.address)
     if per_day is not None:
         if not 1 <= per_day <= PER_DAY_MOST:
             raise Invalid(_("a number of copies a day is between 1 and %(most)d"), most=PER_DAY_MOST)

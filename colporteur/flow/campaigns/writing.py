@@ -42,6 +42,13 @@ def may_write(by: Person | str, list_: List) -> bool:
     return Right.MANAGE in rights_on(by, list_) if isinstance(by, Person) else True
 
 
+def not_theirs(campaign: Campaign, by: Person | str) -> List | None:
+    """A list the newsletter goes to that is not theirs to write to, as somebody else chose it; None when there is none."""
+    named = CampaignAudience.objects.filter(campaign=campaign, left_out=False).select_related("list__organisation", "list__domain", "segment__list__organisation", "segment__list__domain")
+    lists = [row.list if row.list else row.segment.list for row in named.order_by("id") if row.list or row.segment]  # type: ignore[union-attr]
+    return next((one for one in lists if not may_write(by, one)), None)
+
+
 @transaction.atomic
 def create(list_: List, now: datetime, *, by: Person | str, subject: str = "", editor: Editor = Editor.MARKDOWN, source: str = "", **fields: Any) -> Campaign:
     """A new draft; what is Markdown is set as a letter unless another frame is given. Raises ``Invalid`` for a wrong value."""
@@ -57,6 +64,8 @@ def change(campaign_id: int, version: int, now: datetime, by: Person | str, **fi
     """Change what is given. Raises ``Invalid``: a wrong value, it was sent meanwhile, or another changed it since ``version``."""
     campaign = Campaign.objects.select_related("list__organisation", "list__domain").get(pk=campaign_id)
     values = checked(campaign.list, fields)
+    if campaign.state == CampaignState.SCHEDULED and (foreign := not_theirs(campaign, by)):
+        raise Invalid(_("%(list)s is not yours to write to"), list=foreign.address)
     if not Campaign.objects.filter(pk=campaign_id, version=version, state__in=_OPEN).update(version=version + 1, changed=now, **values):
         raise _stale(campaign_id)
     _tell_changed(campaign, now, by)
