@@ -99,3 +99,14 @@ def test_heavy_files_are_remarked_and_an_empty_list_cannot_be_written_to(campaig
     campaign.list.memberships.all().delete()
     found = preflight.preflight(campaign, NOW)
     assert found.blocked and "recipients" in codes(found)
+
+
+def test_one_that_breaks_keeps_no_other_waiting(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "AT_ONCE_SECONDS", 0.0)
+    preflight.preflight(campaign, NOW)
+
+    def breaks(_campaign: Campaign) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(preflight.content, "rendered", breaks)
+    assert preflight.try_more(NOW) == 1 and preflight.try_more(NOW) == 0

@@ -6,6 +6,7 @@ A few hundred copies are tried at once; a worker goes on with more, in ranges of
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils.translation import gettext, ngettext
 
 from colporteur.domain import preflight as rules
@@ -37,6 +38,8 @@ from colporteur.store.people import Address
 from colporteur.store.policies import policy
 from colporteur.store.preflight import LinkCheck, Trial
 from colporteur.store.signing import SigningKey
+
+log = logging.getLogger("colporteur.planning")
 
 NAMED = 100
 """Failing recipients that are named; the others are counted."""
@@ -116,9 +119,14 @@ def try_more(now: datetime) -> int:
         try:
             if campaign.version != trial.version or campaign.state not in _OPEN:
                 raise Invalid("")  # asked about anew, or sent: nobody waits for this one
-            made = content.rendered(campaign)
-            return _go_on(campaign, trial, fields.compile(made.subject, made.preheader, made.html, made.text, readers.attributes_of(campaign)), now, _RANGE_SECONDS)
-        except Invalid:
+            with transaction.atomic():
+                made = content.rendered(campaign)
+                return _go_on(campaign, trial, fields.compile(made.subject, made.preheader, made.html, made.text, readers.attributes_of(campaign)), now, _RANGE_SECONDS)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # one that breaks keeps no other waiting
+            if not isinstance(error, Invalid):
+                log.exception("newsletter not tried campaign=%d", campaign.pk)
             trial.finished = now
             trial.save(update_fields=["finished"])
             return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import translation
@@ -33,8 +34,13 @@ _RETRIED = ("failed", "unknown")
 def judge(mailing_id: int, now: datetime) -> bool:
     """Look at what became of a running campaign's copies so far; True when it was stopped now. What goes wrong here never stops
     delivery."""
+    return _alone(lambda: _judge(mailing_id, now), mailing_id)
+
+
+def _alone(look_at: Callable[[], bool], mailing_id: int) -> bool:
+    """One campaign that goes wrong keeps no other waiting."""
     try:
-        return _judge(mailing_id, now)
+        return look_at()
     except (OperationalError, InterfaceError):
         raise
     except Exception:
@@ -67,7 +73,7 @@ def look(now: datetime) -> int:
     running = Mailing.objects.filter(kind=MailingKind.CAMPAIGN, state=MailingState.RUNNING).exclude(campaign=None)
     changed = sum(judge(id_, now) for id_ in running.values_list("pk", flat=True))
     waiting = Campaign.objects.filter(state=CampaignState.STARTED, sample__gt=0, mailing__state=MailingState.RUNNING, mailing__planned=True).select_related("list__organisation", "list__domain", "mailing", "created_by")
-    changed += sum(_look_at_sample(campaign, now) for campaign in waiting)
+    changed += sum(_alone(partial(_look_at_sample, campaign, now), campaign.mailing_id or 0) for campaign in waiting)
     limited = buckets.limited_mailings()
     ended = set(limited) - set(Mailing.objects.filter(pk__in=limited, state__in=(MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)).values_list("pk", flat=True))
     for id_ in ended:
@@ -81,6 +87,7 @@ def release(campaign: Campaign, now: datetime, by: Person | str) -> bool:
     """Let the rest of a campaign leave without waiting for its sample; False when nothing waits for it."""
     if campaign.mailing_id is None or not campaign.sample:
         return False
+    copies.lock_mailing(campaign.mailing_id)
     Campaign.objects.filter(pk=campaign.pk, released_at=None).update(released_at=now)
     resume(campaign.mailing_id, now, str(by))
     return _release(campaign, now, by)
@@ -106,6 +113,7 @@ def _stop(mailing: Mailing, campaign: Campaign, settled: int, failed: int, now: 
     return True
 
 
+@transaction.atomic  # that it is decided, and what: another worker sees both or none, and so does whoever starts after a kill
 def _look_at_sample(campaign: Campaign, now: datetime) -> bool:
     assert campaign.mailing
     if campaign.released_at:  # somebody decided, or resumed what the sample had stopped
@@ -118,8 +126,10 @@ def _look_at_sample(campaign: Campaign, now: datetime) -> bool:
         return True
     if now < campaign.sampled_at + timedelta(minutes=values.sample_minutes):
         return False
-    Campaign.objects.filter(pk=campaign.pk).update(released_at=now)
+    copies.lock_mailing(campaign.mailing.pk)  # before the campaign's row, as everybody does
     settled, failed = _became(campaign.mailing.pk)
+    if not Campaign.objects.filter(pk=campaign.pk, released_at=None).update(released_at=now):
+        return False
     if failed * 100 > settled * values.sample_percent or not settled:
         return _stop(campaign.mailing, campaign, settled, failed, now, lambda: _("%(failed)s of the %(settled)s copies sent first failed: the rest waits") % {"failed": failed, "settled": settled})
     return _release(campaign, now, "sample")
