@@ -74,7 +74,7 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
     given = memberships.Given("import", evidence=getattr(file, "name", "<stdin>")) if file is not None else memberships.Given()
     if dry_run or (all_or_nothing and enrolments.outlook(found, read, bring_back=bring_back).refused):
         outlook = enrolments.outlook(found, read, bring_back=bring_back)
-        added = memberships.Added(len(outlook.new) if dry_run else 0, outlook.already, outlook.refused, outlook.left)
+        added = memberships.Added(len(outlook.new) if dry_run else 0, outlook.already, outlook.twice, outlook.refused, outlook.left)
     else:
         with progress(len(read.taken), "Adding members") as tell_progress:
             added = memberships.add(found, read, now(), by=BY, bring_back=bring_back, progress=tell_progress, given=given)
@@ -84,9 +84,9 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
         complain(f"{len(added.left)} left the list by themselves and stay away (--bring-back adds them): {', '.join(added.left[:10])}{' ...' if len(added.left) > 10 else ''}")
     if as_json:
         refused = [{"line": line.line, "reason": line.reason, "text": line.text} for line in added.refused]
-        print_one({"added": added.added, "already": added.already, "left": added.left, "refused": refused}, True)
+        print_one({"added": added.added, "already": added.already, "twice": added.twice, "left": added.left, "refused": refused}, True)
     else:
-        tell(f"{added.added} {'would be ' * dry_run}added, {added.already} already members, {len(added.left)} left before, {len(added.refused)} refused")
+        tell(f"{added.added} {'would be ' * dry_run}added, {added.already} already members, {len(added.left)} left before, {len(added.refused)} refused{f', {added.twice} given twice' if added.twice else ''}")
     if added.refused:
         raise click.exceptions.Exit(1)
 

@@ -45,10 +45,12 @@ JOIN LATERAL (
 
 @dataclass(frozen=True)
 class Outlook:
-    """What adding would do: who is new, how many are members already, who left by themselves and stays away, what cannot be taken."""
+    """What adding would do: who is new, how many are members already, how many lines name somebody again, who left by themselves and stays away,
+    what cannot be taken."""
 
     new: list[Entry]
     already: int
+    twice: int
     left: list[str]
     refused: list[Refused]
 
@@ -68,7 +70,7 @@ def outlook(list_: List, read: Entries, *, bring_back: bool = False) -> Outlook:
                 elif left_by == memberships.LEFT_BY_MEMBER and not bring_back:
                     left.add(email)
     new = [entry for entry in fit if entry.email not in member and entry.email not in left]
-    return Outlook(new, answer.already + len(member), sorted(left), sorted(answer.refused))
+    return Outlook(new, len(member), answer.twice, sorted(left), sorted(answer.refused))
 
 
 def begin(list_: List, text: str, now: datetime, *, person: Person, file: str = "", columns: Columns | None = None, bring_back: bool = False, client: str = "") -> Enrolment:
@@ -148,7 +150,7 @@ def _entries(row: Enrolment) -> Entries:
 def _read(row: Enrolment) -> None:
     found = outlook(row.list, _entries(row), bring_back=row.bring_back)
     Enrolment.objects.filter(pk=row.pk, state=EnrolmentState.READING).update(
-        state=EnrolmentState.READY, total=len(found.new), already=found.already, left=found.left, refused=[_packed(line) for line in found.refused],
+        state=EnrolmentState.READY, total=len(found.new), already=found.already, twice=found.twice, left=found.left, refused=[_packed(line) for line in found.refused],
     )  # fmt: skip
 
 
@@ -159,7 +161,7 @@ def _add(row: Enrolment, now: datetime) -> None:
     with transaction.atomic(), _told(row.pk, len(read.taken)) as progress:
         added = memberships.add(row.list, read, now, by=row.person or "", bring_back=row.bring_back, given=given, progress=progress)
         Enrolment.objects.filter(pk=row.pk).update(
-            state=EnrolmentState.DONE, added=added.added, done=row.total, already=added.already, left=added.left, refused=[_packed(line) for line in added.refused], text="", finished=now,
+            state=EnrolmentState.DONE, added=added.added, done=row.total, already=added.already, twice=added.twice, left=added.left, refused=[_packed(line) for line in added.refused], text="", finished=now,
         )  # fmt: skip
 
 

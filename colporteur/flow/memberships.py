@@ -77,10 +77,11 @@ RETURNING membership.address_id, address.email
 
 @dataclass
 class Added:
-    """What became of the entries; each is in exactly one of the four."""
+    """What became of the entries; each is in exactly one of the five."""
 
     added: int = 0
-    already: int = 0  # members before, or named twice
+    already: int = 0  # members before
+    twice: int = 0  # of an address named before, whatever became of that
     refused: list[Refused] = field(default_factory=list)  # lines that cannot be taken: (line, reason, text)
     left: list[str] = field(default_factory=list)  # left by themselves and were not asked to be brought back
 
@@ -146,7 +147,7 @@ def add(list_: List, entries: Iterable[tuple[str, str]] | Entries, now: datetime
             Consent.objects.filter(pk=consent).delete()
         _journal_joined(list_, made, now, by, source)
     answer.refused.sort()
-    log.info("members-added list=%s added=%d already=%d refused=%d left=%d", list_.address, answer.added, answer.already, len(answer.refused), len(answer.left))
+    log.info("members-added list=%s added=%d already=%d twice=%d refused=%d left=%d", list_.address, answer.added, answer.already, answer.twice, len(answer.refused), len(answer.left))
     return answer
 
 
@@ -229,7 +230,7 @@ def wanted(list_: List, taken: Sequence[Entry], answer: Added) -> list[Entry]:
         elif entry.email in opposed:
             answer.refused.append(Refused(entry.line, _("whoever has this address does not want to be added: only he or she can join"), entry.email))
         elif entry.email in once:
-            answer.already += 1
+            answer.twice += 1
             if entry.name and not once[entry.email].name:
                 once[entry.email] = once[entry.email]._replace(name=entry.name)
             if entry.values:

@@ -36,6 +36,7 @@ class Enrolment(models.Model):
     done = models.IntegerField(default=0)  # of them, while it is added
     added = models.IntegerField(default=0)
     already = models.IntegerField(default=0)
+    twice = models.IntegerField(default=0, db_default=0)  # lines that name somebody an earlier line named
     error = models.TextField(default="", blank=True)
     created = models.DateTimeField()
     finished = models.DateTimeField(null=True)

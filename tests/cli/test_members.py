@@ -14,7 +14,7 @@ LIST = "amapiens@saule.example"
 
 
 def test_members_by_hand_and_the_contracts_fields(run: Run, ask, amapiens: List) -> None:
-    assert ask("member", "add", LIST, "anna@a.example", "helene@saule.example") == {"added": 2, "already": 0, "left": [], "refused": []}
+    assert ask("member", "add", LIST, "anna@a.example", "helene@saule.example") == {"added": 2, "already": 0, "twice": 0, "left": [], "refused": []}
     roles.give(amapiens, "odile@a.example", RoleKind.MODERATOR, NOW, by="test")
     ask("member", "add", LIST, "odile@a.example")
     memberships.pause(amapiens, ["anna@a.example"], NOW, by="test")

@@ -37,7 +37,7 @@ def members(list_: List) -> set[str]:
 
 def test_looking_changes_nothing_and_every_bad_line_has_its_number_and_reason(amis: List, olga: Person) -> None:
     row = enrolments.begin(amis, "anna@members.example\nlea@members.example Léa\nrubbish\ngone@members.example\nlea@members.example\n\n# a remark\n@\n", NOW, person=olga, file="x.txt")
-    assert (row.state, row.total, row.already, row.left) == ("ready", 1, 2, ["gone@members.example"])
+    assert (row.state, row.total, row.already, row.twice, row.left) == ("ready", 1, 1, 1, ["gone@members.example"])
     assert [line.line for line in enrolments.refused_of(row)] == [3, 8] and "rubbish" in str(enrolments.refused_of(row)[0].text) and all(str(line.reason) for line in enrolments.refused_of(row))
     assert members(amis) == {"anna@members.example"}
     with pytest.raises(Invalid, match="2 lines cannot be taken"):
@@ -45,7 +45,7 @@ def test_looking_changes_nothing_and_every_bad_line_has_its_number_and_reason(am
     assert members(amis) == {"anna@members.example"}
     assert enrolments.accept(row.pk, NOW, skip=True) and not enrolments.accept(row.pk, NOW, skip=True)
     row.refresh_from_db()
-    assert (row.state, row.added, row.text) == ("done", 1, "") and members(amis) == {"anna@members.example", "lea@members.example"}
+    assert (row.state, row.added, row.already, row.twice, row.text) == ("done", 1, 1, 1, "") and members(amis) == {"anna@members.example", "lea@members.example"}
     consent = Membership.objects.get(list=amis, address__email="lea@members.example").consent
     assert consent and (consent.how, consent.by) == ("import", "Olga") and f"enrolment {row.pk}, file x.txt" == consent.evidence
 

@@ -43,7 +43,7 @@ def events(name: str) -> list[dict[str, object]]:
 
 def test_good_ones_are_added_and_bad_ones_told_by_number_and_reason(amapiens: List) -> None:
     added = memberships.add(amapiens, [("anna@a.example", "Anna"), ("no address", ""), ("ANNA@a.example", ""), ("marc@a.example", "Marc"), ("", "Nobody")], NOW, by="test")
-    assert (added.added, added.already) == (2, 1)
+    assert (added.added, added.already, added.twice) == (2, 0, 1)
     assert [(bad.line, bad.reason[:30]) for bad in added.refused] == [(2, "'no address' is not an e-mail "), (5, "there is no address on this li")]
     assert present(amapiens) == {"anna@a.example", "marc@a.example"}
     assert dict(Address.objects.exclude(name="").values_list("email", "name")) == {"anna@a.example": "Anna", "marc@a.example": "Marc"}

@@ -71,9 +71,9 @@ def test_search_by_the_beginning_of_name_or_address(world: World) -> None:
 
 def test_adding_tells_line_by_line_what_was_not_taken(world: World) -> None:
     browser, where = signed_in(world.owner), reverse("members-add", args=[world.list.pk])
-    asked = browser.post(where, {"lines": "nouveau@courriel.example Nouveau Venu\nn'importe quoi\nanna.rivoire@courriel.example"}, follow=True)
+    asked = browser.post(where, {"lines": "nouveau@courriel.example Nouveau Venu\nn'importe quoi\nanna.rivoire@courriel.example\nNOUVEAU@courriel.example"}, follow=True)
     page, here = asked.content.decode(), asked.redirect_chain[-1][0]
-    assert "Add 1 person?" in page and "1 is there already" in page and "importe quoi" in page and "1 line cannot be taken" in page
+    assert "Add 1 person?" in page and "1 is there already. Given twice: 1." in page and "importe quoi" in page and "1 line cannot be taken" in page
     assert b"2,n'importe quoi," in browser.get(f"{here}/lines").content
     browser.post(here, {"wish": "add"})
     assert not Membership.objects.filter(list=world.list, email="nouveau@courriel.example").exists(), "all or nobody"

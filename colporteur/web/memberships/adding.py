@@ -147,4 +147,5 @@ def _ask(request: HttpRequest, list_: List, text: str, table: entries.Table, bri
 
 def _said(added: memberships.Added) -> str:
     new = ngettext("%(n)s person is added.", "%(n)s people are added.", added.added) % {"n": added.added}
-    return f"{new} " + (ngettext("%(n)s was there already.", "%(n)s were there already.", added.already) % {"n": added.already} if added.already else "")
+    there = ngettext("%(n)s was there already.", "%(n)s were there already.", added.already) % {"n": added.already} if added.already else ""
+    return " ".join(filter(None, (new, there, _("Given twice: %(shown)s.") % {"shown": added.twice} if added.twice else "")))
