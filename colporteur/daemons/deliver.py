@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 from time import monotonic
 
 from django.conf import settings
@@ -47,9 +48,12 @@ class Delivery:
                 task.result()
         return 0
 
-    def _steered(self) -> None:
+    def _steered(self, gone: Collection[int]) -> None:
         for _, lane, _ in self._lanes.values():
-            lane.steered()
+            if gone:
+                lane.left(gone)
+            else:
+                lane.steered()
 
     async def _wake(self, way: Way) -> None:
         known = self._lanes.get(way.transport)

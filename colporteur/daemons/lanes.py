@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from django.conf import settings
 from django.db import Error
@@ -72,6 +72,7 @@ class Lane:
         self.signing = Signing(self.ready, self.changed.set, self.settling.soon)
         self._messages: dict[int, tuple[Message, float]] = {}  # and since when (monotonic seconds)
         self._bytes = self._in_air = self._begun = 0
+        self._gone: set[int] = set()  # since the last claim began, which may not know
         self._failure: BaseException | None = None
 
     # --- the feed: hot --------------------------------------------------------------------------------------------
@@ -205,6 +206,14 @@ class Lane:
         """Something was paused, cancelled or switched off: what is held may not leave any more."""
         self._steered.set()
 
+    def left(self, addresses: Collection[int]) -> None:
+        """These receive no more: slices with copies for them are given back, and claimed anew without."""
+        self._gone.update(addresses)
+        for held in list(self.ready.held.values()):
+            if not (held.dropped or held.tokens.keys().isdisjoint(addresses)):
+                self.ready.drop(held)
+                self.settling.soon()
+
     def _get_hungry(self) -> None:
         """Few copies are left: claim more, unless enough of them only wait for a signature."""
         if self.signing.waiting < AHEAD:
@@ -258,10 +267,12 @@ class Lane:
         idle_since = time.monotonic()
         while not self.closed:
             self._hungry.clear()
+            self._gone.clear()
             began, room = time.monotonic(), room_of(self.ready.held.values())
             works = await in_thread(copies.claim, self.transport_id, timezone.now(), settings.LEASE, room)
             if works:
                 await self._take_in(works, began + settings.LEASE * 0.9)
+                self.left(frozenset(self._gone))
             if works or self.ready.held:
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > IDLE_SECONDS:

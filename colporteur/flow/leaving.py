@@ -20,7 +20,7 @@ from colporteur.flow import letters, memberships, nesting, tracking
 from colporteur.flow.memberships import Left
 from colporteur.flow.moderation.telling import owner_address, owners
 from colporteur.flow.organisations import actor
-from colporteur.store import journal
+from colporteur.store import copies, journal
 from colporteur.store.leaving import LeaveRequest, LeaveState, waiting
 from colporteur.store.lists import List, ListState, RoleKind
 from colporteur.store.memberships import Membership
@@ -88,6 +88,7 @@ def by_token(token: str, now: datetime, *, by: str = "unsubscribe link", door: s
         return found, Outcome.NONE
     if found.left_out:
         nesting.exclude(found.list, found.address.email, now, by=by)
+        copies.gone([found.address.pk])
     elif found.way.by_oneself:  # of a newsletter whatever the list became since
         memberships.leave(found.list, found.address, now, by=by)
     if found.left_out or found.way.by_oneself:

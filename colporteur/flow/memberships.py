@@ -20,7 +20,7 @@ from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
 from colporteur.flow import attributes, nesting, quotas
 from colporteur.flow.organisations import actor
-from colporteur.store import journal, privacy
+from colporteur.store import copies, journal, privacy
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List, ListState
 from colporteur.store.mailings import Mailing
@@ -159,7 +159,7 @@ def remove(list_: List, emails: Sequence[str], now: datetime, *, by: Person | st
 def leave(list_: List, address: Address, now: datetime, *, by: Person | str) -> bool:
     """End a membership at the member's own wish, which later imports respect. False when there was none.
 
-    Copies not sent yet are skipped when they are claimed. Whether the policy allows leaving is the caller's question.
+    Copies not sent yet are skipped, also those a worker has claimed. Whether the policy allows leaving is the caller's question.
     """
     return bool(_end(list_, [address.email], LEFT_BY_MEMBER, now, by).removed)
 
@@ -272,6 +272,8 @@ def _end(list_: List, emails: list[str], left_by: str, now: datetime, by: Person
             _one_by_one("membership.left", list_, ended, now, by, {})
             for _id, email in ended:
                 mail.info("left list=%s address=%s by=%s", list_.address, email, by)
+            if ended:
+                copies.gone([id_ for id_, _email in ended])
     gone = {email for _id, email in ended}
     return Removed(sorted(gone), [email for email in dict.fromkeys(emails) if email not in gone])
 

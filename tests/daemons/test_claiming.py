@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from colporteur.daemons.room import AHEAD, LARGE_HELD
-from colporteur.domain.mailings import Priority
-from colporteur.flow import copies, mailings, organisations, transports
+from colporteur.domain.mailings import CopyState, Priority
+from colporteur.flow import copies, mailings, memberships, organisations, transports
 from colporteur.store.copies import SLICE, Room
 from colporteur.store.lists import List
-from colporteur.store.mailings import Mailing, Slice
+from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.people import Address
 from colporteur.store.transports import Transport
 from tests.daemons.delivering import a_mailing, deliver_until, is_in, sound
@@ -150,6 +150,24 @@ def test_what_is_steered_stops_within_a_few_copies(sink: Sink, steer: Callable[[
     sound(mailing)
     totals = mailings.totals(mailing.id)
     assert totals.sent == len(sink.taken) and totals.queued + totals.cancelled == 3000 - totals.sent
+
+
+def test_who_leaves_while_a_worker_holds_their_copy_gets_none(sink: Sink) -> None:
+    """A slice is held as long as its copies take to leave, which may be hours at an even pace."""
+    list_ = a_list(members=400)
+    mailing = a_mailing(list_)
+    last = Copy.objects.filter(mailing=mailing).select_related("address").latest("address_id").address
+    left: list[bool] = []
+
+    def done() -> bool:
+        if not left and len(sink.taken) > 20:
+            left.append(memberships.leave(list_, last, timezone.now(), by="story"))
+        return is_in(mailing, "done")()
+
+    deliver_until(done)
+    sound(mailing)
+    assert left == [True] and last.email not in sink.received() and len(sink.received()) == len(sink.taken) == 399
+    assert Copy.objects.get(mailing=mailing, address=last).state == CopyState.CANCELLED
 
 
 def test_small_slices_are_claimed_beside_much_and_nothing_beside_too_much() -> None:

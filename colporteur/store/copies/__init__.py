@@ -16,7 +16,7 @@ Invariants the statements keep, and rely on:
   outcome and a cancellation is possible and is answered by trying again (``flow.copies``).
 """
 
-from colporteur.store.copies.claiming import Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, recount, release, renew, ripen
+from colporteur.store.copies.claiming import STEERED, Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, gone, recount, release, renew, ripen
 from colporteur.store.copies.planning import Nested, Window, next_number, plan_range, whom, write_few
 from colporteur.store.copies.running import SLICE, array, bits, unlocked
 from colporteur.store.copies.settling import (
@@ -39,6 +39,7 @@ __all__ = [
     "ACCEPTED_PLACES",
     "ACCEPTED_ROWS",
     "SLICE",
+    "STEERED",
     "Claimed",
     "Counts",
     "Due",
@@ -58,6 +59,7 @@ __all__ = [
     "counts",
     "defer",
     "failed",
+    "gone",
     "has_open_slices",
     "lock_mailing",
     "next_number",

@@ -207,6 +207,15 @@ def cancel_absent(mailing: int, number: int, addresses: Sequence[int]) -> None:
     run(_CANCEL_ABSENT, {"mailing": mailing, "number": number, "addresses": list(addresses)})
 
 
+STEERED = "colporteur_steered"
+"""Where workers listen. Without words: something was paused, cancelled or switched off; else ids of addresses, as ``gone`` says them."""
+
+
+def gone(addresses: Sequence[int]) -> None:
+    """Tell workers, when the transaction ends, that these receive no more: slices with copies for them are given back and claimed anew."""
+    run("SELECT pg_notify(%(channel)s, %(words)s)", {"channel": STEERED, "words": ",".join(map(str, addresses))})
+
+
 _RECOUNT = """
 -- A slice without open copies that is not done: its totals are made from its copies again.
 UPDATE slice s SET sent = n.sent, failed = n.failed, cancelled = n.cancelled, deferred = n.deferred, size = n.size,
