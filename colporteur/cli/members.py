@@ -13,7 +13,6 @@ from colporteur.cli import personal
 from colporteur.cli.output import BY, Command, complain, json_option, newest, now, paged, plainly, print_one, print_rows, progress, stamp, tell
 from colporteur.domain import entries
 from colporteur.domain.addresses import normal
-from colporteur.domain.digests import DeliveryMode
 from colporteur.flow import attributes, enrolments, everywhere, lists, memberships, organisations, roster
 from colporteur.store.lists import List, ListState, Role, RoleKind
 from colporteur.store.memberships import Membership
@@ -93,25 +92,18 @@ def add(address: str, emails: tuple[str, ...], file: BinaryIO | None, bring_back
 
 @member.command("set")
 @click.argument("address")
-@click.argument("emails", nargs=-1, metavar="[EMAIL...]")
-@click.option("--file", "file", type=click.File("rb"), metavar="FILE|-", help="All the members: one per line (`email Name`), or CSV with a header.")
-@click.option("--delivery", type=click.Choice([mode.value for mode in DeliveryMode]), help="How the named members receive; nothing else changes.")
+@click.option("--file", "file", type=click.File("rb"), required=True, metavar="FILE|-", help="All the members: one per line (`email Name`), or CSV with a header.")
 @click.option("--columns", callback=_columns, metavar="email=N,...", help="Columns of a CSV file, as in `member add`.")
 @click.option("--bring-back", is_flag=True, help="Also add who left the list by themselves.")
 @click.option("--dry-run", is_flag=True, help="Say who would be added and removed, and change nothing.")
 @json_option
 @plainly
-def set_(address: str, emails: tuple[str, ...], file: BinaryIO | None, delivery: str | None, columns: entries.Columns | None, bring_back: bool, dry_run: bool, as_json: bool) -> None:
-    """Make the members exactly those of a file, or say how some members receive.
+def set_(address: str, file: BinaryIO, columns: entries.Columns | None, bring_back: bool, dry_run: bool, as_json: bool) -> None:
+    """Make the members exactly those of a file.
 
-    With --file others are removed, new ones added; when a line cannot be taken, nothing is changed: the person on a mistyped
-    line would be removed.
+    Others are removed, new ones added; when a line cannot be taken, nothing is changed: the person on a mistyped line would
+    be removed. `member change` decides for single members, how they receive among others.
     """
-    if (file is None) == (delivery is None) or bool(emails) != bool(delivery):
-        raise ValueError("give all the members with --file, or name some with --delivery")
-    if file is None:
-        _deliver(lists.find(address), emails, DeliveryMode(str(delivery)), dry_run=dry_run, as_json=as_json)
-        return
     found = lists.find(address)
     read = _read(found, file, columns)
     change = roster.compare(found, read, bring_back=bring_back)
@@ -125,23 +117,6 @@ def set_(address: str, emails: tuple[str, ...], file: BinaryIO | None, delivery:
     else:
         tell(f"{len(change.added)} {'would be ' * dry_run}added, {len(change.removed)} {'would be ' * dry_run}removed, {change.staying} unchanged, {len(change.left)} left before")
     if change.refused:
-        raise click.exceptions.Exit(1)
-
-
-def _deliver(list_: List, emails: tuple[str, ...], mode: DeliveryMode, *, dry_run: bool, as_json: bool) -> None:
-    wanted = list(dict.fromkeys(normal(email) for email in emails))
-    here = dict(Membership.objects.filter(list=list_, until__isnull=True, address__email__in=wanted).values_list("address__email", "delivery"))
-    changed = [email for email in wanted if here.get(email, mode) != mode]
-    if not dry_run:
-        memberships.set_delivery(list_, changed, mode, now(), by=BY)
-    unknown = [email for email in wanted if email not in here]
-    if as_json:
-        print_one({"changed": changed, "unchanged": [email for email in wanted if here.get(email) == mode], "unknown": unknown, "delivery": mode.value}, True)
-    else:
-        tell(f"{len(changed)} {'would ' * dry_run}receive now: {mode.value}")
-    for email in unknown:
-        complain(f"{email} is not a member")
-    if unknown:
         raise click.exceptions.Exit(1)
 
 
