@@ -115,8 +115,12 @@ def test_it_is_sent_by_post_with_the_count_in_the_button(village: World, draft: 
     page = paul.get(_url("campaign-send", draft)).content.decode()
     assert "Send to 2 subscribers now" in page
     assert paul.get(_url("campaign-send", draft) + "?wish=now").status_code == 200 and not Mailing.objects.exists()
-    answer = paul.post(_url("campaign-send", draft), {"wish": "now", "version": 0, "pace": "even", "per_day": "500", "sample": ""})
+    for wrong in ("500/j", "0"):
+        assert paul.post(_url("campaign-send", draft), {"wish": "now", "version": 0, "pace": "even", "per_day": wrong}).status_code == 422 and not Mailing.objects.exists()
+    once = {"wish": "now", "version": 0, "pace": "even", "per_day": "5\u202f00", "sample": ""}
+    answer = paul.post(_url("campaign-send", draft), once)
     mailing = Mailing.objects.get(kind="campaign")
+    assert paul.post(_url("campaign-send", draft), once)["Location"] == f"/sending/{mailing.pk}/", "a double click is no fault"
     draft.refresh_from_db()
     assert answer["Location"] == f"/sending/{mailing.pk}/" and (draft.mailing, draft.per_day, draft.state) == (mailing, 500, CampaignState.STARTED)
     assert paul.get(_url("campaign", draft))["Location"] == f"/sending/{mailing.pk}/"

@@ -96,7 +96,8 @@ def compile(subject: str, preheader: str, html: str, text: str, attributes: Iter
         try:
             parts.append(Part(source, html=rich, known=known))
         except Invalid as error:
-            wrong.append(error)
+            if str(error) not in map(str, wrong):  # the text part says the same
+                wrong.append(error)
     if wrong:
         raise Invalid.all_of(wrong)
     why = tuple(dict.fromkeys(sentence for part in parts for sentence in part.why))

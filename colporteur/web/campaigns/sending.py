@@ -40,6 +40,8 @@ def page(request: HttpRequest, number: int) -> HttpResponse:
         except ValueError as error:
             fault = said(error)
             campaign = campaign_or_404(request, number)
+            if campaign.mailing_id:  # a second click on the same button
+                return redirect("mailing", campaign.mailing_id)
     return render(request, "campaigns/send.html", _context(campaign, fault), status=422 if fault else 200)
 
 
@@ -69,8 +71,7 @@ def _act(request: HttpRequest, campaign: Campaign, person: Person) -> HttpRespon
         if campaigns.unschedule(campaign.pk, now, person):
             messages.success(request, _("It is a draft again and leaves only when you say so."))
         return redirect("campaign-send", campaign.pk)
-    per_day = whole(request.POST.get("per_day"))
-    chosen = {"pace": request.POST.get("pace", ""), "sample": whole(request.POST.get("sample")) or 0, "per_day": per_day or None}
+    chosen = {"pace": request.POST.get("pace", ""), "sample": _number(request, "sample") or 0, "per_day": _number(request, "per_day")}
     campaigns.change(campaign.pk, whole(request.POST.get("version")) or 0, now, person, **{name: value for name, value in chosen.items() if name != "pace" or value in PACES})
     if wish == "save":
         messages.success(request, _("Saved."))
@@ -82,6 +83,14 @@ def _act(request: HttpRequest, campaign: Campaign, person: Person) -> HttpRespon
         return redirect("campaign-send", campaign.pk)
     messages.success(request, _("The newsletter is on its way."))
     return redirect("mailing", mailing.pk)
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    """What was written, with or without spaces between thousands; None for nothing. Raises ``ValueError`` with a sentence."""
+    written = "".join(request.POST.get(name, "").split())
+    if written and whole(written) is None:
+        raise ValueError(_("“%(written)s” is not a number of copies or percent: write digits only") % {"written": written[:20]})
+    return whole(written)
 
 
 def _moment(request: HttpRequest) -> datetime:
