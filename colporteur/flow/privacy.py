@@ -217,6 +217,10 @@ def _blank_journal(who: Subject) -> None:
             if isinstance(value, str):
                 entry.values[key] = marks.get(value, first if own and value in names else value)
         entry.save(update_fields=["values"])
+    for email in who.emails:  # among others a test of a newsletter went to
+        for entry in JournalEntry.objects.filter(event="campaign.tested", values__emails__icontains=email):
+            entry.values["emails"] = ", ".join(marks.get(one, one) for one in entry.values["emails"].split(", "))
+            entry.save(update_fields=["values"])
 
 
 def _blank_rows(who: Subject) -> None:

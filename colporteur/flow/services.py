@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import quote
@@ -47,6 +48,9 @@ NEWSLETTER = "newsletter"
 """Template of lists whose mail is a newsletter."""
 LATE = timedelta(hours=2)
 """So long it is tried again whose something is: a service may be quicker than our own note of its number."""
+
+
+_COUNTED = (Told.OPENED, Told.CLICKED)
 
 
 # --- the door ---------------------------------------------------------------------------------------------------
@@ -133,7 +137,7 @@ class Taken(NamedTuple):
 def take(transport: Transport, heard: Sequence[Heard], now: datetime) -> Taken:
     """Take in what a service told: written down and acted on in one transaction, each event once however often it is told."""
     once = {one.key: one for one in heard}
-    new = store.keep(transport.pk, list(once.values()), now) if once else set()
+    new = store.keep(transport.pk, [_unnamed(one) for one in once.values()], now) if once else set()
     fresh = [one for key, one in once.items() if key in new]
     last = {"told": heard[-1].told.value} if heard else {}
     Hook.objects.filter(transport=transport).update(heard_at=now, heard=F("heard") + len(fresh), **last)
@@ -166,12 +170,17 @@ def number(transport: int, rows: Sequence[tuple[str, int, int]], now: datetime) 
     store.number(transport, rows, now)
 
 
+def _unnamed(one: Heard) -> Heard:
+    """What is kept of an event: who opened or followed something is known only where he or she agreed (``tracking``)."""
+    return replace(one, email="", message="", text="", reason="") if one.told in _COUNTED else one
+
+
 def _act(transport: Transport, fresh: Sequence[Heard], now: datetime) -> int:
     """Whatever follows; how many events were about a copy of ours."""
     found = _copies(transport, fresh, now)
     if not found:
         return 0
-    store.name(transport.pk, [(one.key, copy.mailing, copy.address) for one, copy in found])
+    store.name(transport.pk, [(one.key, copy.mailing, None if one.told in _COUNTED else copy.address) for one, copy in found])
     bounces.told([bounces.heeded(copy, one) for one, copy in found if one.told in (Told.BOUNCED, Told.DEFERRED, Told.COMPLAINED, Told.ANSWERED)], now)
     mailings = Mailing.objects.in_bulk({copy.mailing for one, copy in found if one.told in (Told.OPENED, Told.CLICKED)})
     addresses = Address.objects.in_bulk({copy.address for one, copy in found if one.told in (Told.OPENED, Told.CLICKED, Told.UNSUBSCRIBED)})

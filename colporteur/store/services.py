@@ -96,8 +96,8 @@ def keep(transport: int, heard: Sequence[Heard], now: datetime) -> set[str]:
     return {row[0] for row in run(_KEEP, {"transport": transport, "now": now, **columns})}
 
 
-def name(transport: int, pairs: Iterable[tuple[str, int, int]]) -> None:
-    """Say which copy (mailing, address) each event, by its key, is about."""
+def name(transport: int, pairs: Iterable[tuple[str, int, int | None]]) -> None:
+    """Say which copy (mailing, address) each event, by its key, is about; without the address where nobody is named."""
     rows = list(pairs)
     run(
         "UPDATE service_event e SET mailing_id = n.mailing, address_id = n.address FROM unnest(%(keys)s::text[], %(mailings)s::bigint[], %(addresses)s::bigint[]) n (key, mailing, address)"

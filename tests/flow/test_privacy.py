@@ -10,6 +10,7 @@ from django.db import connection
 
 from colporteur.domain.policy import Joining
 from colporteur.flow import joining, letters, lists, memberships, organisations, people, privacy, roles
+from colporteur.store import journal
 from colporteur.store.joining import JoinRequest
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.mailings import Mailing
@@ -62,6 +63,7 @@ def test_nothing_readable_is_left_of_who_is_erased(amis: List) -> None:
     memberships.pause(amis, [ANNA], NOW, by=people.add(ANNA, now=NOW))
     Membership.objects.filter(address__email=ANNA).update(note="Anna Rivoire moved to Brest")
     assert privacy.export(privacy.subject(ANNA))["memberships"][0]["note"] == "Anna Rivoire moved to Brest"
+    journal.write("campaign.tested", NOW, list=amis.pk, by="helene@saule.example", subject="News", emails=f"marc@a.example, {ANNA}")
     privacy.erase(privacy.subject(ANNA), LATER, by="member")
     left = everything()
     for word in (ANNA, "anna@autre.example", "Anna Rivoire"):

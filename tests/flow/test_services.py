@@ -67,6 +67,11 @@ class TestEachService:
         assert state(scene.email(5)) == "good" and not Membership.objects.filter(address__email=scene.email(4), until__isnull=True).exists()
         assert JournalEntry.objects.filter(event="copy.report", mailing_id=scene.mailing.pk).count() == 5
 
+    def test_who_opened_or_followed_something_is_not_kept(self, kind: str) -> None:
+        scene = Scene(kind)
+        assert scene.tell((1, "open"), (1, "click")) == 200
+        assert list(ServiceEvent.objects.values_list("mailing_id", "address_id", "email", "message", "text")) == [(scene.mailing.pk, None, "", "", "")] * 2
+
     def test_the_same_post_again_counts_once(self, kind: str) -> None:
         scene = Scene(kind)
         for _time in range(3):
