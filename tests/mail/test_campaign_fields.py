@@ -119,6 +119,9 @@ BOMBS = [
 @pytest.mark.parametrize("number", range(len(BOMBS)))
 def test_nothing_runs_away(number: int) -> None:
     assert wrong(BOMBS[number])
+    with pytest.raises(Invalid) as once:
+        compile("", "", "<p>{{ nope }}</p>", "{{ nope }}")
+    assert len(once.value.sentences) == 1, "HTML and text say the same"
 
 
 def test_the_clock_ends_what_the_steps_did_not() -> None:
