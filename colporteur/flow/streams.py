@@ -14,23 +14,28 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from colporteur.domain.bounces import Event, Fault, Kind
 from colporteur.domain.destinations import PATIENCE, Stop, next_rest, too_many
+from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.flow import destinations, letters
 from colporteur.store import journal
 from colporteur.store.copies.running import array, run
-from colporteur.store.destinations import Stream
-from colporteur.store.mailings import Mailing
+from colporteur.store.destinations import Stream, hosts_of_copies
+from colporteur.store.lists import RoleKind
+from colporteur.store.mailings import Mailing, Slice
 from colporteur.store.people import Address
-from colporteur.store.rights import administrators
+from colporteur.store.rights import addresses_of, administrators
 from colporteur.store.standing import FAILING, DeliveryEvent
 
 log = logging.getLogger("colporteur.mail")
 
 WITHIN = timedelta(hours=1)
 """Reports of so long count together."""
+MOST_TOLD = 50
+"""Messages under way whose owners are told of one stop, the newest."""
 
 
 def accepted(transport: int, groups: Collection[int], now: datetime) -> None:
@@ -51,7 +56,8 @@ def refused(transport: int, group: int, reply: str, rest: timedelta, now: dateti
         row.save(update_fields=["refusals"])
         return False
     row.refusals = 0
-    _stop(row, Stop.REFUSED, reply, now, rest)
+    if _stop(row, Stop.REFUSED, reply, now, rest):
+        _tell_owners(row, now)
     return True
 
 
@@ -108,7 +114,8 @@ def _failed(mailing: int, domains: Sequence[str]) -> tuple[int, int]:
     return among, copies[0][0]
 
 
-def _stop(row: Stream, why: Stop, reply: str, now: datetime, rest: timedelta = timedelta()) -> None:
+def _stop(row: Stream, why: Stop, reply: str, now: datetime, rest: timedelta = timedelta()) -> bool:
+    """Whether it had not been stopped before, so that it is news."""
     row.until, row.why, row.reason, row.stopped_at = now + max(rest, next_rest(row.stops)), why.value, reply.replace("\x00", "")[:1000], now
     first, row.stops = row.stops == 0, min(row.stops + 1, 100)
     row.save()
@@ -119,6 +126,23 @@ def _stop(row: Stream, why: Stop, reply: str, now: datetime, rest: timedelta = t
         fields = {"thing": f"{group} ({transport})", "error": lambda: f"{row.reason}\n\n{advice(why)}", "since": now, "link": f"{settings.BASE_URL}/settings/destinations/{row.group_id}/"}
         for address in administrators():
             letters.send("trouble", address, now, fields=fields)
+    return first
+
+
+def _tell_owners(row: Stream, now: datetime) -> None:
+    """Owners of lists whose messages now wait for the group, once each; of what came back later they are told by its reports."""
+    told = set(administrators())
+    here = Slice.objects.filter(mailing=OuterRef("pk"), transport=row.transport_id, done=False)
+    waiting = Mailing.objects.filter(Exists(here), state=MailingState.RUNNING, list__isnull=False).exclude(kind=MailingKind.LETTER)
+    for mailing in waiting.select_related("list__organisation", "list__domain").order_by("-pk")[:MOST_TOLD]:
+        if mailing.list is None or row.group_id not in destinations.known_groups(hosts_of_copies(mailing.pk)).values():
+            continue
+        error = lambda: f"{row.group.title}: {row.reason}\n\n{advice(Stop.REFUSED)}"  # noqa: E731  in the language of whoever reads it
+        fields = {"thing": mailing.subject or mailing.list.address, "error": error, "since": now, "link": f"{settings.BASE_URL}/sending/{mailing.pk}/"}
+        for address in addresses_of(mailing.list, RoleKind.OWNER):
+            if address not in told:
+                told.add(address)
+                letters.send("trouble", address, now, fields=fields, list_=mailing.list)
 
 
 def advice(why: Stop) -> str:
