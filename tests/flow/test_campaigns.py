@@ -138,6 +138,15 @@ def test_a_segment_stays_one_when_its_list_is_switched_off_before_all_copies_are
     assert planned(mailing) == {"cleo"}, "not the whole list"
 
 
+def test_who_is_left_out_of_a_list_gets_no_newsletter_of_it_by_a_list_inside(lists: tuple[List, List]) -> None:
+    first, second = lists
+    nesting.put_inside(first, second, NOW, by="test")
+    nesting.exclude(first, "dora@x.example", NOW, by="dora")
+    campaign = a_campaign(first)
+    assert campaigns.counted(campaign, NOW).recipients == 3
+    assert planned(campaigns.start(campaign.pk, NOW, "test")) == {"anna", "ben", "cleo"}
+
+
 def test_a_list_that_somebody_else_chose_is_written_to_only_by_who_may(lists: tuple[List, List]) -> None:
     first, second = lists
     owner = give_role(first, RoleKind.OWNER, "owner@x.example").person

@@ -78,7 +78,8 @@ def reach_of(campaign: Campaign, mailing: int = 0) -> Reach:
     if mailing:
         some, bound = dict.fromkeys(some, rows.PICKED), {}
         out = [rows.out_of(one.pk) for one in chosen.left_out_lists] + ([rows.PICKED_OUT] if chosen.left_out_segments else [])
-    return Reach([*whole, *some], some, " OR ".join(out), bound, others, same_as(campaign))
+    around = {campaign.list_id, *(one.pk for one in chosen.lists if len(chosen.lists) == 1)}  # whoever is left out of an outer list is no reader by an inner one
+    return Reach([*whole, *some], some, " OR ".join(out), bound, others, same_as(campaign), sorted(around))
 
 
 def pick(campaign: Campaign, mailing: Mailing) -> None:

@@ -24,7 +24,8 @@ class Reach:
     """Whom a campaign is for. ``lists``: in the order in which a copy comes by one of them. ``some``: SQL about membership ``m`` that is
     true for who is meant of a list; a list without is meant whole. ``out``: SQL about address ``u.address_id`` and person
     ``a.person_id`` that is true for who is left out. ``bound``: what both are bound with. ``others``: addresses that receive by a
-    role. ``same``: mailings whose recipients have the same newsletter already."""
+    role. ``same``: mailings whose recipients have the same newsletter already. ``around``: lists whose exclusions hold by whichever list
+    a copy comes."""
 
     lists: Sequence[int]
     some: Mapping[int, str] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Reach:
     bound: Mapping[str, Any] = field(default_factory=dict)
     others: Sequence[int] = ()
     same: Sequence[int] = ()
+    around: Sequence[int] = ()
 
 
 class Written(NamedTuple):
@@ -64,7 +66,7 @@ WITH found AS (
 ), judged AS MATERIALIZED (
     SELECT u.address_id, u.through, a.person_id,
            CASE WHEN u.quiet OR a.paused_until > %(moment)s THEN {Skipped.PAUSED.value}
-                WHEN EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = u.through AND e.address_id = u.address_id OFFSET 0) {{out}} THEN {Skipped.LEFT_OUT.value}
+                WHEN EXISTS (SELECT 1 FROM exclusion e WHERE e.address_id = u.address_id AND (e.list_id = u.through OR e.list_id = ANY (%(around)s::bigint[])) OFFSET 0) {{out}} THEN {Skipped.LEFT_OUT.value}
                 {{same}}
                 WHEN EXISTS (SELECT 1 FROM standing t WHERE t.address_id = u.address_id AND t.state >= 2 OFFSET 0) THEN {Skipped.IN_TROUBLE.value}
                 ELSE 0 END AS why
@@ -176,7 +178,7 @@ def _said(reach: Reach, chosen: str) -> str:
 
 
 def _values(mailing: int, after: int, moment: datetime, reach: Reach, limit: int, chosen: str, earlier: Sequence[int], since: datetime | None) -> dict[str, Any]:
-    values = {**reach.bound, "mailing": mailing, "after": after, "moment": moment, "limit": limit, "lists": array(reach.lists), "others": array(reach.others)}
+    values = {**reach.bound, "mailing": mailing, "after": after, "moment": moment, "limit": limit, "lists": array(reach.lists), "others": array(reach.others), "around": array(reach.around)}
     values |= {"same": array(reach.same)} if reach.same else {}
     return {**values, "earlier": array(earlier), "since": since} if chosen else values
 
