@@ -137,16 +137,24 @@ def totals(lists: Iterable[int]) -> dict[int, int]:
     return {list_: total for list_, total in found if total}
 
 
+PROBED = 10_000
+"""So many members of the smaller lists are looked up in the largest one by one."""
+
+
 def audience_count(list_: List) -> int:
     """How many would receive a post accepted now, at once or in a digest: each member, also of the lists inside it, once, without
     who reads elsewhere, paused, is left out or is not reached by mail."""
     lists = [list_.pk, *nesting.inside(list_.pk).paths]
     receiving = Membership.objects.filter(until__isnull=True, paused=False).exclude(delivery=DeliveryMode.NONE)
     counts: dict[int, int] = dict(Tally.objects.filter(list_id__in=lists, paused=False).exclude(delivery=DeliveryMode.NONE).values_list("list_id").annotate(total=models.Sum("n")))
-    largest = max(lists, key=lambda one: counts.get(one, 0))  # is not walked; who is on the others only is counted one by one
-    off = Address.objects.filter(standing__state__gte=Standing.PAUSED.value).values("pk").union(Address.objects.filter(exclusions__list=list_).values("pk"), all=True)
-    reached: int = counts.get(largest, 0) - receiving.filter(list=largest, address__in=off).count()  # those not reached are few: read from their side
-    if others := [one for one in lists if one != largest]:
-        there = receiving.filter(list=largest, address=models.OuterRef("address"))
-        reached += receiving.filter(~models.Exists(there), list__in=others).exclude(address__in=off).values("address").distinct().count()
+    largest = max(lists, key=lambda one: counts.get(one, 0))
+    troubled = Address.objects.filter(standing__state__gte=Standing.PAUSED.value).values("pk")
+    excluded = Address.objects.filter(exclusions__list=list_).values("pk")
+    others = [one for one in lists if one != largest and counts.get(one)]
+    if sum(counts[one] for one in others) > PROBED:  # sets: each list is read once, whatever the planner knows of their sizes
+        return receiving.filter(list__in=lists).values("address").difference(troubled, excluded).count()
+    reached: int = counts.get(largest, 0) - receiving.filter(list=largest, address__in=troubled.union(excluded, all=True)).count()  # those not reached are few: read from their side
+    if others:  # the largest is not read: who is on the others is looked up in it
+        elsewhere = list(receiving.filter(list__in=others).values_list("address", flat=True).difference(troubled, excluded))
+        reached += len(elsewhere) - receiving.filter(list=largest, address__in=elsewhere).count()
     return reached

@@ -13,6 +13,7 @@ from colporteur.flow import leaving, lists, memberships, moderation, nesting, or
 from colporteur.flow.planning import plan_due
 from colporteur.flow.resending import Whom
 from colporteur.store import copies
+from colporteur.store import memberships as store
 from colporteur.store.copies import Claimed
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import audience_count
@@ -63,7 +64,9 @@ def test_each_address_gets_one_copy_and_the_way_it_came_is_kept(tree: tuple[List
     assert audience_count(tree[0]) == 3 and audience_count(tree[2]) == 2
 
 
-def test_whoever_is_on_several_lists_is_counted_once_whichever_is_the_largest(tree: tuple[List, List, List]) -> None:
+@pytest.mark.parametrize("probed", [store.PROBED, 0])
+def test_whoever_is_on_several_lists_is_counted_once_whichever_is_the_largest(tree: tuple[List, List, List], probed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "PROBED", probed)
     every, team, board = tree
     memberships.add(board, [("dora@x.example", ""), ("bob@x.example", "")], AT, by="test")  # now the largest
     assert audience_count(every) == 4
