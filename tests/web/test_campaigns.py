@@ -139,7 +139,7 @@ def test_it_is_scheduled_in_the_zone_of_the_person_and_taken_back(village: World
     draft.refresh_from_db()
     assert draft.state == CampaignState.SCHEDULED and draft.send_at and draft.send_at.isoformat().startswith(f"{day.isoformat()}T1")  # 13 or 14 h UTC
     assert "09:00" in paul.get(_url("campaign-send", draft)).content.decode()
-    assert "It leaves" in paul.get(_url("campaign", draft)).content.decode()
+    assert "It leaves on " in paul.get(_url("campaign", draft)).content.decode()
     paul.post(_url("campaign-send", draft), {"wish": "stay"})
     draft.refresh_from_db()
     assert draft.state == CampaignState.DRAFT and draft.send_at is None

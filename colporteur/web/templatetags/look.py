@@ -243,6 +243,8 @@ def to_come(moment: datetime | None) -> str:
     if moment is None:
         return ""
     there, today = timezone.localtime(moment), timezone.localtime(timezone.now())
+    if there.date() > today.date() + timedelta(days=1):
+        return gettext("on %(day)s at %(time)s") % {"day": _day(there, today), "time": clock(moment)}
     day = gettext("today") if there.date() == today.date() else gettext("tomorrow") if there.date() == today.date() + timedelta(days=1) else _day(there, today)
     return gettext("%(day)s at %(time)s") % {"day": day, "time": clock(moment)}
 
