@@ -91,7 +91,7 @@ def compile(subject: str, preheader: str, html: str, text: str, attributes: Iter
     """Check and prepare. ``attributes``: keys of the lists' own. ``html`` has been made harmless, with its fields and the preheader
     in it; the preheader is only checked. Raises ``Invalid`` with everything that is wrong."""
     known = tuple(dict.fromkeys((*FIELDS, COPY_TOKEN, READER_MARK, *(key for key in attributes if _NAME.fullmatch(key)))))
-    parts, wrong = [], []
+    parts, wrong = list[Part](), list[Invalid]()
     for source, rich in ((subject, False), (html, True), (text, False), (preheader, False)):
         try:
             parts.append(Part(source, html=rich, known=known))
