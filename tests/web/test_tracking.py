@@ -133,5 +133,7 @@ def test_an_archive_is_public_only_where_the_list_says_so(client: Client) -> Non
 
 def test_the_subject_on_public_pages_is_nobodys(client: Client) -> None:
     campaign = written()
+    Campaign.objects.filter(pk=campaign.pk).update(preheader="Leeks <3 & more, {{ first_name }}")
     List.objects.filter(pk=campaign.list_id).update(policy={"public_archive": True})
     assert "{{" not in client.get("/archive/lists.example/lettre").content.decode() and "{{" not in client.get("/archive/lists.example/lettre/feed").content.decode()
+    assert "Leeks &amp;lt;3 &amp;amp; more, dear reader" in client.get("/archive/lists.example/lettre/feed").content.decode()

@@ -71,10 +71,19 @@ def archive(list_: List) -> QuerySet[Campaign]:
 
 def called(campaign: Campaign) -> str:
     """The subject for whoever reads the archive: its fields are nobody's."""
-    if not re.search(r"[{@#]", campaign.subject):
-        return campaign.subject
+    return _neutral(campaign, campaign.subject)
+
+
+def first_line(campaign: Campaign) -> str:
+    """The preheader likewise."""
+    return _neutral(campaign, campaign.preheader)
+
+
+def _neutral(campaign: Campaign, line: str) -> str:
+    if not re.search(r"[{@#]", line):
+        return line
     try:
-        return fields.compile(campaign.subject, "", "", "", readers.attributes_of(campaign)).render(_nobody(campaign))[0]
+        return fields.compile(line, "", "", "", readers.attributes_of(campaign)).render(_nobody(campaign))[0]
     except Invalid:
         return ""
 

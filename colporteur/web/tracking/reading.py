@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.feedgenerator import Atom1Feed
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 
 from colporteur.domain.words import Invalid
@@ -53,7 +54,7 @@ def feed(_request: HttpRequest, host: str, name: str) -> HttpResponse:
     found = Atom1Feed(title=list_.title or list_.name, link=place, description=list_.description, language=list_.language or list_.organisation.language, feed_url=f"{place}/feed", feed_guid=place)
     for campaign in pages.archive(list_)[:FED]:
         began = campaign.mailing.started if campaign.mailing else None
-        found.add_item(title=pages.called(campaign) or _("(no subject)"), link=pages.page_of(campaign), description="", pubdate=began, updateddate=began, unique_id=pages.page_of(campaign))
+        found.add_item(title=pages.called(campaign) or _("(no subject)"), link=pages.page_of(campaign), description=escape(pages.first_line(campaign)), pubdate=began, updateddate=began, unique_id=pages.page_of(campaign))
     return HttpResponse(found.writeString("utf-8"), content_type="application/atom+xml; charset=utf-8")
 
 
