@@ -80,8 +80,12 @@ class Slots:
         return [path.report() for path in self.pace.paths.values() if not path.free]
 
     def _news(self, now: float) -> bool:
-        """Whether groups said something, or what is known of them is old while copies wait."""
-        return any(group.refusals for group in self.pace.groups.values()) or bool(self.pace.groups and self.pace.waiting and now - self.pace.standing_at > _STANDING_SECONDS)
+        """Whether groups said something, or what is known of them is old while copies wait or were taken."""
+        return any(group.refusals for group in self.pace.groups.values()) or (self._concerned() and now - self.pace.standing_at > _STANDING_SECONDS)
+
+    def _concerned(self) -> bool:
+        """Whether copies wait, or a group took some and that was not told: one that was stopped may go on."""
+        return bool(self.pace.groups) and (bool(self.pace.waiting) or any(group.accepted for group in self.pace.groups.values()))
 
     async def _ask(self, wants: Sequence[tuple[Path, Want]], reports: Sequence[Report]) -> None:
         began = time.monotonic()
@@ -125,7 +129,7 @@ class Slots:
         moments = [now + settings.LEASE / 4]
         moments += [max(path.again, self.pace.rests(path) - _STANDING_SECONDS) for path in self.pace.waiting if path.missing > 0]
         moments += [path.answered[0] + _REPORT_SECONDS for path in self.pace.paths.values() if path.answered]
-        if self.pace.groups and self.pace.waiting:
+        if self._concerned():
             moments.append(self.pace.standing_at + _STANDING_SECONDS)
         if any(group.refusals for group in self.pace.groups.values()):
             moments.append(now)

@@ -71,6 +71,8 @@ def resend(mailing: Mailing, whom: Whom, now: datetime, *, by: Person | str) -> 
     Raises ``ValueError`` with a sentence: not a message of a list, not accepted, nobody to send to.
     """
     thing = _sent(mailing)
+    if isinstance(thing, Campaign) and (foreign := campaigns.not_theirs(thing, by)):
+        raise ValueError(_("%(list)s is not yours to write to") % {"list": foreign.address})
     type(thing).objects.select_for_update(of=("self",)).get(pk=thing.pk)
     if under_way := _under_way(thing, whom):
         return Resent(under_way, False)

@@ -162,6 +162,10 @@ def test_a_list_that_somebody_else_chose_is_written_to_only_by_who_may(lists: tu
     later.refresh_from_db()
     with pytest.raises(Invalid, match=second.address):
         campaigns.change(later.pk, later.version, NOW, owner, source="Something else")
+    mailing = campaigns.start(campaign.pk, NOW, "test")
+    assert mailing
+    with pytest.raises(ValueError, match=second.address):
+        resending.resend(mailing, Whom.NEW, NOW, by=owner)
 
 
 def test_the_same_newsletter_for_another_list_skips_who_has_it(lists: tuple[List, List]) -> None:

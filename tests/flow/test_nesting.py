@@ -147,6 +147,15 @@ def test_who_is_left_out_gets_nothing_by_any_way(tree: tuple[List, List, List]) 
     assert not nesting.readmit(every, "cora@x.example", AT, by="test")
 
 
+def test_who_is_left_out_while_copies_wait_gets_none_of_them(tree: tuple[List, List, List]) -> None:
+    every, _team, board = tree
+    mailing, own = sent(every)[0], sent(board, "Again")[-1]
+    nesting.exclude(every, "cora@x.example", NOW, by="test")
+    nesting.exclude(board, "anna@x.example", NOW, by="test")
+    assert {due.email for due in copies.copies_of([Claimed(mailing.pk, 0, 0)], NOW) if not due.here} == {"cora@x.example"}
+    assert {due.email for due in copies.copies_of([Claimed(own.pk, 0, 0)], NOW) if not due.here} == {"anna@x.example"}
+
+
 def test_moderators_and_free_senders_receive_where_the_list_says_so(tree: tuple[List, List, List]) -> None:
     board = tree[2]
     roles.give(board, "mod@x.example", RoleKind.MODERATOR, AT, by="test")

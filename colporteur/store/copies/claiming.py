@@ -128,11 +128,11 @@ class Due(NamedTuple):
 
 _COPIES_OF = f"""
 -- Open copies of claimed slices with what rendering needs, and whether the member still receives. Whoever paused everything
--- until a date is told by the row of the address, which is read anyway; whom mail does not reach is left out. A copy that comes by an inner list needs a member of that one.
+-- until a date is told by the row of the address, which is read anyway; whom mail does not reach, or the list leaves out, is left out. A copy that comes by an inner list needs a member of that one.
 SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, ''), a.name),
-       l.list_id IS NULL OR (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM membership m WHERE m.list_id = CASE WHEN l.nested THEN coalesce((SELECT g.through FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id), l.list_id) ELSE l.list_id END AND m.address_id = c.address_id
+       l.list_id IS NULL OR NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = l.list_id AND e.address_id = c.address_id OFFSET 0) AND ((a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM membership m WHERE m.list_id = CASE WHEN l.nested THEN coalesce((SELECT g.through FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id), l.list_id) ELSE l.list_id END AND m.address_id = c.address_id
                                        AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused OFFSET 0)
-       OR l.nested AND (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id AND g.through IS NULL), coalesce(c.place, -1)
+       OR l.nested AND (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id AND g.through IS NULL)), coalesce(c.place, -1)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS s (mailing_id, number)
   CROSS JOIN LATERAL (SELECT open FROM slice WHERE mailing_id = s.mailing_id AND number = s.number OFFSET 0) o
   CROSS JOIN LATERAL (SELECT * FROM copy_row r WHERE mailing_id = s.mailing_id AND slice = s.number AND {is_open('r', 'o.open')} OFFSET 0) c
@@ -166,6 +166,7 @@ _UNREACHED = """
 (SELECT unnest(%(addresses)s::bigint[])
  EXCEPT SELECT address_id FROM membership WHERE list_id = %(list)s AND address_id = ANY (%(addresses)s::bigint[]) AND until IS NULL AND delivery <> 'none' AND NOT paused)
 UNION ALL SELECT address_id FROM standing WHERE address_id = ANY (%(addresses)s::bigint[]) AND state >= 2
+UNION ALL SELECT address_id FROM exclusion WHERE list_id = %(list)s AND address_id = ANY (%(addresses)s::bigint[])
 """
 
 
