@@ -235,7 +235,8 @@ def test_axe_finds_nothing_and_nothing_overflows(chromium: Browser, live_server:
         if page.evaluate("[...document.querySelectorAll('h1')].some(e => !e.closest('.hidden') && e.offsetWidth < 200 && e.offsetHeight > 100)"):
             wrong.append(f"{name}: the title is squeezed")
         if width > 320:
-            found = axe.run(page, options={"runOnly": RULES})
+            # Framed mail has no scripts that could answer axe, and its origin is nobody's: a question to it is an error on the console.
+            found = axe.run(page, options={"runOnly": RULES, "iframes": False})
             wrong += [f"{name}: {one['id']} {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found.response["violations"]]
         if width == 390:
             small = page.evaluate(_SMALL)
