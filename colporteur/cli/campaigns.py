@@ -10,12 +10,12 @@ from typing import Any
 import click
 from django.utils import timezone
 
+from colporteur.cli.again import again, to_whom
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.campaigns import CampaignState, Editor, Tracking
 from colporteur.domain.tracking import Range
-from colporteur.flow import campaigns, lists, mailings, resending, segments, tracking
+from colporteur.flow import campaigns, lists, mailings, segments, tracking
 from colporteur.flow.campaigns import preflight as checks
-from colporteur.flow.resending import Whom
 from colporteur.store.campaigns import Campaign
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
@@ -214,24 +214,14 @@ def cancel(number: str, as_json: bool) -> None:
 
 @campaign.command()
 @click.argument("number", metavar="ID")
-@click.option("--failed", is_flag=True, help="To those whose copies failed.")
-@click.option("--unknown", is_flag=True, help="With --failed: also to those whom a copy may have reached.")
-@click.option("--new", is_flag=True, help="To those who joined since.")
-@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+@to_whom
 @json_option
 @plainly
 def resend(number: str, failed: bool, unknown: bool, new: bool, dry_run: bool, as_json: bool) -> None:
     """Send it again, never to anybody who has it already."""
-    if failed == new or (unknown and not failed):
-        raise ValueError("say to whom: --failed (with --unknown if wanted) or --new")
-    whom = Whom.NEW if new else Whom.UNKNOWN if unknown else Whom.FAILED
-    mailing = _sent(number)
-    preview = resending.preview(mailing, whom, now())
+    whom, preview, resent = again(_sent(number), failed=failed, unknown=unknown, new=new, dry_run=dry_run)
     said: dict[str, Any] = {"campaign": int(number), "whom": whom.value, "count": preview.number, "first": preview.first}
-    if not dry_run:
-        made, fresh = resending.resend(mailing, whom, now(), by=BY)
-        said |= {"mailing": made.pk, "made": fresh}
-    print_one(said, as_json)
+    print_one(said | ({"mailing": resent.mailing.pk, "made": resent.made} if resent else {}), as_json)
 
 
 @campaign.command()

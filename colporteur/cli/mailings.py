@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
+from colporteur.cli.again import again, to_whom
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.domain.addresses import normal
 from colporteur.domain.mailings import CopyState, Pace
-from colporteur.flow import backup, lists, mailings, resending, routes
-from colporteur.flow.resending import Whom
+from colporteur.flow import backup, lists, mailings, routes
 from colporteur.store.mailings import Copy, Mailing, Refusal
 
 COLUMNS = ("id", "subject", "list", "kind", "state", "total", "counts", "created")
@@ -111,27 +111,19 @@ def pace(number: str, pace: str, as_json: bool) -> None:
 
 @mailing.command()
 @click.argument("number", metavar="ID")
-@click.option("--failed", is_flag=True, help="To those whose copies failed.")
-@click.option("--unknown", is_flag=True, help="With --failed: also to those whom a copy may have reached.")
-@click.option("--new", is_flag=True, help="To members who joined since.")
-@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+@to_whom
 @json_option
 @plainly
 def resend(number: str, failed: bool, unknown: bool, new: bool, dry_run: bool, as_json: bool) -> None:
     """Send a message again, never to anybody who has it already."""
-    if failed == new or (unknown and not failed):
-        raise ValueError("say to whom: --failed (with --unknown if wanted) or --new")
-    whom = Whom.NEW if new else Whom.UNKNOWN if unknown else Whom.FAILED
     found = _find(number)
-    preview = resending.preview(found, whom, now())
-    if dry_run:
+    whom, preview, resent = again(found, failed=failed, unknown=unknown, new=new, dry_run=dry_run)
+    if resent is None:
         print_one({"mailing": found.pk, "whom": whom.value, "count": preview.number, "unknown": preview.unknown, "first": preview.first}, as_json)
-        return
-    made, fresh = resending.resend(found, whom, now(), by=BY)
-    if as_json:
-        print_one({**next(_rows([_find(str(made.pk))])), "whom": made.chosen, "made": fresh}, True)
+    elif as_json:
+        print_one({**next(_rows([_find(str(resent.mailing.pk))])), "whom": resent.mailing.chosen, "made": resent.made}, True)
     else:
-        tell(f"mailing {made.pk} goes to {preview.number}" if fresh else f"mailing {made.pk} does it already")
+        tell(f"mailing {resent.mailing.pk} goes to {preview.number}" if resent.made else f"mailing {resent.mailing.pk} does it already")
 
 
 @mailing.command()

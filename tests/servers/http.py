@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from tests.servers.served import Quiet, Served
 
 Answer = bytes | Callable[[BaseHTTPRequestHandler], None]
 
 
-class Web:
+class Web(Served):
     """``held``: path -> the content, or a function that answers. ``asked``: paths and headers seen, the oldest first."""
 
     def __init__(self, certificate: Path | None = None, key: Path | None = None) -> None:
@@ -20,7 +21,7 @@ class Web:
         self.asked: list[tuple[str, dict[str, str]]] = []
         web = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_GET(self) -> None:
                 web.asked.append((self.path, dict(self.headers)))
                 found = web.held.get(self.path)
@@ -33,26 +34,12 @@ class Web:
                 self.end_headers()
                 self.wfile.write(found or b"")
 
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        super().__init__(Handler)
         if certificate and key:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate, key)
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"{'https' if certificate else 'http'}://localhost:{self._server.server_port}"
-
-    def __enter__(self) -> Web:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self.url = f"{'https' if certificate else 'http'}://localhost:{self.port}"
 
 
 def redirect(where: str) -> Answer:

@@ -6,17 +6,18 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.servers.served import Quiet, Served
 
-class Provider:
+
+class Provider(Served):
     """Everybody who comes is ``who`` (claims; sub is needed). ``client``: id, secret and redirect address it knows.
 
     ``spoil`` changes the claims of a token, ``forge`` signs it with a key that was never published, ``quiet`` leaves the
@@ -34,29 +35,15 @@ class Provider:
         self._key, self._other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _time in range(2))
         provider = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             def do_GET(self) -> None:
                 provider._get(self)
 
             def do_POST(self) -> None:
                 provider._token(self)
 
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.issuer = f"http://localhost:{self._server.server_port}/realms/saule"
-
-    def __enter__(self) -> Provider:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.issuer = f"http://localhost:{self.port}/realms/saule"
 
     def _get(self, request: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(request.path)

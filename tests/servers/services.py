@@ -14,9 +14,11 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
+
+from tests.servers.served import Quiet, Served
 
 PATHS = {"mailjet": "v3.1/", "sparkpost": "api/v1/", "mandrill": "api/1.0/", "brevo": "v3/", "mailgun": "v3/", "postmark": "", "sendgrid": "v3/", "resend": "", "mailersend": "v1/", "mailtrap": "api/", "scaleway": "t/v1/"}
 KEYS = {"mailjet": "name:secret", "scaleway": "project:secret"}
@@ -44,7 +46,7 @@ class Answer(NamedTuple):
     headers: dict[str, str] = {}
 
 
-class Services:
+class Services(Served):
     """``taken``: messages, the oldest first; ``next``: answers given before anything else; ``quota``: messages that are taken before the
     service says it is enough; ``suppressed``: recipient -> why it is not written to any more; ``before``: called before each answer."""
 
@@ -59,7 +61,7 @@ class Services:
         self._numbers, self._lock = itertools.count(1), threading.Lock()
         services = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
@@ -83,25 +85,11 @@ class Services:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-
-    def __enter__(self) -> Services:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
 
     def url(self, kind: str, key: str = "") -> str:
         """The URL of a transport that sends by this server."""
-        return f"{kind}://{key or KEYS.get(kind, 'secret')}@?api=http://127.0.0.1:{self._server.server_port}/{PATHS[kind]}"
+        return f"{kind}://{key or KEYS.get(kind, 'secret')}@?api=http://127.0.0.1:{self.port}/{PATHS[kind]}"
 
     # --- sending ------------------------------------------------------------------------------------------------
 
