@@ -45,7 +45,7 @@ SERVICES: dict[str, Service] = {
     "mailgun": Service("Mailgun", options=("region", "domain"), raw=True, signs="HTTP webhook signing key", ticks=("Permanent Failure", "Temporary Failure", "Spam Complaints", "Unsubscribes")),
     "postmark": Service("Postmark", options=("stream",), ticks=("Bounce", "Spam Complaint", "Subscription Change")),
     "sendgrid": Service("SendGrid", options=("region",), signs="Verification key", ticks=("Bounced", "Dropped", "Blocked", "Spam reports", "Unsubscribes", "Group unsubscribes")),
-    "resend": Service("Resend", ticks=("email.bounced", "email.complained", "email.failed", "email.suppressed")),
+    "resend": Service("Resend", signs="Signing secret", ticks=("email.bounced", "email.complained", "email.failed", "email.suppressed")),
     "mailersend": Service("MailerSend", echoes=False, signs="Signing secret", ticks=("activity.hard_bounced", "activity.soft_bounced", "activity.spam_complaint", "activity.unsubscribed")),
     "mailtrap": Service("Mailtrap", signs="Signature key", ticks=("Bounce", "Soft bounce", "Suspension", "Spam complaint", "Unsubscribe", "Reject")),
     "scaleway": Service("Scaleway", ("PROJECT", "KEY"), options=("region",), hooks=False),

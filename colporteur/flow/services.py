@@ -98,7 +98,8 @@ def door(name: str, secret: str) -> Door | None:
     """The transport that an address names; None when there is none, or the secret is another one."""
     hook = Hook.objects.select_related("transport").filter(transport__name=name, transport__removed__isnull=True).first()
     try:
-        right = hook is not None and SERVICES.get(hook.transport.kind) is not None and constant_time_compare(unseal(hook.secret_sealed).encode(), secret.encode())
+        known = SERVICES.get(hook.transport.kind) if hook is not None else None
+        right = hook is not None and known is not None and known.hooks and constant_time_compare(unseal(hook.secret_sealed).encode(), secret.encode())
         return Door(hook.transport, unseal(hook.key_sealed) if hook.key_sealed else "", url_of(hook)) if hook and right else None
     except SealBroken:
         log.exception("webhook of %s cannot be opened", name)

@@ -31,10 +31,10 @@ KINDS = ("mailjet", "sparkpost", "mandrill")
 class Scene:
     """A newsletter of five, gone out by a service."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, members: int = 5) -> None:
         self.kind, self.now = kind, timezone.now()
-        self.transport = a_transport(f"{kind}://{'a:b' if kind == 'mailjet' else 'a'}@", name="Post & co")
-        self.list = a_list(members=5, template="newsletter")
+        self.transport = a_transport(f"{kind}://{'a:b' if kind in ('mailjet', 'scaleway') else 'a'}@", name="Post & co")
+        self.list = a_list(members=members, template="newsletter")
         self.mailing: Mailing = posted(self.list, self.now - timedelta(minutes=5))
         self.hook = services.hook_of(self.transport, self.now)
         self.url = services.url_of(self.hook).removeprefix(settings.BASE_URL)
