@@ -6,7 +6,7 @@ template. What nobody rewrote follows the place above, and at last what ships.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -120,7 +120,16 @@ def sample(place: Place | None, letter: str, language: str, now: datetime) -> di
         known = _values(list_, now)
         if letter == FOOTER:
             known |= {"list": lambda: list_.title or list_.name if list_ else "Amis", "unsubscribe": lambda: f"{settings.BASE_URL}/u/…"}
-        return {field: known[field]() if field in known else f"‹{field}›" for field in fields}
+        return _filled(known, fields)
+
+
+def subjects(place: Place | None, language: str, now: datetime) -> dict[str, str]:
+    """Each letter that can be rewritten there, with what its readers see it called: its standard subject, filled as a sample is."""
+    found = [name for name in names(place) if name != FOOTER]
+    list_ = place if isinstance(place, List) else _a_list(place)
+    with translation.override(language):
+        values = _filled(_values(list_, now), {field for name in found for field in notices.NOTICES[name]})
+    return {name: notices.subject(name, language, values) for name in found}
 
 
 # --- how ---
@@ -147,6 +156,10 @@ def _a_list(place: Place | None) -> List | None:
     elif isinstance(place, Organisation):
         found = found.filter(organisation=place)
     return found.first()
+
+
+def _filled(known: dict[str, Callable[[], str]], fields: Iterable[str]) -> dict[str, str]:
+    return {field: known[field]() if field in known else f"‹{field}›" for field in fields}
 
 
 def _values(list_: List | None, now: datetime) -> dict[str, Callable[[], str]]:

@@ -181,6 +181,13 @@ def render(name: str, language: str, fields: Mapping[str, str], own: Texts | Non
     return _filled(shipped(name, language), language, fields, head)
 
 
+def subject(name: str, language: str, fields: Mapping[str, str]) -> str:
+    """The shipped letter's subject filled in, without the rest of it; ``fields`` may be more than the letter's. Raises ``KeyError`` for an unknown letter."""
+    if name not in NOTICES:
+        raise KeyError(name)
+    return _line(shipped(name, language).subject, fields)
+
+
 def _as_html(text: str) -> Markup:
     """An own text as HTML: paragraphs, with web addresses to click. Nothing in it is read as markup."""
     return Markup("").join(Markup('<p style="margin:0 0 14px;">{}</p>\n').format(_clickable(part)) for part in re.split(r"\n{2,}", text.strip()))
@@ -205,8 +212,12 @@ def _tones(colour: str) -> dict[str, str]:
     return {"cover": light.cover, "filet": light.filet, "dark_cover": dark.cover, "dark_filet": dark.filet}
 
 
+def _line(source: str, fields: Mapping[str, str]) -> str:
+    return " ".join(_compiled(source, False).render(fields).split())
+
+
 def _filled(texts: Texts, language: str, fields: Mapping[str, str], head: Head) -> Texts:
-    subject = " ".join(_compiled(texts.subject, False).render(fields).split())
+    subject = _line(texts.subject, fields)
     text = _compiled(texts.text, False).render(fields).strip() + "\n"
     content = Markup(_compiled(texts.html, True).render(fields)) if texts.html else _as_html(text)
     title = fields.get("title", "") or head.organisation or "Colporteur"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from colporteur.store.wordings import Wording
@@ -43,3 +45,11 @@ def test_every_place_and_letter_opens_and_what_is_not_there_does_not(world: Worl
     assert admin.get(reverse("list-wording", args=[world.list.pk, "signin", "fr"])).status_code == 404
     assert signed_in(world.stranger).post(reverse("list-wording", args=[world.list.pk, "waiting", "fr"]), {"wish": "save", "subject": "S", "text": "x"}).status_code == 404
     assert not Wording.objects.exists()
+
+
+def test_all_letters_are_listed_with_the_newest_message_asked_for_once(world: World) -> None:
+    owner, index = signed_in(world.owner, "fr"), reverse("list-wordings", args=[world.list.pk])
+    with CaptureQueriesContext(connection) as asked:
+        page = owner.get(index).content.decode()
+    assert sum('FROM "post"' in query["sql"] for query in asked) <= 2, "once for the page, once for the frame around it"
+    assert world.list.title in page and "{{" not in page

@@ -90,18 +90,16 @@ def _page(request: HttpRequest, where: Where, letter: str, language: str) -> Htt
 def _rows(where: Where) -> list[dict[str, Any]]:
     own = wordings.rewritten(where.place)
     return [
-        {"letter": name, "subject": _subject(where, name), "languages": [(language, where.url(name, language), (name, language) in own) for language in notices.LANGUAGES]}
-        for name in wordings.names(where.place)
+        {"letter": name, "subject": subject, "languages": [(language, where.url(name, language), (name, language) in own) for language in notices.LANGUAGES]}
+        for name, subject in _subjects(where).items()
     ]
 
 
-def _subject(where: Where, letter: str) -> str:
-    """What the standard letter is called, as its readers see it."""
-    if letter == wordings.FOOTER:
-        return _("Footer of every message")
+def _subjects(where: Where) -> dict[str, str]:
+    """What each standard letter is called, as its readers see it, and the footer last."""
     language = (translation.get_language() or "en")[:2]
     language = language if language in notices.LANGUAGES else "en"
-    return notices.render(letter, language, wordings.sample(where.place, letter, language, timezone.now())).subject
+    return wordings.subjects(where.place, language, timezone.now()) | {wordings.FOOTER: _("Footer of every message")}
 
 
 def _one(where: Where, letter: str, language: str, typed: tuple[str, str] | None) -> dict[str, Any]:
@@ -117,7 +115,7 @@ def _one(where: Where, letter: str, language: str, typed: tuple[str, str] | None
         fault = said(error)
     origin = found.origin
     return {
-        "title": where.title, "where": where, "index": where.url(), "letter": letter, "called": _subject(where, letter), "language": language, "footer": letter == wordings.FOOTER,
+        "title": where.title, "where": where, "index": where.url(), "letter": letter, "called": _subjects(where)[letter], "language": language, "footer": letter == wordings.FOOTER,
         "subject": shown.subject.strip(), "text": shown.text, "own": found.own, "shipped": found.shipped, "origin": origin.name if isinstance(origin, (Organisation, Domain)) else str(origin or ""),
         "site": not found.shipped and not isinstance(origin, (List, Domain, Organisation)), "fields": wordings.sample(where.place, letter, language, now).items(), "preview": preview, "fault": fault,
         "languages": [(other, where.url(letter, other)) for other in notices.LANGUAGES], "begins": "{% if … %}", "ends": "{% endif %}", "mark": ("{", "}") if letter == wordings.FOOTER else ("{{ ", " }}"),
