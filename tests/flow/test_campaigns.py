@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from colporteur.domain.campaigns import CampaignState, Editor
@@ -278,6 +279,8 @@ def test_failures_of_half_the_copies_stop_a_newsletter_once_and_tell_its_owners(
     assert Mailing.objects.filter(letter="newsletter").count() == 1
     assert mailings.resume(mailing.pk, NOW, "owner")
     assert not campaigns.judge(mailing.pk, NOW), "who resumed it knows"
+    assert campaigns.halt(mailing.pk, "PrepareError: broken", NOW) and mailings.resume(mailing.pk, NOW, "owner")
+    assert not campaigns.judge(mailing.pk, NOW), "another reason to stand in between takes nothing from what they know"
     assert campaigns.look(NOW) == 0
 
 
@@ -349,6 +352,26 @@ def test_so_many_copies_a_day_are_a_limit_of_the_mailing_which_ends_with_it(list
     mailings.cancel(mailing.pk, NOW, "test")
     campaigns.look(NOW)
     assert buckets.limited_mailings() == []
+
+
+def test_looking_for_segments_of_what_ended_does_not_read_everybody_who_was_picked(lists: tuple[List, List]) -> None:
+    open_, ended = (campaigns.start(a_campaign(lists[0]).pk, NOW, "test") for _which in range(2))
+    assert open_ and ended
+    for mailing, number in ((open_, 5_000), (ended, 3)):
+        Picked.objects.bulk_create(Picked(mailing=mailing.pk, left_out=False, address=address, list=1) for address in range(number))
+    before = read("campaign_picked")
+    campaigns.look(NOW)
+    assert read("campaign_picked") - before < 100
+    mailings.cancel(ended.pk, NOW, "test")
+    campaigns.look(NOW)
+    assert set(Picked.objects.values_list("mailing", flat=True)) == {open_.pk}
+
+
+def read(table: str) -> int:
+    """Rows of a table this transaction has read, by its scans and its indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = %s", [table])
+        return int(cursor.fetchone()[0])
 
 
 def test_who_refuses_three_newsletters_others_received_is_paused_and_can_come_back(lists: tuple[List, List]) -> None:

@@ -58,14 +58,14 @@ def _judge(mailing_id: int, now: datetime) -> bool:
     before = (campaign.stopped_settled, campaign.stopped_failed) if campaign.mailing_id == mailing_id else (0, 0)
     if not at_fault(settled - before[0], failed - before[1], percent=values.stop_percent, least=values.stop_copies):
         return False
-    return _stop(mailing, campaign, settled, failed, now, lambda: _("%(failed)s of %(settled)s copies failed: the fault may be on our side") % {"failed": failed, "settled": settled})
+    return _stop(mailing, campaign, (settled, failed), now, lambda: _("%(failed)s of %(settled)s copies failed: the fault may be on our side") % {"failed": failed, "settled": settled})
 
 
 @transaction.atomic
 def halt(mailing_id: int, error: str, now: datetime) -> bool:
     """The message of a campaign cannot be made: it stands until somebody looks. False: it stood already."""
     mailing = Mailing.objects.select_related("campaign__list__organisation", "campaign__list__domain", "campaign__created_by").get(pk=mailing_id)
-    return mailing.campaign is not None and _stop(mailing, mailing.campaign, 0, 0, now, lambda: _("its copies cannot be made: %(error)s") % {"error": error})
+    return mailing.campaign is not None and _stop(mailing, mailing.campaign, None, now, lambda: _("its copies cannot be made: %(error)s") % {"error": error})
 
 
 def look(now: datetime) -> int:
@@ -100,12 +100,14 @@ def _became(mailing_id: int) -> tuple[int, int]:
 
 
 @transaction.atomic
-def _stop(mailing: Mailing, campaign: Campaign, settled: int, failed: int, now: datetime, why: Callable[[], str]) -> bool:
+def _stop(mailing: Mailing, campaign: Campaign, became: tuple[int, int] | None, now: datetime, why: Callable[[], str]) -> bool:
+    """``became``: copies that were settled, and failed, if it is stopped because of these."""
     with translation.override(language_of(campaign)):
         reason = why()
     if not Mailing.objects.filter(pk=mailing.pk, state__in=(MailingState.PLANNED, MailingState.RUNNING)).update(state=MailingState.PAUSED, pause_reason=reason, resume_at=None):
         return False
-    if campaign.mailing_id == mailing.pk:  # whoever lets it go on knows of these
+    settled, failed = became or (0, 0)
+    if became and campaign.mailing_id == mailing.pk:  # whoever lets it go on knows of these
         Campaign.objects.filter(pk=campaign.pk).update(stopped_settled=settled, stopped_failed=failed)
     tell("campaign.stopped", campaign, now, "failures", reason=reason)
     log.warning("campaign-stopped mailing=%d settled=%d failed=%d", mailing.pk, settled, failed)
@@ -131,7 +133,7 @@ def _look_at_sample(campaign: Campaign, now: datetime) -> bool:
     if not Campaign.objects.filter(pk=campaign.pk, released_at=None).update(released_at=now):
         return False
     if failed * 100 > settled * values.sample_percent or not settled:
-        return _stop(campaign.mailing, campaign, settled, failed, now, lambda: _("%(failed)s of the %(settled)s copies sent first failed: the rest waits") % {"failed": failed, "settled": settled})
+        return _stop(campaign.mailing, campaign, (settled, failed), now, lambda: _("%(failed)s of the %(settled)s copies sent first failed: the rest waits") % {"failed": failed, "settled": settled})
     return _release(campaign, now, "sample")
 
 

@@ -160,11 +160,23 @@ def forget_picked(mailing: int) -> None:
 
 def forget_ended() -> None:
     """Mailings that were abandoned before their copies were written."""
-    run("DELETE FROM campaign_picked p WHERE NOT EXISTS (SELECT 1 FROM mailing m WHERE m.id = p.mailing AND NOT m.planned)", {})
+    for (mailing,) in run(_ENDED, {}):
+        forget_picked(mailing)
 
 
 _OUT = """EXISTS (SELECT 1 FROM membership m WHERE m.list_id = {list} AND m.address_id = u.address_id AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND ({rule}) OFFSET 0)
                  OR EXISTS (SELECT 1 FROM address b JOIN membership m ON b.id = m.address_id WHERE b.person_id = a.person_id AND m.list_id = {list} AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND ({rule}) OFFSET 0)"""
+_ENDED = """
+-- Which of the mailings that picked somebody write no more copies: from one to the next by the index, however many each picked.
+WITH RECURSIVE picking (mailing) AS (
+    (SELECT mailing FROM campaign_picked ORDER BY mailing LIMIT 1)
+    UNION ALL
+    SELECT n.mailing FROM picking p CROSS JOIN LATERAL (SELECT mailing FROM campaign_picked k WHERE k.mailing > p.mailing ORDER BY mailing LIMIT 1) n
+)
+SELECT mailing FROM picking p WHERE NOT EXISTS (SELECT 1 FROM mailing m WHERE m.id = p.mailing AND NOT m.planned OFFSET 0)
+"""
+
+
 
 
 def out_of(list_: int, rule: str = "true") -> str:
