@@ -96,7 +96,10 @@ def _sent(mailing: Mailing) -> Post | Campaign:
     if mailing.kind == MailingKind.CAMPAIGN and mailing.campaign_id:
         if CampaignTotals.objects.filter(campaign=mailing.campaign_id).exists():
             raise ValueError(_("the details of this newsletter are gone: nobody can tell any more who has it. Copy it to send it anew"))
-        return Campaign.objects.select_related("list__organisation", "list__domain", "mailing").get(pk=mailing.campaign_id)
+        found = Campaign.objects.select_related("list__organisation", "list__domain", "mailing").get(pk=mailing.campaign_id)
+        if campaigns.unknown(found):
+            raise ValueError(_("the details of the same newsletter for another list are gone: nobody can tell any more who has it. Copy it to send it anew"))
+        return found
     return _post_of(mailing)
 
 

@@ -31,6 +31,7 @@ class Campaign(models.Model):
     tracking = models.TextField(choices=[(one.value, one.value) for one in Tracking], default="", blank=True)  # empty: as the list says
     public = models.BooleanField(default=True)  # can be read in the browser without a personal link
     same_as = models.ForeignKey("self", models.SET_NULL, null=True, related_name="again")  # the same newsletter for another audience: who has that one is left out
+    lost = models.TextField(default="", db_default="", blank=True)  # lists it went to or left out that were deleted for good since: it does not start until somebody chooses anew
     state = models.TextField(choices=[(one.value, one.value) for one in CampaignState], default=CampaignState.DRAFT.value)
     send_at = models.DateTimeField(null=True)  # scheduled for
     pace = models.TextField(choices=[(one.value, one.value) for one in Pace], default=Pace.USUAL.value)
@@ -55,6 +56,16 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+def family(campaign: int) -> set[int]:
+    """Other campaigns that are the same newsletter: what it is a copy of for another list, and theirs, and its own."""
+    found, level = {campaign}, [campaign]
+    while level:
+        near = Campaign.objects.filter(same_as__in=level).values_list("pk", flat=True).union(Campaign.objects.filter(again__in=level).values_list("pk", flat=True))
+        level = [one for one in near if one not in found]
+        found.update(level)
+    return found - {campaign}
 
 
 class CampaignAudience(models.Model):

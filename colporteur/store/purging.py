@@ -56,10 +56,12 @@ def purge(list_: List) -> None:
 
 @transaction.atomic
 def _end(list_: List) -> None:
-    """The list itself. What others' newsletters go to is less then: those that are scheduled wait for somebody to look."""
+    """The list itself. What others' newsletters go to is another audience then: each keeps its name, and none starts before somebody looked."""
     named = CampaignAudience.objects.filter(Q(list=list_) | Q(segment__list=list_)).exclude(campaign__list=list_)
     waiting = Campaign.objects.filter(pk__in=named.values("campaign"), state=CampaignState.SCHEDULED)
     waiting.update(state=CampaignState.DRAFT, send_at=None, version=F("version") + 1)
+    for campaign in Campaign.objects.select_for_update().filter(pk__in=named.values("campaign")).only("lost"):
+        Campaign.objects.filter(pk=campaign.pk).update(lost=", ".join([*filter(None, [campaign.lost]), list_.address]))
     named.delete()
     CampaignAudience.objects.filter(campaign__list=list_).delete()  # before the segments they name
     list_.delete()

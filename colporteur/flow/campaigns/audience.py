@@ -14,17 +14,19 @@ from colporteur.domain.campaigns import SKIPPED_WORDS, Skipped
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.flow import nesting
 from colporteur.store import copies
-from colporteur.store.campaigns import Campaign, CampaignAudience
+from colporteur.store.campaigns import Campaign, CampaignAudience, family
 from colporteur.store.copies import audience as rows
-from colporteur.store.copies.audience import HELD, Reach, Written
+from colporteur.store.copies.audience import Reach, Written
 from colporteur.store.lists import List, ListState
 from colporteur.store.mailings import Mailing
 from colporteur.store.policies import policy
 from colporteur.store.segments import Segment, condition
+from colporteur.store.tracking import CampaignTotals
 
 
 class Audience(NamedTuple):
-    """What a campaign goes to, and what it leaves out. ``whole``: nothing was chosen, it goes to its own list."""
+    """What a campaign goes to, and what it leaves out. ``whole``: nothing was chosen, it goes to its own list; never where something
+    was chosen that is gone for good (``Campaign.lost``)."""
 
     lists: list[List]
     segments: list[Segment]
@@ -45,7 +47,7 @@ def audience_of(campaign: Campaign) -> Audience:
     found = list(CampaignAudience.objects.filter(campaign=campaign).select_related("list__organisation", "list__domain", "segment__list__organisation", "segment__list__domain").order_by("id"))
     lists = [row.list for row in found if row.list and not row.left_out]
     segments = [row.segment for row in found if row.segment and not row.left_out]
-    whole = not lists and not segments
+    whole = not lists and not segments and not campaign.lost
     return Audience(
         [campaign.list] if whole else [one for one in lists if _works(one)], [one for one in segments if _works(one.list)],
         [row.list for row in found if row.list and row.left_out], [row.segment for row in found if row.segment and row.left_out], whole,
@@ -61,7 +63,7 @@ def counted(campaign: Campaign, now: datetime | None = None) -> Counted:
 def reach_of(campaign: Campaign, mailing: int = 0) -> Reach:
     """What the statements need. ``mailing``: the segments were picked for it; else they are asked now."""
     chosen = audience_of(campaign)
-    whole, others = _with_inner(chosen.lists)
+    whole, others, inside = _with_inner(chosen.lists)
     partly: dict[int, list[str]] = {}
     bound: dict[str, Any] = {}
     for segment in chosen.segments:
@@ -79,7 +81,7 @@ def reach_of(campaign: Campaign, mailing: int = 0) -> Reach:
         some, bound = dict.fromkeys(some, rows.PICKED), {}
         out = [rows.out_of(one.pk) for one in chosen.left_out_lists] + ([rows.PICKED_OUT] if chosen.left_out_segments else [])
     around = {campaign.list_id, *(one.pk for one in chosen.lists if len(chosen.lists) == 1)}  # whoever is left out of an outer list is no reader by an inner one
-    return Reach([*whole, *some], some, " OR ".join(out), bound, others, same_as(campaign), sorted(around))
+    return Reach([*whole, *some], some, " OR ".join(out), bound, others, same_as(campaign), sorted(around), inside)
 
 
 def pick(campaign: Campaign, mailing: Mailing) -> None:
@@ -93,26 +95,38 @@ def pick(campaign: Campaign, mailing: Mailing) -> None:
 
 def frozen(campaign: Campaign) -> dict[str, Any]:
     """By which lists copies come, and of which only who was picked, as the mailing's row keeps it; empty: by the campaign's own list only."""
-    reach = reach_of(campaign)
+    return _kept(campaign, reach_of(campaign))
+
+
+def frozen_again(campaign: Campaign) -> dict[str, Any]:
+    """The same for one that is sent again."""
+    return _kept(campaign, _reached_again(campaign))
+
+
+def _kept(campaign: Campaign, reach: Reach) -> dict[str, Any]:
     if list(reach.lists) == [campaign.list_id] and not reach.others:
         return {}
     names = dict(List.objects.filter(pk__in=reach.lists).values_list("pk", "address"))
-    return {"paths": _paths(campaign, names), "lists": list(reach.lists), "others": list(reach.others), "some": list(reach.some)}
+    return {"paths": _paths(campaign, names), "lists": list(reach.lists), "others": list(reach.others), "some": list(reach.some), "inside": [list(pair) for pair in reach.inside]}
 
 
 def plan(mailing: Mailing, limit: int, first: int, turns: Sequence[int]) -> tuple[Written, bool]:
     """Write the next copies of a campaign's mailing, and whether there may be more. What follows its sample is held."""
     assert mailing.campaign
     family = earlier(mailing.campaign)
-    due = None
-    if sample := mailing.nested.get("sample", 0):
-        left = sample - copies.counts([mailing.pk]).get(mailing.pk, copies.Counts()).total
-        limit, due = (min(limit, left), None) if left > 0 else (limit, HELD)
+    reach = _sent_to(mailing, family)
     written = rows.plan_audience(
-        mailing.pk, mailing.list_id or 0, mailing.planned_to, mailing.audience_at, _sent_to(mailing, family), limit=limit, first=first, turns=turns, priority=mailing.priority,
-        chosen=mailing.chosen, earlier=[id_ for id_, _at in family if id_ != mailing.pk], since=min((at for id_, at in family if id_ != mailing.pk), default=mailing.audience_at), due=due,
+        mailing.pk, mailing.list_id or 0, mailing.planned_to, mailing.audience_at, reach, limit=limit, first=first, turns=turns, priority=mailing.priority, lot=_lot(mailing, reach),
+        chosen=mailing.chosen, earlier=[id_ for id_, _at in family if id_ != mailing.pk], since=min((at for id_, at in family if id_ != mailing.pk), default=mailing.audience_at),
     )  # fmt: skip
     return written, written.seen >= limit
+
+
+def _lot(mailing: Mailing, reach: Reach) -> int | None:
+    """Up to which lot addresses are of its sample: drawn once, before the first range; None: all leave at once."""
+    if (sample := mailing.nested.get("sample")) and "lot" not in mailing.nested:
+        mailing.nested["lot"] = rows.draw(mailing.pk, mailing.audience_at, reach, sample)
+    return mailing.nested.get("lot")
 
 
 def forget_picked(mailing: int) -> None:
@@ -128,18 +142,30 @@ def earlier(campaign: Campaign) -> list[tuple[int, datetime]]:
 def again(campaign: Campaign, chosen: str, now: datetime) -> tuple[int, list[int]]:
     """How many a campaign sent again would reach, and the first twenty addresses; never who has it, or has it on its way."""
     family = earlier(campaign)
-    reach = reach_of(campaign)
+    reach = _reached_again(campaign)
     reach = replace(reach, same=[*reach.same, *(id_ for id_, _at in family)], others=[])
     values = {"chosen": chosen, "earlier": [id_ for id_, _at in family], "since": min((at for _id, at in family), default=now)}
     number = rows.count_audience(now, reach, **values).get(0, 0)  # type: ignore[arg-type]
     return number, rows.first_of_audience(now, reach, **values) if number else []  # type: ignore[arg-type]
 
 
+def _reached_again(campaign: Campaign) -> Reach:
+    """Of the lists its first mailing went to those there still are; of which only some were meant, those of which can be said whom."""
+    reach = reach_of(campaign)
+    first = Mailing.objects.filter(campaign=campaign, kind=MailingKind.CAMPAIGN).order_by("id").first()
+    if first is None:
+        return reach
+    went, picked = first.nested.get("lists", [campaign.list_id]), _picked_of(first)
+    there = {one.pk for one in List.objects.select_related("domain").filter(pk__in=went) if _works(one)}
+    lists = [one for one in went if one in there and (one in reach.some or one not in picked)]
+    return replace(reach, lists=lists, some={one: rule for one, rule in reach.some.items() if one in lists})
+
+
 def _sent_to(mailing: Mailing, family: Sequence[tuple[int, datetime]]) -> Reach:
     reach = reach_of(mailing.campaign, mailing.pk)  # type: ignore[arg-type]
     same = [*reach.same, *(id_ for id_, _at in family if id_ < mailing.pk)]
     some = dict.fromkeys(_picked_of(mailing), rows.PICKED)
-    return replace(reach, same=same, some=some, lists=mailing.nested.get("lists", [mailing.list_id]), others=[] if mailing.chosen else mailing.nested.get("others", []))
+    return replace(reach, same=same, some=some, lists=mailing.nested.get("lists", [mailing.list_id]), inside=[(inner, outer) for inner, outer in mailing.nested.get("inside", reach.inside)], others=[] if mailing.chosen else mailing.nested.get("others", []))
 
 
 def _picked_of(mailing: Mailing) -> list[int]:
@@ -151,30 +177,33 @@ def _picked_of(mailing: Mailing) -> list[int]:
 
 
 def same_as(campaign: Campaign) -> list[int]:
-    """Mailings of the same newsletter for other audiences: of what this one is a copy of, and of its copies that say so."""
-    root = campaign.same_as_id
-    family = {root} if root else set()
-    while root and (root := Campaign.objects.filter(pk=root).values_list("same_as", flat=True).first()) and root not in family:
-        family.add(root)
-    found = Mailing.objects.filter(campaign__in=family, kind=MailingKind.CAMPAIGN)
-    if family:
-        found |= Mailing.objects.filter(campaign__same_as__in=family, kind=MailingKind.CAMPAIGN).exclude(campaign=campaign)
+    """Mailings of the same newsletter for other audiences: of what this one is a copy of, and of copies that say so."""
+    found = Mailing.objects.filter(campaign__in=family(campaign.pk), kind=MailingKind.CAMPAIGN)
     return sorted(set(found.exclude(state=MailingState.CANCELLED, started__isnull=True).values_list("pk", flat=True)))
+
+
+def unknown(campaign: Campaign) -> bool:
+    """Whether the same newsletter went to somebody, and nobody can tell any more to whom: its details are gone."""
+    return CampaignTotals.objects.filter(campaign__in=family(campaign.pk)).exists()
 
 
 def _works(list_: List) -> bool:
     return list_.state == ListState.ACTIVE and (list_.domain is None or list_.domain.enabled)
 
 
-def _with_inner(lists: Sequence[List]) -> tuple[list[int], list[int]]:
-    """The lists and those inside them, in order, and addresses that receive by a role on one of them."""
+def _with_inner(lists: Sequence[List]) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+    """The lists and those inside them, in order, addresses that receive by a role on one of them, and (inner, outer) for each list that
+    is reached only inside another."""
     found: dict[int, None] = {}
     others: set[int] = set()
+    inside: list[tuple[int, int]] = []
+    chosen = {one.pk for one in lists}
     for one in lists:
         held = nesting.frozen(one, policy(one))
         found |= dict.fromkeys(held.get("lists", [one.pk]))
         others.update(held.get("others", []))
-    return list(found), sorted(others)
+        inside += [(inner, one.pk) for inner in held.get("lists", []) if inner not in chosen]
+    return list(found), sorted(others), inside
 
 
 def _paths(campaign: Campaign, names: Mapping[int, str]) -> dict[str, str]:

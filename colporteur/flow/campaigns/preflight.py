@@ -91,7 +91,8 @@ class Preflight(NamedTuple):
 def preflight(campaign: Campaign, now: datetime) -> Preflight:
     """What is known now; asked again it knows more until nothing is ``checking``."""
     made = content.rendered(campaign)
-    found = [Finding("content", problem.grave, problem.words, gettext("correct it where it is written")) for problem in made.problems]
+    found = _of_audience(campaign)
+    found += [Finding("content", problem.grave, problem.words, gettext("correct it where it is written")) for problem in made.problems]
     compiled = None
     try:
         compiled = fields.compile(made.subject, made.preheader, made.html, made.text, readers.attributes_of(campaign))
@@ -218,6 +219,16 @@ def _values(campaign: Campaign, page: Sequence[Recipient], compiled: Compiled) -
 def _named(trial: Trial) -> tuple[Failing, ...]:
     emails = dict(Address.objects.filter(pk__in=[address for address, _msgid, _values in trial.failures]).values_list("pk", "email"))
     return tuple(Failing(emails[address], gettext(msgid) % values) for address, msgid, values in trial.failures if address in emails)
+
+
+def _of_audience(campaign: Campaign) -> list[Finding]:
+    """What makes it uncertain who would get it."""
+    found = []
+    if campaign.lost:
+        found.append(Finding("audience", True, gettext("whom it goes to is not what somebody chose any more: %(lists)s was deleted for good") % {"lists": campaign.lost}, gettext("choose anew to whom it goes, and save")))
+    if audience.unknown(campaign):
+        found.append(Finding("same", True, gettext("the details of the same newsletter for another list are gone: nobody can tell any more who has it"), gettext("copy this one to send it to everybody, also to those who have it")))
+    return found
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------

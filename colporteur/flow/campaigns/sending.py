@@ -192,7 +192,7 @@ def make(campaign: Campaign, message: Composed, now: datetime, *, nested: dict[s
 
 def make_again(campaign: Campaign, first: Mailing, chosen: str, now: datetime) -> Mailing:
     """A mailing of what went out then to those who were ``chosen``. In the caller's transaction; the caller wakes PLAN."""
-    return make(campaign, Composed(bytes(first.blob.raw), first.rewriting, first.subject), now, nested=audience.frozen(campaign), chosen=chosen)
+    return make(campaign, Composed(bytes(first.blob.raw), first.rewriting, first.subject), now, nested=audience.frozen_again(campaign), chosen=chosen)
 
 
 def pace_of(campaign: Campaign) -> Pace:

@@ -81,6 +81,8 @@ def address_to(campaign_id: int, version: int, now: datetime, by: Person | str, 
         if list_.organisation_id != campaign.list.organisation_id or not may_write(by, list_):
             raise Invalid(_("%(list)s is not yours to write to"), list=list_.address)
     CampaignAudience.objects.filter(campaign=campaign).delete()
+    Campaign.objects.filter(pk=campaign.pk).update(lost="")
+    campaign.lost = ""
     CampaignAudience.objects.bulk_create(
         CampaignAudience(campaign=campaign, left_out=out, list=one if isinstance(one, List) else None, segment=one if isinstance(one, Segment) else None)
         for out, several in ((False, to), (True, left_out)) for one in dict.fromkeys(several)
@@ -100,7 +102,7 @@ def copy(campaign: Campaign, now: datetime, by: Person | str, list_: List | None
         raise Invalid(_("%(list)s is not yours to write to"), list=target.address)
     kept = ("subject", "preheader", "reply_to", "language", "editor", "template", "source", "text", "tracking", "public", "pace", "per_day", "sample", *(() if other else ("sender_name", "sender_address")))
     made = Campaign.objects.create(
-        **{name: getattr(campaign, name) for name in kept}, list=target, same_as=campaign if other else None, created_by=by if isinstance(by, Person) else None, created=now, changed=now
+        **{name: getattr(campaign, name) for name in kept}, list=target, same_as=campaign if other else None, lost="" if other else campaign.lost, created_by=by if isinstance(by, Person) else None, created=now, changed=now
     )
     for file in CampaignFile.objects.filter(campaign=campaign):
         old, file.pk, file.campaign, file.key, file.created = file.key, None, made, secrets.token_urlsafe(18), now

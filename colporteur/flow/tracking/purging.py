@@ -15,7 +15,7 @@ from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.flow.organisations import actor
 from colporteur.flow.tracking.figures import details, mailings_of
 from colporteur.store import copies, journal, statistics, tracking
-from colporteur.store.campaigns import Campaign
+from colporteur.store.campaigns import Campaign, family
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Person
@@ -86,7 +86,10 @@ def add_up(_now: datetime) -> int:
 
 def _ended() -> QuerySet[Campaign]:
     still = (MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)
-    running = Mailing.objects.filter(state__in=still, kind=MailingKind.CAMPAIGN, campaign__isnull=False).values("campaign")
+    going = Mailing.objects.filter(state__in=still, kind=MailingKind.CAMPAIGN, campaign__isnull=False)
+    running = set(going.values_list("campaign", flat=True))
+    for campaign in going.filter(planned=False).values_list("campaign", flat=True):  # who has the same newsletter is still asked
+        running |= family(campaign or 0)
     found = Campaign.objects.select_related("mailing", "list__organisation", "list__domain").filter(Q(state=CampaignState.STARTED), mailing__finished__isnull=False)
     return found.exclude(pk__in=running).defer("source", "text").order_by("mailing__finished", "id")
 

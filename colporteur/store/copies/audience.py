@@ -14,7 +14,7 @@ from colporteur.domain.campaigns import Skipped
 from colporteur.store.copies.planning import FAILED, IN_ORDER, KNOWN, NEW
 from colporteur.store.copies.running import SLICE, array, filled, run
 
-HELD = datetime(9999, 1, 1, tzinfo=UTC)
+_HELD = datetime(9999, 1, 1, tzinfo=UTC)
 """When copies are due that wait for what becomes of a sample."""
 _LATE = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -25,7 +25,8 @@ class Reach:
     true for who is meant of a list; a list without is meant whole. ``out``: SQL about address ``u.address_id`` and person
     ``a.person_id`` that is true for who is left out. ``bound``: what both are bound with. ``others``: addresses that receive by a
     role. ``same``: mailings whose recipients have the same newsletter already. ``around``: lists whose exclusions hold by whichever list
-    a copy comes."""
+    a copy comes. ``inside``: (list, outer list) for each way by which a list is reached only as it stands inside another: who paused
+    every one of these outer lists gets no copy by it."""
 
     lists: Sequence[int]
     some: Mapping[int, str] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class Reach:
     others: Sequence[int] = ()
     same: Sequence[int] = ()
     around: Sequence[int] = ()
+    inside: Sequence[tuple[int, int]] = ()
 
 
 class Written(NamedTuple):
@@ -54,7 +56,7 @@ WITH found AS (
     SELECT m.address_id, l.id AS through, l.place, m.quiet
       FROM unnest(%(lists)s::bigint[]) WITH ORDINALITY l (id, place)
      CROSS JOIN LATERAL (
-        SELECT DISTINCT ON (m.address_id) m.address_id, m.paused OR m.delivery = 'none' AS quiet
+        SELECT DISTINCT ON (m.address_id) m.address_id, m.paused OR m.delivery = 'none' {{inside}} AS quiet
           FROM membership m
          WHERE m.list_id = l.id AND m.address_id > %(after)s AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s)
                {{some}} {{chosen}}
@@ -85,6 +87,11 @@ _SAME = f"""WHEN EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(same)s
                      THEN {Skipped.HAS_IT.value}"""
 """Asked only where there is such a mailing: it is looked up twice for everybody."""
 
+_INSIDE = """OR l.id = ANY (%(inner)s::bigint[]) AND NOT EXISTS (
+                    SELECT 1 FROM unnest(%(inner)s::bigint[], %(outer)s::bigint[]) e (inside, around)
+                     WHERE e.inside = l.id AND NOT EXISTS (SELECT 1 FROM membership q WHERE q.list_id = e.around AND q.address_id = m.address_id AND q.until IS NULL AND (q.paused OR q.delivery = 'none') OFFSET 0))"""
+"""As messages to the outer list do."""
+
 _COUNT = """
 SELECT why, count(*) FROM people GROUP BY why
 """
@@ -95,7 +102,7 @@ SELECT address_id FROM people WHERE why = 0 ORDER BY address_id LIMIT 20
 
 _WRITE = f"""
 , numbered AS (
-    SELECT address_id, through, %(first)s::int + (nth / %(slice)s)::int AS slice, nth %% %(slice)s AS place
+    SELECT address_id, through, %(first)s::int + (nth / %(slice)s)::int AS slice, nth %% %(slice)s AS place, NULL::timestamptz AS due
       FROM (SELECT address_id, through, row_number() OVER (ORDER BY address_id) - 1 AS nth FROM people WHERE why = 0) a
 ), copies AS (
     INSERT INTO copy_row (mailing_id, address_id, slice, state, attempts, code, place)
@@ -106,24 +113,44 @@ _WRITE = f"""
 ), slices AS (
     INSERT INTO slice (mailing_id, number, transport_id, done, priority, generation, size, sent, failed, deferred, cancelled, open, due_at)
     SELECT %(mailing)s, slice, (%(turns)s::bigint[])[1 + ((hashint8(%(mailing)s::bigint) & 65535) + slice) %% cardinality(%(turns)s::bigint[])],
-           false, %(priority)s, 0, count(*), 0, 0, 0, 0, {filled('count(*)')}, %(due)s
+           false, %(priority)s, 0, count(*), 0, 0, 0, 0, {filled('count(*)')}, min(due)
       FROM numbered GROUP BY slice
 )
 SELECT (SELECT count(*) FROM audience), (SELECT coalesce(max(address_id), 0) FROM audience), (SELECT count(*) FROM numbered), (SELECT count(*) FROM people WHERE why = {Skipped.IN_TROUBLE.value})
 """
 
+_LOT = "hashint8extended(address_id, %(mailing)s::bigint)"
+"""What decides whether an address is of the sample: as good as by chance, the same whenever it is asked."""
+_WRITE_SAMPLE = f"""
+-- The sample in slices of its own, which leave at once; the others are held.
+, numbered AS (
+    SELECT address_id, through, %(first)s::int + (nth / %(slice)s + CASE WHEN held THEN (sampled + %(slice)s - 1) / %(slice)s ELSE 0 END)::int AS slice, nth %% %(slice)s AS place,
+           CASE WHEN held THEN %(held)s::timestamptz END AS due
+      FROM (SELECT address_id, through, held, row_number() OVER (PARTITION BY held ORDER BY address_id) - 1 AS nth, count(*) FILTER (WHERE NOT held) OVER () AS sampled
+              FROM (SELECT address_id, through, {_LOT} > %(lot)s AS held FROM people WHERE why = 0) p) a
+{_WRITE[_WRITE.index("), copies AS ("):]}"""
+_DRAW = f"""
+SELECT max(lot) FROM (SELECT {_LOT} AS lot FROM people WHERE why = 0 ORDER BY 1 LIMIT %(sample)s) drawn
+"""
+
 _ALL = 2**31 - 1
+
+
+def draw(mailing: int, moment: datetime, reach: Reach, sample: int) -> int | None:
+    """Up to which lot addresses are of a sample of so many; None: nobody gets a copy. Looks at everybody once."""
+    lot: int | None = run(_said(reach, "") + _DRAW, {**_values(mailing, 0, moment, reach, _ALL, "", (), None), "sample": sample})[0][0]
+    return lot
 
 
 def plan_audience(
     mailing: int, list_: int, after: int, moment: datetime, reach: Reach, *, limit: int, first: int, turns: Sequence[int], priority: int,
-    chosen: str = "", earlier: Sequence[int] = (), since: datetime | None = None, due: datetime | None = None,
+    chosen: str = "", earlier: Sequence[int] = (), since: datetime | None = None, lot: int | None = None,
 ) -> Written:  # fmt: skip
-    """Write the copies of up to ``limit`` addresses beyond the id ``after``; see ``plan_range`` of the planning. ``due``: they do not
-    leave before."""
+    """Write the copies of up to ``limit`` addresses beyond the id ``after``; see ``plan_range`` of the planning. ``lot``: those of the
+    sample (``draw``) may leave, the others are held."""
     run(IN_ORDER, {})
-    values = _values(mailing, after, moment, reach, limit, chosen, earlier, since)
-    rows = run(_said(reach, chosen) + _WRITE, {**values, "list": list_, "first": first, "slice": SLICE, "turns": array(turns) if turns else "{NULL}", "priority": priority, "due": due})
+    values = _values(mailing, after, moment, reach, limit, chosen, earlier, since) | {"list": list_, "first": first, "slice": SLICE, "turns": array(turns) if turns else "{NULL}", "priority": priority}
+    rows = run(_said(reach, chosen) + (_WRITE if lot is None else _WRITE_SAMPLE), values | ({} if lot is None else {"lot": lot, "held": _HELD}))
     return Written(*rows[0])
 
 
@@ -158,14 +185,6 @@ def forget_picked(mailing: int) -> None:
     run("DELETE FROM campaign_picked WHERE mailing = %(mailing)s", {"mailing": mailing})
 
 
-def forget_ended() -> None:
-    """Mailings that were abandoned before their copies were written."""
-    for (mailing,) in run(_ENDED, {}):
-        forget_picked(mailing)
-
-
-_OUT = """EXISTS (SELECT 1 FROM membership m WHERE m.list_id = {list} AND m.address_id = u.address_id AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND ({rule}) OFFSET 0)
-                 OR EXISTS (SELECT 1 FROM address b JOIN membership m ON b.id = m.address_id WHERE b.person_id = a.person_id AND m.list_id = {list} AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND ({rule}) OFFSET 0)"""
 _ENDED = """
 -- Which of the mailings that picked somebody write no more copies: from one to the next by the index, however many each picked.
 WITH RECURSIVE picking (mailing) AS (
@@ -177,6 +196,14 @@ SELECT mailing FROM picking p WHERE NOT EXISTS (SELECT 1 FROM mailing m WHERE m.
 """
 
 
+def forget_ended() -> None:
+    """Mailings that were abandoned before their copies were written."""
+    for (mailing,) in run(_ENDED, {}):
+        forget_picked(mailing)
+
+
+_OUT = """EXISTS (SELECT 1 FROM membership m WHERE m.list_id = {list} AND m.address_id = u.address_id AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND ({rule}) OFFSET 0)
+                 OR EXISTS (SELECT 1 FROM address b JOIN membership m ON b.id = m.address_id WHERE b.person_id = a.person_id AND m.list_id = {list} AND m.since <= %(moment)s AND (m.until IS NULL OR m.until > %(moment)s) AND ({rule}) OFFSET 0)"""
 
 
 def out_of(list_: int, rule: str = "true") -> str:
@@ -186,12 +213,13 @@ def out_of(list_: int, rule: str = "true") -> str:
 
 def _said(reach: Reach, chosen: str) -> str:
     some = "AND " + " AND ".join(f"(m.list_id <> {int(list_)} OR {rule})" for list_, rule in reach.some.items()) if reach.some else ""
-    return _AUDIENCE.replace("{some}", some).replace("{out}", f"OR {reach.out}" if reach.out else "").replace("{same}", _SAME if reach.same else "").replace("{chosen}", _CHOSEN[chosen])
+    return _AUDIENCE.replace("{some}", some).replace("{inside}", _INSIDE if reach.inside else "").replace("{out}", f"OR {reach.out}" if reach.out else "").replace("{same}", _SAME if reach.same else "").replace("{chosen}", _CHOSEN[chosen])
 
 
 def _values(mailing: int, after: int, moment: datetime, reach: Reach, limit: int, chosen: str, earlier: Sequence[int], since: datetime | None) -> dict[str, Any]:
     values = {**reach.bound, "mailing": mailing, "after": after, "moment": moment, "limit": limit, "lists": array(reach.lists), "others": array(reach.others), "around": array(reach.around)}
     values |= {"same": array(reach.same)} if reach.same else {}
+    values |= {"inner": array([inner for inner, _outer in reach.inside]), "outer": array([outer for _inner, outer in reach.inside])} if reach.inside else {}
     return {**values, "earlier": array(earlier), "since": since} if chosen else values
 
 
