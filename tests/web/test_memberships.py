@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.db.models import Q
+from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -267,3 +270,20 @@ def test_who_sees_the_members(world: World) -> None:
         assert owner.get(reverse(hidden, args=[world.list.pk])).status_code == 404
     assert owner.post(reverse("members-change", args=[world.list.pk]), {"wish": "remove", "all": "1", "sure": "1"}).status_code == 404
     assert Membership.objects.filter(list=world.list, until__isnull=True).count() == 143
+
+
+@pytest.mark.parametrize(("query", "wanted"), [("state=silent", 2), ("state=silent&by=name", 2), ("mode=none", 3), ("mode=none&by=name", 3), ("state=paused", 51), ("state=paused&by=name", 51)])
+def test_the_few_who_receive_otherwise_are_not_looked_for_among_the_many_who_are_paused(world: World, query: str, wanted: int) -> None:
+    members = Membership.objects.filter(list=world.list, until__isnull=True).order_by("pk")
+    few = list(members.values_list("pk", flat=True)[:4])
+    members.exclude(pk__in=few[1:]).update(paused=True)
+    members.filter(pk__in=few[:3]).update(delivery="none")
+    members.filter(pk=few[3]).update(delivery="daily-mime")
+    with CaptureQueriesContext(connection) as asked:
+        finding.page_of(finding.current(world.list), QueryDict(query))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")  # as if there were a million
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + asked[0]["sql"])
+        walk = cursor.fetchone()[0][0]["Plan"]["Plans"][0]
+    assert (walk["Node Type"], walk["Actual Rows"]) == ("Index Scan", wanted), walk
+    assert walk.get("Rows Removed by Filter", 0) <= 1, walk
