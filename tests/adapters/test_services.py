@@ -117,6 +117,26 @@ class TestAnswers:
             assert classify("", outcome.code, outcome.text).reason == "suppressed"
             assert likeness(outcome.code, outcome.text) is None, "many of them in a row stop no mailing"
 
+    @pytest.mark.parametrize(
+        ("kind", "status", "said", "reason"),
+        [
+            ("postmark", 422, {"ErrorCode": 406, "Message": "You tried to send to a recipient that has been marked as inactive. Found inactive addresses: m1@members.example. Inactive recipients are ones that have generated a hard bounce, a spam complaint, or a manual suppression."}, "suppressed"),
+            ("mailersend", 202, {"message": "There are some warnings for your request.", "warnings": [{"type": "ALL_SUPPRESSED", "recipients": [{"email": "m1@members.example", "name": "", "reasons": ["hard_bounced"]}]}]}, "suppressed"),
+            ("sparkpost", 400, {"errors": [{"message": "Message generation rejected", "description": "recipient address suppressed due to customer policy", "code": "1902"}]}, "suppressed"),
+            ("mandrill", 200, [{"email": "m1@members.example", "status": "rejected", "reject_reason": "global-block", "_id": "a"}], "suppressed"),
+            ("mandrill", 200, [{"email": "m1@members.example", "status": "rejected", "reject_reason": "unsub", "_id": "a"}], "suppressed"),
+            ("scaleway", 400, {"message": "recipient is in the blocklist", "type": "invalid_arguments"}, "suppressed"),
+            ("mailgun", 400, {"message": "to parameter is not a valid address. please check documentation"}, "no_mailbox"),
+            ("brevo", 400, {"code": "invalid_parameter", "message": "email is not valid in to"}, "no_mailbox"),
+        ],
+    )  # fmt: skip
+    def test_each_services_way_to_say_that_it_writes_no_more_to_somebody(self, kind: str, status: int, said: object, reason: str) -> None:
+        with Services() as services:
+            services.next.append(Answer(status, said))
+            sent = send(open_transport(services.url(kind), 1), [copy()])
+        assert sent.results() == ["FAILED"] and sent.trouble is None
+        assert classify("", sent.outcomes[1].code, sent.outcomes[1].text).reason == reason
+
     @pytest.mark.parametrize(("status", "result", "stage"), [(500, "UNSENT", Stage.CONNECT), (503, "UNSENT", Stage.CONNECT), (502, "UNKNOWN", Stage.CONNECT), (302, "UNSENT", Stage.CONNECT), (413, "FAILED", None), (418, "FAILED", None)])
     def test_other_statuses(self, status: int, result: str, stage: Stage | None) -> None:
         with Services() as services:

@@ -29,8 +29,8 @@ class Answer(NamedTuple):
 
 _SENDER = re.compile(r"(?i)(?:sending|sender|from)[ _-]*(?:domain|address|email|signature).{0,80}(?:not |un|invalid|inactive|must)|(?:un(?:configured|verified|authorized|validated)|not (?:been )?(?:configured|verified|authorized|validated|activated)).{0,60}(?:send|from|domain)|invalid domain|\bunsigned\b|invalid-sender|is not an authorized sender|sender .{0,60}(?:not|invalid)")
 _QUOTA = re.compile(r"(?i)quota|sending limit|limit (?:exceeded|reached)|exceeds? .{0,30}limit|(?:insufficient|no more|not enough) .{0,20}credit|payment ?required|daily limit|monthly limit|test-mode-limit|account .{0,20}(?:suspended|paused|on hold)")
-_SUPPRESSED = re.compile(r"(?i)suppress|hard-bounce|soft-bounce|reject(?:ion)? ?list|blocklist|blacklist|inactive recipient|\bspam\b|\bunsub\b|\bcustom\b|\brule\b")
-_RECIPIENT = re.compile(r"(?i)(?:recipient|to\[?\d*\]?\.?|\bto\b|address|email).{0,40}(?:invalid|malformed|not valid)|invalid.{0,30}(?:recipient|address|email|\bto\b)|mj-0013|at least one valid recipient")
+_SUPPRESSED = re.compile(r"(?i)suppress|hard-bounce|soft-bounce|reject(?:ion)? ?list|blocklist|blacklist|inactive recipient|\bspam\b|\bunsub\b|\bcustom\b|\brule\b|global-block")
+_RECIPIENT = re.compile(r"(?i)(?:recipient|to\[?\d*\]?\.?|\bto\b|address|email).{0,40}(?:invalid|malformed|not (?:a )?valid)|invalid.{0,30}(?:recipient|address|email|\bto\b)|mj-0013|at least one valid recipient")
 _TOO_LARGE = re.compile(r"(?i)too large|exceeds? .{0,20}(?:size|\bMB\b|bytes)|maximum (?:message )?size|message size")
 
 NO_WAIT = 60.0
@@ -116,8 +116,9 @@ def _said(value: Any, depth: int) -> list[str]:
         return [text for one in value[:5] for text in _said(one, depth + 1)]
     if not isinstance(value, dict):
         return []
-    names = ("name", "code", "ErrorCode", "error_code", "message", "Message", "ErrorMessage", "description", "reject_reason", "detail", "error")
+    names = ("name", "code", "ErrorCode", "error_code", "message", "Message", "ErrorMessage", "description", "reject_reason", "detail", "error", "warning")
     texts = [str(value[name]) for name in names if isinstance(value.get(name), str | int) and str(value[name])]
+    texts += [kind] if isinstance(kind := value.get("type"), str) and kind.endswith("_SUPPRESSED") else []  # MailerSend's warnings
     return texts + [text for inner in value.values() if isinstance(inner, dict | list) for text in _said(inner, depth + 1)]
 
 
