@@ -292,7 +292,7 @@ def test_a_sample_leaves_first_and_the_rest_when_it_went_well(db: None) -> None:
     buckets.come_back()
     assert leaves(mailing) == 4, "changed limits do not release it"
     assert campaigns.look(NOW) == 0, "the sample has not left yet"
-    settle(mailing, [member(n) for n in range(1, 5)])
+    settle(mailing, sample_of(mailing))
     assert [campaigns.look(NOW), campaigns.look(NOW + timedelta(minutes=20)), leaves(mailing)] == [1, 0, 0]
     assert campaigns.look(NOW + timedelta(minutes=31)) == 1
     assert leaves(mailing) == 36
@@ -302,7 +302,7 @@ def test_a_sample_that_failed_holds_the_rest_until_somebody_resumes(db: None) ->
     campaign = a_large_one(40, sample=10)
     mailing = campaigns.start(campaign.pk, NOW, "test")
     assert mailing and planned(mailing)
-    settle(mailing, [member(n) for n in range(1, 4)], [member(4)])
+    settle(mailing, sample_of(mailing)[1:], sample_of(mailing)[:1])
     assert [campaigns.look(NOW), campaigns.look(NOW + timedelta(minutes=31))] == [1, 1]
     mailing.refresh_from_db()
     assert mailing.state == MailingState.PAUSED and mailing.pause_reason.startswith("1 of the 4")
@@ -310,6 +310,23 @@ def test_a_sample_that_failed_holds_the_rest_until_somebody_resumes(db: None) ->
     mailings.resume(mailing.pk, NOW, "owner")
     assert campaigns.look(NOW + timedelta(hours=1)) == 1
     assert leaves(mailing) == 36
+
+
+def test_a_sample_is_drawn_among_all_who_receive_in_one_range_whoever_is_skipped(db: None) -> None:
+    campaign = a_large_one(700, sample=1)
+    members = campaign.list.memberships.order_by("address_id")
+    members.filter(address_id__in=list(members.values_list("address_id", flat=True)[:100])).update(paused=True)
+    mailing = campaigns.start(campaign.pk, NOW, "test")
+    assert mailing and planning.plan_due(NOW) == 1
+    mailing.refresh_from_db()
+    assert mailing.planned and len(to_whom(mailing)) == 600 and leaves(mailing) == 6
+    assert set(sample_of(mailing)) != {member(number) for number in range(101, 107)}, "not those who are there longest"
+    assert {size for _number, size in Slice.objects.filter(mailing=mailing).order_by("number").values_list("number", "size")} == {6, 500, 94}
+
+
+def sample_of(mailing: Mailing) -> list[str]:
+    """Whose copies leave before the others'."""
+    return list(Copy.objects.filter(mailing=mailing, slice__in=Slice.objects.filter(mailing=mailing, due_at=None).values("number")).order_by("address_id").values_list("address__email", flat=True))
 
 
 def leaves(mailing: Mailing) -> int:

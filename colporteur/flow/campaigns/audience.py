@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from colporteur.domain.campaigns import SKIPPED_WORDS, Skipped
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.flow import nesting
-from colporteur.store import copies
 from colporteur.store.campaigns import Campaign, CampaignAudience, family
 from colporteur.store.copies import audience as rows
 from colporteur.store.copies.audience import Reach, Written
