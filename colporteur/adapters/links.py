@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 import httpx
 
 from colporteur.adapters.reaching import outside
+from colporteur.domain.preflight import Silence
 
 REDIRECTS = 6
 SECONDS = 15.0
@@ -25,7 +26,7 @@ _HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; Colporteur link check)", "Ac
 
 
 class Answer(NamedTuple):
-    """``status`` of HTTP, 0 for no answer; ``detail``: why not, in the words of whatever refused."""
+    """``status`` of HTTP, 0 for no answer; ``detail``: then why not, a ``Silence``."""
 
     status: int
     detail: str
@@ -33,6 +34,9 @@ class Answer(NamedTuple):
 
 class _Refused(Exception):
     """The address cannot be asked."""
+
+    def __init__(self, why: Silence) -> None:
+        self.why = why
 
 
 def look(url: str, networks: Sequence[str] = ()) -> Answer:
@@ -48,18 +52,28 @@ def look(url: str, networks: Sequence[str] = ()) -> Answer:
                 if not there:
                     return answer
                 if time.monotonic() > deadline:
-                    raise _Refused("takes too long")
+                    raise _Refused(Silence.SLOW)
                 url = urljoin(url, there)
-        return Answer(0, "leads from one address to the next without end")
+        return Answer(0, Silence.ROUND)
     except (_Refused, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-        return Answer(0, str(error)[:200] or type(error).__name__)
+        return Answer(0, _why(error))
+
+
+def _why(error: Exception) -> Silence:
+    if isinstance(error, _Refused):
+        return error.why
+    if isinstance(error, httpx.TimeoutException):
+        return Silence.SLOW
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return Silence.CERTIFICATE
+    return Silence.NO_ADDRESS if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | ValueError) else Silence.REFUSED
 
 
 def _ask(client: httpx.Client, method: str, url: str, networks: Sequence[str]) -> tuple[Answer, str]:
     """The answer, and where it leads instead."""
     parts = httpx.URL(url)
     if parts.scheme not in ("http", "https") or not parts.host:
-        raise _Refused("is no address of the web")
+        raise _Refused(Silence.NO_ADDRESS)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     place = parts.copy_with(host=_address(parts.host, port, networks), username=None, password=None, fragment=None)
     request = client.build_request(method, place, headers={**_HEADERS, "Host": parts.netloc.decode("ascii")}, extensions={"sni_hostname": parts.raw_host.decode("ascii")})
@@ -74,8 +88,8 @@ def _address(host: str, port: int, networks: Sequence[str]) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise _Refused(f"{host} is not found") from error
+        raise _Refused(Silence.UNKNOWN) from error
     for _family, _type, _protocol, _name, place in found:
         if outside(str(place[0]), networks):
             return str(place[0])
-    raise _Refused(f"{host} lies inside a network of its own")
+    raise _Refused(Silence.INSIDE)

@@ -8,6 +8,7 @@ RFC 7489 (alignment), French law no. 2004-575 article 20 (who sends).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from colporteur.domain.words import Sentence
@@ -30,8 +31,27 @@ class Finding(NamedTuple):
     mend: Sentence
 
 
+class Silence(StrEnum):
+    """Why the address of a link gave no answer."""
+
+    NO_ADDRESS = "no-address"
+    UNKNOWN = "unknown"
+    INSIDE = "inside"
+    SLOW = "slow"
+    ROUND = "round"
+    CERTIFICATE = "certificate"
+    REFUSED = "refused"
+
+
+SILENCES: dict[str, str] = {
+    Silence.NO_ADDRESS: _("this is no address of the web"), Silence.UNKNOWN: _("no such site is found"), Silence.INSIDE: _("this lies inside a private network"),
+    Silence.SLOW: _("it takes too long to answer"), Silence.ROUND: _("it leads from one address to the next without end"),
+    Silence.CERTIFICATE: _("browsers do not trust its certificate"), Silence.REFUSED: _("no connection to it"),
+}  # fmt: skip
+
+
 class Answer(NamedTuple):
-    """What the address of a link answered: status of HTTP, 0 for none."""
+    """What the address of a link answered: status of HTTP, 0 for none; ``detail``: then a ``Silence``."""
 
     url: str
     status: int
@@ -87,7 +107,7 @@ def _content(facts: Facts) -> list[Finding]:
     if not facts.recipients:
         found.append(Finding("recipients", True, Sentence(_("nobody would receive it")), Sentence(_("look at the audience: who is included, who is left out"))))
     if facts.failing:
-        found.append(Finding("failing", True, Sentence(_("for %(n)s recipients the newsletter cannot be made"), n=facts.failing), Sentence(_("the list below says for whom and why: give the field a value to fall back on, as in {{ name|default(\"you\") }}, or mend the attribute"))))
+        found.append(Finding("failing", True, Sentence(_("the newsletter cannot be made for some recipients (%(n)s)"), n=facts.failing), Sentence(_("the list below says for whom and why: give the field a value to fall back on, as in {{ name|default(\"you\") }}, or mend the attribute"))))
     if facts.html_size > CLIPPED:
         found.append(Finding("clipped", False, Sentence(_("the HTML has %(size)s KB: Gmail cuts after 102 and hides the rest, the link for unsubscribing with it"), size=facts.html_size // 1024), Sentence(_("shorten it, and link to the whole text"))))
     return found
@@ -96,12 +116,11 @@ def _content(facts: Facts) -> list[Finding]:
 def _pictures_and_links(facts: Facts) -> list[Finding]:
     found = []
     if facts.without_alt:
-        found.append(Finding("alt", False, Sentence(_("%(n)s pictures have no text in their place: %(some)s"), n=len(facts.without_alt), some=_some(facts.without_alt)), Sentence(_("say in a few words what each shows: many programs load no pictures, and some readers do not see"))))
+        found.append(Finding("alt", False, Sentence(_("pictures without a text in their place (%(n)s): %(some)s"), n=len(facts.without_alt), some=_some(facts.without_alt)), Sentence(_("say in a few words what each shows: many programs load no pictures, and some readers do not see"))))
     if dead := [answer for answer in facts.links if broken(answer)]:
-        words = [f"{answer.url} ({answer.status or answer.detail})" for answer in dead]
-        found.append(Finding("links", False, Sentence(_("%(n)s links lead nowhere: %(some)s"), n=len(dead), some=_some(words)), Sentence(_("open each, and correct or remove it"))))
+        found.append(Finding("links", False, Sentence(_("links that lead nowhere (%(n)s): %(some)s"), n=len(dead), some=_answers(dead)), Sentence(_("open each, and correct or remove it"))))
     if plain := [answer.url for answer in facts.links if answer.url.startswith("http:")]:
-        found.append(Finding("links-http", False, Sentence(_("%(n)s links are not encrypted: %(some)s"), n=len(plain), some=_some(plain)), Sentence(_("write https:// where the site has it"))))
+        found.append(Finding("links-http", False, Sentence(_("links that are not encrypted (%(n)s): %(some)s"), n=len(plain), some=_some(plain)), Sentence(_("write https:// where the site has it"))))
     return found
 
 
@@ -135,6 +154,12 @@ def _way_out(facts: Facts) -> list[Finding]:
     if facts.kept_here:
         found.append(Finding("folder", False, Sentence(_("the sending service %(name)s only writes files: nobody receives them"), name=facts.transport), Sentence(_("choose another one for the list before it counts"))))
     return found
+
+
+def _answers(dead: list[Answer]) -> Sentence:
+    """Links with what came of each."""
+    named = [Sentence("%(url)s (%(why)s)", url=one.url[:100], why=one.status or Sentence(SILENCES.get(one.detail, SILENCES[Silence.REFUSED]))) for one in dead[:_NAMED]]
+    return Sentence.joined(named, " …" if len(dead) > _NAMED else "")
 
 
 def _some(words: tuple[str, ...] | list[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 
@@ -12,7 +12,7 @@ def gettext_noop(sentence: str) -> str:
 
 
 class Sentence(str):
-    """A sentence in English that can still be said in another language: ``msgid`` with ``%(name)s``, and its values."""
+    """A sentence in English that can still be said in another language: ``msgid`` with ``%(name)s``, and its values, which may be sentences."""
 
     __slots__ = ("msgid", "values")
 
@@ -24,9 +24,15 @@ class Sentence(str):
         made.msgid, made.values = msgid, values
         return made
 
+    @classmethod
+    def joined(cls, several: Sequence[Sentence], more: str = "") -> Sentence:
+        """Several after each other, with commas between, and ``more`` at the end."""
+        return cls(", ".join(f"%(part{number})s" for number in range(len(several))) + more, **{f"part{number}": one for number, one in enumerate(several)})
+
     def into(self, translate: Callable[[str], str], **other: Any) -> str:
         """The sentence by a translator of msgids; ``other`` replaces values, as by a label for a name."""
-        return translate(self.msgid) % (self.values | {name: value for name, value in other.items() if name in self.values})
+        values = {name: value.into(translate) if isinstance(value, Sentence) else value for name, value in self.values.items()}
+        return translate(self.msgid) % (values | {name: value for name, value in other.items() if name in values})
 
 
 class Invalid(ValueError):

@@ -11,14 +11,13 @@ from datetime import date, datetime, time, timedelta
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from colporteur.domain.commands import CHANGING, EVERY, OWNERS, Command, Reception, Verb
 from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.policy import DELIVERIES, Joining, MembersShown, offered
-from colporteur.flow import joining, leaving, letters, memberships, personal
+from colporteur.flow import joining, leaving, letters, memberships, moments, personal
 from colporteur.flow.joining import Outcome
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.store.lists import List, ListState, RoleKind
@@ -237,7 +236,7 @@ def _pausing(command: Command) -> str:
 
 
 def _shown(day: date | None) -> str:
-    return date_format(day, "DATE_FORMAT") if day else ""
+    return moments.day(day) if day else ""
 
 
 def _morning(day: date | None, author: Address) -> datetime | None:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.utils import translation
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from colporteur.domain.digests import Cadence, DeliveryMode, Number
+from colporteur.flow import moments
 from colporteur.mail import digests
 from colporteur.mail.digests import Digest, Message, Words
 from colporteur.store.lists import List
@@ -66,7 +66,7 @@ def reading_words(language: str, *, one: bool) -> str:
 
 
 def _introduction(list_: List, edition: Edition, mode: DeliveryMode, zone: ZoneInfo) -> str:
-    day = date_format(edition.at.astimezone(zone).date(), "DATE_FORMAT")
+    day = moments.day(edition.at.astimezone(zone).date())
     values = {"title": list_.title or list_.name, "address": list_.address, "day": day, "volume": edition.number.volume, "issue": edition.number.issue}
     lines = [
         _("%(title)s <%(address)s>") % values,

@@ -13,11 +13,11 @@ from datetime import date, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
-from django.utils import formats, timezone, translation
+from django.utils import timezone, translation
 
 from colporteur import notices
 from colporteur.domain.addresses import Service
-from colporteur.flow import look, mailings
+from colporteur.flow import look, mailings, moments
 from colporteur.mail.compose import Letter, Picture, compose
 from colporteur.store import wordings
 from colporteur.store.lists import List
@@ -142,7 +142,7 @@ def written_today(to: Address, names: Collection[str], now: datetime) -> int:
 
 def moment(at: datetime) -> str:
     """A date with its time, in the active language and time zone."""
-    return formats.date_format(timezone.localtime(at), "DATETIME_FORMAT")
+    return moments.exact(at)
 
 
 def shown(value: object) -> str:
@@ -152,7 +152,7 @@ def shown(value: object) -> str:
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, date):
-        return formats.date_format(value, "DATE_FORMAT")
+        return moments.day(value)
     return str(value)
 
 

@@ -38,7 +38,7 @@ class LinkCheck(models.Model):
     wanted_at = models.DateTimeField()  # somebody asked, last
     checked_at = models.DateTimeField(null=True)
     status = models.SmallIntegerField(default=0)  # of HTTP; 0: no answer
-    detail = models.TextField(default="", blank=True)  # in the words of whoever refused
+    detail = models.TextField(default="", blank=True)  # without an answer: domain.preflight.Silence
 
     class Meta:
         db_table = "link_check"

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.urls import reverse
-from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from colporteur.domain.moderation import Action, Finding
 from colporteur.domain.policy import OPTIONS, parse
-from colporteur.flow import moderation
+from colporteur.flow import moderation, moments
 from colporteur.flow.standing import reason_in_words
 from colporteur.store.journal import EVENTS, JournalEntry
 from colporteur.web.policies.rows import shown
@@ -66,7 +65,7 @@ def sentence(entry: JournalEntry) -> str:
 def _moment(text: str) -> str:
     """A moment that was kept as ISO 8601, as it is read here."""
     try:
-        return formats.date_format(timezone.localtime(datetime.fromisoformat(text)), "DATETIME_FORMAT")
+        return moments.exact(datetime.fromisoformat(text))
     except ValueError:
         return text
 

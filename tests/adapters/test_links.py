@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from colporteur.adapters.links import look
+from colporteur.domain.preflight import SILENCES, Silence
 
 OURS = ("127.0.0.0/8",)
 
@@ -54,9 +55,16 @@ def site() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize(("path", "status"), [("/here", 200), ("/moved", 200), ("/no-head", 200), ("/nothing", 404), ("/round", 0), ("/inside", 0)])
-def test_what_a_link_answers(site: str, path: str, status: int) -> None:
-    assert look(site + path, OURS).status == status
+@pytest.mark.parametrize(("path", "answer"), [("/here", (200, "OK")), ("/moved", (200, "OK")), ("/no-head", (200, "OK")), ("/nothing", (404, "Not Found")), ("/round", (0, Silence.ROUND)), ("/inside", (0, Silence.INSIDE))])
+def test_what_a_link_answers(site: str, path: str, answer: tuple[int, str]) -> None:
+    assert look(site + path, OURS) == answer
+
+
+@pytest.mark.parametrize(("url", "why"), [
+    ("http://127.0.0.1:9/", Silence.REFUSED), ("ftp://a.example/", Silence.NO_ADDRESS), ("http://", Silence.NO_ADDRESS), ("https://nowhere.invalid/", Silence.UNKNOWN), ("http://10.0.0.1/", Silence.INSIDE),
+])  # fmt: skip
+def test_why_a_link_gives_no_answer_is_one_of_a_few_reasons(url: str, why: Silence) -> None:
+    assert look(url, OURS) == (0, why)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://localhost/", "http://[::1]/", "http://[::ffff:127.0.0.1]/", "http://0x7f000001/", "ftp://a.example/", "http://", "https://nowhere.invalid/", "javascript:alert(1)"])
@@ -65,3 +73,7 @@ def test_nothing_of_our_own_is_asked(site: str, url: str) -> None:
     answer = look(url)
     assert answer.status == 0 and answer.detail and len(_Site.asked) == asked
     assert look(site + "/here").status == 0 and len(_Site.asked) == asked
+
+
+def test_every_reason_has_its_words() -> None:
+    assert set(SILENCES) == set(Silence)

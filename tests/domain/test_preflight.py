@@ -33,3 +33,9 @@ def test_grave_things_come_first() -> None:
 @pytest.mark.parametrize(("status", "expected"), [(200, False), (302, False), (401, False), (403, False), (404, True), (410, True), (429, False), (500, True), (0, True)])
 def test_a_server_that_refuses_programs_says_nothing_about_readers(status: int, expected: bool) -> None:
     assert broken(Answer("https://a.example/", status, "")) is expected
+
+
+def test_why_links_give_no_answer_can_be_said_in_another_language() -> None:
+    french = {"it takes too long to answer": "trop lent", "no connection to it": "injoignable"}
+    [found] = findings(replace(GOOD, links=(Answer("https://a.example/", 0, "slow"), Answer("https://b.example/", 404, ""), Answer("https://c.example/", 0, "as an older release said it"))))
+    assert found.words.into(lambda msgid: french.get(msgid, msgid)) == "links that lead nowhere (3): https://a.example/ (trop lent), https://b.example/ (404), https://c.example/ (injoignable)"

@@ -33,3 +33,10 @@ def test_a_refused_line_keeps_its_sentence() -> None:
     (refused,) = of_pairs([("bad", "")]).refused
     assert isinstance(refused.reason, Sentence)
     assert refused.reason.into(FRENCH.__getitem__) == "'bad' n’est pas une adresse"
+
+
+def test_sentences_in_a_sentence_are_said_in_the_same_language() -> None:
+    several = Sentence.joined([Sentence("%(url)s: %(why)s", url="a", why=Sentence("late")), Sentence("early")], " …")
+    whole = Sentence("%(n)s links: %(some)s", n=2, some=several)
+    assert str(whole) == "2 links: a: late, early …"
+    assert whole.into(lambda msgid: {"late": "tard", "early": "tôt"}.get(msgid, msgid)) == "2 links: a: tard, tôt …"

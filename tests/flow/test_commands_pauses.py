@@ -60,7 +60,7 @@ def do(list_: List, line: str) -> str:
 
 
 def test_the_pause_begins_and_ends_with_its_days_where_the_member_lives(amis: List) -> None:
-    assert "from Dec. 1, 2026 to Dec. 15, 2026" in do(amis, "suspend from 2026-12-01 to 2026-12-15")
+    assert "from 1 December 2026 to 15 December 2026" in do(amis, "suspend from 2026-12-01 to 2026-12-15")
     assert (row(amis).paused, row(amis).pause_from, row(amis).pause_until) == (False, datetime(2026, 12, 1, tzinfo=PARIS), datetime(2026, 12, 16, tzinfo=PARIS))
     do(amis, "suspend until 2026-12-15")
     assert row(amis).paused and row(amis).pause_until == datetime(2026, 12, 16, tzinfo=PARIS)

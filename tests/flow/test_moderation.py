@@ -280,7 +280,7 @@ def test_the_notice_says_who_what_why_and_how_to_decide(amis: List) -> None:
     assert letter["From"] == "Amis <amis-owner@lists.example>"
     assert letter["Auto-Submitted"] == "auto-generated"
     said = text(letter)
-    for words in ("Marc <marc@courriel.example>", "Covoiturage samedi", "Marc is not a member of the list. Only members write without waiting.", "il reste quatre places", "1 member", "Dec. 5, 2026", "The whole message is attached"):
+    for words in ("Marc <marc@courriel.example>", "Covoiturage samedi", "Marc is not a member of the list. Only members write without waiting.", "il reste quatre places", "1 member", "5 December 2026", "The whole message is attached"):
         assert words in said
     token = moderation.moderation_token(post.pk, Address.objects.get(email=to).pk)
     assert letter["Reply-To"] == f"amis-moderate+{token}@lists.example"

@@ -54,7 +54,7 @@ def test_links_are_waited_for_and_what_they_answer_is_believed_for_an_hour(campa
 
 def test_who_fails_is_named_with_the_reason(campaign: Campaign) -> None:
     found = preflight.preflight(changed(campaign, source="{{ 10 / panier }} paniers"), NOW)
-    assert found.blocked and found.verdict.startswith("not ready: for 2 recipients")
+    assert found.blocked and found.verdict.startswith("not ready: the newsletter cannot be made for some recipients (2)")
     assert [one.email for one in found.failing] == ["m0@saule.example", "m3@saule.example"] and all(one.reason for one in found.failing)
     Address.objects.filter(email="m0@saule.example").update(email="gone@saule.example")
     assert "m0@saule.example" not in str(Trial.objects.values_list("failures", flat=True))

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from jinja2 import Environment
 
 from colporteur.domain.campaigns import Editor
+from colporteur.domain.words import Invalid
 from colporteur.mail.campaigns import styles
 from colporteur.mail.campaigns.content import Draft, Made, made
+from colporteur.mail.campaigns.fields import Written
 from colporteur.mail.campaigns.fields import compile as compiled
 from colporteur.mail.campaigns.frames import FRAMES, Look
 
@@ -158,3 +160,52 @@ def test_nothing_raises_and_no_field_is_born_of_two_pieces(source: str, editor: 
     found = of(source, editor, template)
     outside = re.sub(r"\{\{(?:[^{}\"']|\"[^\"]*\"|'[^']*')+\}\}|\{%(?:[^%\"'{}]|\"[^\"]*\"|'[^']*'|%(?!\}))+%\}|\{#(?:[^#]|#(?!\}))*#\}", "", found.html)
     assert not re.search(r"\{\{|\{%|\{#", outside)
+
+
+MJML = "<mjml><mj-body><mj-section><mj-column>\n<mj-text>Bonjour</mj-text>\n<mj-text>{}</mj-text>\n</mj-column></mj-section></mj-body></mjml>"
+
+
+@pytest.mark.parametrize(("source", "editor", "said"), [
+    ("a\n\n{{ }}\n", Editor.MARKDOWN, "line 3: nothing stands"), ("<table>\n<tr><td>{% if name %}\nx</td></tr></table>", Editor.HTML, "line 2: “{% if … %}”"), (MJML.format("{{ name() }}"), Editor.MJML, "line 3: nothing can be called"),
+    ("a\nb {{ name c\n\nd", Editor.HTML, "line 2: what begins with {{"), ("<p>a</p>\n<p>{% if lang &lt; %}x{% endif %}</p>", Editor.HTML, "line 2: it breaks off"), ("a\n{{ name) }}", Editor.TEXT, "line 2: “)”"),
+    ("<p>{% if name %}a</p>{% endif %}<table><tr>{% for l in lists %}<td>{{ l }}</td></tr>{% endfor %}</table>", Editor.HTML, ""),
+])  # fmt: skip
+def test_faults_are_told_by_the_lines_of_their_author(source: str, editor: Editor, said: str) -> None:
+    found = of(source, editor, "letter")
+    try:
+        compiled("s", "", found.html, found.text, written=Written(source, source))
+    except Invalid as error:
+        assert [one for one in error.sentences if said in one] == list(error.sentences) and len(error.sentences) == 1 and said
+    else:
+        assert not said
+
+
+def test_of_a_text_part_of_its_own_and_a_subject_the_place_is_told() -> None:
+    with pytest.raises(Invalid) as error:
+        compiled("{{ }}", "{{ nobody }}", "<p>x</p>", "a\n{{ }}", written=Written("x", "a\n{{ }}"))
+    assert [str(one).partition(":")[0] for one in error.value.sentences] == ["in the subject", "in the text part", "in the first line"] and "line 2" in error.value.sentences[1]
+
+
+def test_headings_of_the_text_part_are_underlined_as_long_as_they_are() -> None:
+    text = of("<h1>Bonjour {{ first_name }}</h1><p>a</p><h2>Le marché 🥕 de Noël</h2><p>b</p><blockquote><h2>Dit</h2></blockquote><h2><a href='https://a.example/'>Plus</a></h2><h1>" + "Mot " * 25 + "</h1><p>c</p>").text
+    assert text == (
+        "Bonjour {{ first_name }}\n\na\n\nLe marché 🥕 de Noël\n--------------------\n\nb\n\n> Dit\n> ---\n\nPlus <https://a.example/>\n\n" + " ".join(["Mot"] * 19) + "\n" + " ".join(["Mot"] * 6) + "\n" + "=" * 75 + "\n\nc\n"
+    )
+
+
+@pytest.mark.parametrize(("source", "said"), [
+    ("<p>a</p><script>b()</script>", "scripts were"), ("<p onclick='b()'>a</p>", "scripts were"), ("<form><input name=a></form>", "forms were"), ("<iframe src='https://a.example'></iframe>", "embedded pages"), ("<video></video>", "sound and video"),
+    ("<svg></svg>", "drawings (svg)"), ("<link rel=stylesheet href='https://a.example'>", "stylesheets of other sites"), ("<my-part>a</my-part>", "do not know were left out, what stands in them stays: my-part"),
+    ("<p style='position:fixed;color:red'>a</p>", "left out, as mail programs do not heed them or they would load or cover something: position"), ("<style>@import 'a';p{background:url(b)}@font-face{src:c}</style>", "@import, background: url(b), @font-face"),
+    ("<style>@media screen{p{position:fixed}}</style>", "something: position"),
+])  # fmt: skip
+def test_what_is_taken_out_is_named(source: str, said: str) -> None:
+    assert [one for one in of(source).problems if said in one.sentence and not one.grave]
+
+
+@pytest.mark.parametrize(("source", "editor"), [
+    ("<html><head><title>a</title><meta charset=utf-8><style>p{color:red;-webkit-hyphens:auto}</style></head><body style='margin:0;mso-hide:all;'><center title='on a=1 onclick=2'>a</center><o:p></o:p><!-- <script></script> --></body></html>", Editor.HTML),
+    ("<script>shown as text</script>", Editor.MARKDOWN), (MJML.format("b"), Editor.MJML),
+])  # fmt: skip
+def test_of_what_nobody_misses_nothing_is_said(source: str, editor: Editor) -> None:
+    assert not of(source, editor).problems

@@ -152,3 +152,17 @@ def test_spips_fields_are_ours_only_where_they_are_fields() -> None:
 
 def test_what_is_used_of_a_reader_is_known_before_anybody_is_asked() -> None:
     assert compile("", "", '<a href="https://x/{{copy_token}}">', "{% for one in lists %}{{ one }}{% endfor %}", KEYS).fields == {"lists", fields.COPY_TOKEN}
+
+
+@pytest.mark.parametrize(("source", "said"), [
+    ("{{ }}", "nothing stands between"), ("{{ name", "has to end with }}"), ("{{ name }", "has to end with }}"), ("{{ name|default(“a”) }}", "straight quotation marks"), ("{{ first name }}", "“name” does not belong there"),
+    ("{{ name| }}", "a name is missing"), ("{{ name and }}", "another value"), ("{{ [1, 2 }}", "“]” is missing"), ("{{ name) }}", "“)” does not belong"), ("{{ name 12 }}", "number or a text does not belong"),
+    ("{% if name = 1 %}{% endif %}", "by =="), ("{% if %}{% endif %}", "something is missing"), ("{% %}", "something is missing"), ("{% if name %}", "“{% if … %}” is not ended by “{% endif %}”"), ("{% endif %}", "belongs to nothing"),
+    ("{% for one in lists %}{% endif %}", "“{% endif %}” stands where “{% endfor %}” has to come first"), ("{% fi name %}", "there is no “{% fi %}”"), ("{% for one lists %}{% endfor %}", "a loop is written {% for one in lists %}"),
+    ("{% set 3 = 4 %}", "“set” gives one name"), ("{# a", "has to end with #}"), ("{{ name is defined is none }}", "this cannot be read"), ("{{ name %}", "has to end with }}"),
+])  # fmt: skip
+def test_faults_are_told_in_the_writers_words(source: str, said: str) -> None:
+    with pytest.raises(Invalid) as told:
+        sandbox.parsed(f"a\n{source}", sandbox.TEXT)
+    assert said in str(told.value) and str(told.value).startswith("line 2: ")
+    assert all(word not in str(told.value) for word in ("token", "statement", "Jinja", "char "))

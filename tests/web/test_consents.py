@@ -46,8 +46,8 @@ def test_the_evidence_is_read_in_the_reader_s_language() -> None:
     asked = "request 7 by web, asked 2026-11-21T19:45:02+00:00, confirmed 2026-11-21T19:46:00+00:00"
     with translation.override("fr"):
         assert proof("enrolment 3, file membres.csv") == "ajout n° 3, membres.csv"
-        assert proof(asked) == "demande n° 7, sur le web, posée\u202f: 21 novembre 2026 20\u00a0h\u00a045, confirmée\u202f: 21 novembre 2026 20\u00a0h\u00a046"
-        assert proof(asked.partition(", confirmed")[0] + ", confirmed ") == "demande n° 7, sur le web, posée\u202f: 21 novembre 2026 20\u00a0h\u00a045"
+        assert proof(asked) == "demande n° 7, sur le web, posée\u202f: 21 novembre 2026 à 20\u00a0h\u00a045, confirmée\u202f: 21 novembre 2026 à 20\u00a0h\u00a046"
+        assert proof(asked.partition(", confirmed")[0] + ", confirmed ") == "demande n° 7, sur le web, posée\u202f: 21 novembre 2026 à 20\u00a0h\u00a045"
         assert "posée\u202f: 1er décembre 2026" in proof("request 7 by web, asked 2026-12-01T08:00:00+00:00, confirmed ")
         assert proof("members.txt") == "members.txt"
 

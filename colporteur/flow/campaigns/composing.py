@@ -14,7 +14,7 @@ from colporteur.flow.campaigns import content, files, readers
 from colporteur.flow.letters import service_address
 from colporteur.flow.mailings import transport_for
 from colporteur.flow.rewriting import frozen
-from colporteur.mail.campaigns import fields, message
+from colporteur.mail.campaigns import message
 from colporteur.mail.campaigns.fields import Compiled
 from colporteur.mail.campaigns.message import File, Manner, Newsletter
 from colporteur.store.campaigns import Campaign
@@ -35,8 +35,7 @@ class Composed(NamedTuple):
 
 def compiled(campaign: Campaign) -> Compiled:
     """The texts of a campaign as they are now, ready to be read by any of its readers. Raises ``Invalid`` with what is wrong in its fields."""
-    made = content.rendered(campaign)
-    return fields.compile(made.subject, made.preheader, made.html, made.text, readers.attributes_of(campaign))
+    return content.rendered(campaign).compiled(readers.attributes_of(campaign))
 
 
 def composed(campaign: Campaign, now: datetime, *, test: bool = False) -> Composed:
@@ -47,7 +46,7 @@ def composed(campaign: Campaign, now: datetime, *, test: bool = False) -> Compos
     list_, made, attributes = campaign.list, content.to_send(campaign), readers.attributes_of(campaign)
     subject = f"{TEST}{made.subject}" if test else made.subject
     html, text = (made.html, made.text) if test else tracking.track(campaign, made.html, made.text)
-    used = fields.compile(subject, made.preheader, html, text, attributes).fields
+    used = made._replace(subject=subject, html=html, text=text).compiled(attributes).fields
     language = campaign.language or list_.language or list_.organisation.language
     raw = message.compose(
         Newsletter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.conf import settings
@@ -9,7 +10,8 @@ from django.utils.translation import gettext
 
 from colporteur.domain.campaigns import Editor, FileUse
 from colporteur.domain.words import Invalid
-from colporteur.mail.campaigns import content
+from colporteur.mail.campaigns import content, fields
+from colporteur.mail.campaigns.fields import Compiled, Written
 from colporteur.mail.campaigns.frames import Look
 from colporteur.store.campaigns import Campaign, CampaignFile
 from colporteur.store.lists import List
@@ -28,13 +30,19 @@ class Problem(NamedTuple):
 
 
 class Rendered(NamedTuple):
-    """A newsletter with its fields in it: the HTML a whole document, styles inlined; the text with line ends ``\\n``."""
+    """A newsletter with its fields in it: the HTML a whole document, styles inlined; the text with line ends ``\\n``; ``written``: what
+    both were made from."""
 
     html: str
     text: str
     subject: str
     preheader: str
     problems: tuple[Problem, ...]
+    written: Written
+
+    def compiled(self, attributes: Iterable[str]) -> Compiled:
+        """Ready to be read by any reader. Raises ``Invalid`` with what is wrong in its fields."""
+        return fields.compile(self.subject, self.preheader, self.html, self.text, attributes, self.written)
 
 
 def rendered(campaign: Campaign) -> Rendered:
@@ -42,7 +50,8 @@ def rendered(campaign: Campaign) -> Rendered:
     draft = content.Draft(Editor(campaign.editor), campaign.source, campaign.template, campaign.subject, campaign.preheader, campaign.text)
     made = content.made(draft, look_of(campaign), own=f"{settings.BASE_URL}/f/", sizes=_sizes(campaign))
     problems = tuple(Problem(problem.sentence.into(gettext), problem.grave) for problem in made.problems)
-    return Rendered(made.html, made.text, " ".join(campaign.subject.split()), " ".join(campaign.preheader.split()), problems)
+    written = Written(campaign.source, campaign.source if campaign.text is None else campaign.text)
+    return Rendered(made.html, made.text, " ".join(campaign.subject.split()), " ".join(campaign.preheader.split()), problems, written)
 
 
 def to_send(campaign: Campaign) -> Rendered:

@@ -27,7 +27,6 @@ from colporteur.flow import senders
 from colporteur.flow.campaigns import audience, content, files, readers
 from colporteur.flow.campaigns.readers import Asked
 from colporteur.flow.mailings import transport_for
-from colporteur.mail.campaigns import fields
 from colporteur.mail.campaigns.fields import Compiled
 from colporteur.mail.campaigns.links import links_of
 from colporteur.store import preflight as rows
@@ -95,7 +94,7 @@ def preflight(campaign: Campaign, now: datetime) -> Preflight:
     found += [Finding("content", problem.grave, problem.words, gettext("correct it where it is written")) for problem in made.problems]
     compiled = None
     try:
-        compiled = fields.compile(made.subject, made.preheader, made.html, made.text, readers.attributes_of(campaign))
+        compiled = made.compiled(readers.attributes_of(campaign))
     except Invalid as error:
         found += [Finding("fields", True, sentence.into(gettext), gettext("fields are written {{ name }}; the editor lists those there are")) for sentence in error.sentences]
     counted = _counted(campaign, now)
@@ -121,8 +120,7 @@ def try_more(now: datetime) -> int:
             if campaign.version != trial.version or campaign.state not in _OPEN:
                 raise Invalid("")  # asked about anew, or sent: nobody waits for this one
             with transaction.atomic():
-                made = content.rendered(campaign)
-                return _go_on(campaign, trial, fields.compile(made.subject, made.preheader, made.html, made.text, readers.attributes_of(campaign)), now, _RANGE_SECONDS)
+                return _go_on(campaign, trial, content.rendered(campaign).compiled(readers.attributes_of(campaign)), now, _RANGE_SECONDS)
         except (OperationalError, InterfaceError):
             raise
         except Exception as error:  # one that breaks keeps no other waiting

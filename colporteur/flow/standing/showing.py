@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from django.utils import formats, timezone
+from datetime import datetime
+
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from colporteur.domain.bounces import REASONS, Kind
 from colporteur.domain.standing import Standing
+from colporteur.flow import moments
 from colporteur.store.standing import AddressStanding
 
 
@@ -35,5 +38,5 @@ def in_words(row: AddressStanding) -> str:
     return found
 
 
-def _day(moment: object) -> str:
-    return str(formats.date_format(timezone.localtime(moment), "DATE_FORMAT"))  # type: ignore[arg-type]
+def _day(moment: datetime) -> str:
+    return moments.day(timezone.localtime(moment))

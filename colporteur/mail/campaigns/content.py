@@ -15,7 +15,7 @@ import css_inline
 from colporteur.domain.campaigns import Editor
 from colporteur.domain.words import Sentence
 from colporteur.domain.words import gettext_noop as _
-from colporteur.mail.campaigns import frames, html, markdown, mjml, plain, text
+from colporteur.mail.campaigns import frames, html, markdown, mjml, omitted, plain, text
 from colporteur.mail.campaigns.frames import Look
 from colporteur.mail.campaigns.shelter import Shelter
 
@@ -70,7 +70,7 @@ def made(draft: Draft, look: Look, *, own: str = "", sizes: Mapping[str, tuple[i
     except mjml.MjmlError as error:
         return Made("", draft.text or "", (Problem(error.sentence, True),))
     clean = html.clean(raw, held, own)
-    problems = [Problem(sentence) for sentence in clean.problems]
+    problems = [Problem(sentence) for sentence in (*clean.problems, *_omitted(draft.editor, source, clean))]
     written = _text(draft, look, held, source, clean.body)
     whole, lost = _framed(draft, look, held, clean)
     if lost:
@@ -86,6 +86,13 @@ def _html(editor: Editor, source: str, held: Shelter, sizes: Mapping[str, tuple[
     if editor is Editor.TEXT:
         return plain.to_html(source)
     return _dressed(markdown.to_html(source, held), sizes)
+
+
+def _omitted(editor: Editor, source: str, clean: html.Clean) -> list[Sentence]:
+    """What of HTML is left out, said to who wrote it; what a compiler wrote is its own affair, and the other languages show tags as text."""
+    if editor not in (Editor.HTML, Editor.MJML):
+        return []
+    return omitted.elements(source, html.KEPT) + (omitted.of_styles(clean.dropped) if editor is Editor.HTML else [])
 
 
 def _dressed(body: str, sizes: Mapping[str, tuple[int, int]]) -> str:

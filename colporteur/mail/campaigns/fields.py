@@ -20,9 +20,10 @@ from colporteur.domain.campaigns import Lane
 from colporteur.domain.words import Invalid, Sentence
 from colporteur.domain.words import gettext_noop as _
 from colporteur.mail import text as words
-from colporteur.mail.campaigns import filters, spip
+from colporteur.mail.campaigns import faults, filters, spip
 from colporteur.mail.campaigns.places import places
-from colporteur.mail.campaigns.sandbox import HTML, TEXT, Meter, Program, parsed
+from colporteur.mail.campaigns.sandbox import HTML, TEXT, Meter, Program, Unreadable, parsed
+from colporteur.mail.campaigns.shelter import FIELD
 
 FIELDS = ("email", "name", "first_name", "lists", "lang", "status", "url_unsubscribe", "url_preferences", "url_web")
 """What every campaign knows of a reader; the attributes of its lists come to it."""
@@ -41,6 +42,13 @@ class Slot(NamedTuple):
 
     key: str
     write: Callable[[Mapping[str, Any]], str]
+
+
+class Written(NamedTuple):
+    """What an author wrote, from which HTML and text were made: the lines faults are told by."""
+
+    html: str
+    text: str
 
 
 class Part:
@@ -87,22 +95,49 @@ class Compiled:
         return words.line(self.subject.read(known)), self.html.read(known), self.text.read(known)
 
 
-def compile(subject: str, preheader: str, html: str, text: str, attributes: Iterable[str] = ()) -> Compiled:
+def compile(subject: str, preheader: str, html: str, text: str, attributes: Iterable[str] = (), written: Written | None = None) -> Compiled:
     """Check and prepare. ``attributes``: keys of the lists' own. ``html`` has been made harmless, with its fields and the preheader
-    in it; the preheader is only checked. Raises ``Invalid`` with everything that is wrong."""
+    in it; the preheader is only checked. Raises ``Invalid`` with everything that is wrong, by the lines of ``written``."""
     known = tuple(dict.fromkeys((*FIELDS, COPY_TOKEN, READER_MARK, *(key for key in attributes if _NAME.fullmatch(key)))))
     parts, wrong = list[Part](), list[Invalid]()
-    for source, rich in ((subject, False), (html, True), (text, False), (preheader, False)):
+    own_text = written is not None and written.text != written.html
+    for source, rich, author, place in (
+        (subject, False, None, _("in the subject: %(fault)s")), (html, True, written and written.html, ""),
+        (text, False, written and written.text, _("in the text part: %(fault)s") if own_text else ""), (preheader, False, None, _("in the first line: %(fault)s")),
+    ):  # fmt: skip
         try:
             parts.append(Part(source, html=rich, known=known))
         except Invalid as error:
-            if str(error) not in map(str, wrong):  # the text part says the same
-                wrong.append(error)
+            told = _by_its_author(author, known, html=rich or not own_text) if author is not None and isinstance(error, Unreadable) else error
+            if place:
+                told = Invalid.all_of(Invalid(place, fault=sentence) for sentence in told.sentences)
+            if str(told) not in map(str, wrong):  # the text part says the same
+                wrong.append(told)
     if wrong:
         raise Invalid.all_of(wrong)
     why = tuple(dict.fromkeys(sentence for part in parts for sentence in part.why))
     used = frozenset[str]().union(*(part.fields for part in parts))
     return Compiled(parts[0], parts[1], parts[2], Lane.SLOW if why else Lane.FAST, why, used | ({"email"} if used & {"name", "first_name"} else set()))
+
+
+def _by_its_author(source: str, known: Collection[str], *, html: bool) -> Invalid:
+    """The fault of a page, found again in what it was made from. Linear."""
+    pieces, end = [], 0
+    for field in FIELD.finditer(source):
+        between = source[end : field.start()]
+        if opened := re.search(r"\{[{%]", between):
+            return Invalid(_("line %(line)d: %(reason)s"), line=source.count("\n", 0, end + opened.start()) + 1, reason=Sentence(faults.UNENDED))
+        pieces += ["\n" * between.count("\n"), field[0]]
+        end = field.end()
+    if opened := re.search(r"\{[{%#]", source[end:]):
+        return Invalid(_("line %(line)d: %(reason)s"), line=source.count("\n", 0, end + opened.start()) + 1, reason=Sentence(faults.UNENDED))
+    try:
+        Part("".join(pieces), html=html, known=known)
+    except Unreadable as error:
+        return error
+    except Invalid:
+        pass
+    return Invalid(_("conditions or loops do not fit the elements they stand in: what begins inside a paragraph, a cell or a link has to end inside it"))
 
 
 def held(values: Mapping[str, Any], used: Iterable[str]) -> dict[str, Any]:

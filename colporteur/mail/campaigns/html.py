@@ -18,7 +18,8 @@ from colporteur.mail.campaigns import styles
 from colporteur.mail.campaigns.shelter import Shelter, between_tags
 from colporteur.mail.html import DROPPED, TAGS, to_text, too_deep
 
-_TAGS = TAGS | set("address article aside big bdi bdo figcaption figure footer header main mark nav section time wbr".split())
+KEPT = TAGS | set("address article aside big bdi bdo figcaption figure footer header main mark nav section time wbr".split())
+"""Elements that stay."""
 _SIZED = {"width", "height", "align", "valign", "bgcolor"}
 _ATTRIBUTES: dict[str, set[str]] = {
     "*": {"style", "class", "id", "align", "dir", "lang", "title", "role", "aria-label", "aria-hidden", "aria-roledescription"},
@@ -44,11 +45,12 @@ _OURS = re.compile(rf"\{{\{{\s*{_OUR_NAMES}\s*\}}\}}|@@?{_OUR_NAMES}@@?|#ENV\*{{
 
 
 class Clean(NamedTuple):
-    """A body, and the stylesheets that were with it; what of it was not taken, each a sentence."""
+    """A body, and the stylesheets that were with it; what of it was not taken, each a sentence; ``dropped``: parts of its styles."""
 
     body: str
     sheet: styles.Sheet
     problems: tuple[Sentence, ...]
+    dropped: tuple[str, ...]
 
 
 def clean(source: str, held: Shelter, own: str) -> Clean:
@@ -59,12 +61,14 @@ def clean(source: str, held: Shelter, own: str) -> Clean:
     problems: list[Sentence] = []
     sheets: list[styles.Sheet] = []
     remarks: list[str] = []
+    dropped: list[str] = []
 
     def taken(found: re.Match[str]) -> str:
         if found[2] is None:
             return _remark(found[0], held.word, remarks)
         media, css = _MEDIA.search(found[1]), re.sub(rf"[^{{}};]*{held.word}[^{{}};]*", "", found[2])
         sheets.append(styles.sheet(f"@media {media[1]}{{{css}}}" if media else css))
+        dropped.extend(sheets[-1].dropped)
         return ""
 
     source = _BODY.sub(r"<\1div", _STYLE.sub(taken, source.replace("\x00", "")))
@@ -72,13 +76,13 @@ def clean(source: str, held: Shelter, own: str) -> Clean:
         problems.append(Sentence(_("the HTML nests deeper than any mail program reads: only its text was taken")))
         source = f"<p>{nh3.clean_text(to_text(source))}</p>"
     body = nh3.clean(
-        between_tags(source, held.word), tags=_TAGS, clean_content_tags=DROPPED, attributes=_ATTRIBUTES, attribute_filter=_filter(held, own, problems),
+        between_tags(source, held.word), tags=KEPT, clean_content_tags=DROPPED, attributes=_ATTRIBUTES, attribute_filter=_filter(held, own, problems, dropped),
         url_schemes={"cid", *_SCHEMES, *_branches(held)}, url_relative="pass_through", link_rel=None, strip_comments=False,
     )  # fmt: skip
     if "<tbody" not in source.lower():  # a parser puts it around rows, after the condition or loop that they stand in
         body = re.sub(rf"((?:<!--{held.word}\d{{1,6}}x-->\s*)++)<tbody>", r"<tbody>\1", body)
     body = _COMMENT.sub(lambda found: _inner(found[0], held.word, remarks), body)
-    return Clean(body, styles.Sheet("".join(one.rules for one in sheets), "".join(one.special for one in sheets)), tuple(dict.fromkeys(problems)))
+    return Clean(body, styles.Sheet("".join(one.rules for one in sheets), "".join(one.special for one in sheets)), tuple(dict.fromkeys(problems)), tuple(dropped))
 
 
 def _remark(comment: str, word: str, remarks: list[str]) -> str:
@@ -99,13 +103,13 @@ def _inner(comment: str, word: str, remarks: list[str]) -> str:
     return comment if re.fullmatch(rf"<!--{word}\d{{1,6}}x-->", comment) else ""
 
 
-def _filter(held: Shelter, own: str, problems: list[Sentence]) -> Callable[[str, str, str], str | None]:
+def _filter(held: Shelter, own: str, problems: list[Sentence], dropped: list[str]) -> Callable[[str, str, str], str | None]:
     def kept(_tag: str, name: str, value: str) -> str | None:
         if name == "style":
             if held.word in value:
                 problems.append(Sentence(_("a field stands inside a style, where none can: %(style)s"), style=held.tell(value)[:80]))
                 value = ";".join(one for one in value.split(";") if held.word not in one)
-            return styles.declarations(value) or None
+            return styles.declarations(value, dropped) or None
         if name == "src":
             return _picture(value, held, own, problems)
         if name == "href":

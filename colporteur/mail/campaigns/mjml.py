@@ -19,6 +19,9 @@ _HOLDS = frozenset("mj-text mj-button mj-table mj-raw mj-navbar-link mj-social-e
 """Elements whose content is HTML or text."""
 _REMARK = re.compile(r"<!--(?:[^-]|-(?!->))*+-->")
 
+_TOLD = (("unexpected element", _("an element stands where it does not belong")), ("unexpected end", _("an element is not ended")))
+_OTHER = _("it begins with <mjml>, values of attributes stand between quotation marks, and a text has no bare < or &")
+
 
 class MjmlError(ValueError):
     """It cannot be compiled; ``sentence`` says why, with the line where that is known."""
@@ -81,6 +84,7 @@ def _unclosed(name: str, line: int) -> Sentence:
 
 
 def _sentence(source: str, words: str) -> Sentence:
+    why = Sentence(next((told for said, told in _TOLD if said in words), _OTHER))
     if found := re.search(r"at position (\d+)", words):
-        return Sentence(_("line %(line)s: the MJML cannot be read: %(words)s"), line=source.count("\n", 0, int(found[1])) + 1, words=words[:200])
-    return Sentence(_("the MJML cannot be read: %(words)s"), words=words[:200])
+        return Sentence(_("line %(line)s: the MJML cannot be read: %(words)s"), line=source.count("\n", 0, int(found[1])) + 1, words=why)
+    return Sentence(_("the MJML cannot be read: %(words)s"), words=why)

@@ -18,7 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from colporteur.domain.words import Invalid
 from colporteur.domain.words import gettext_noop as _
-from colporteur.mail.campaigns import filters
+from colporteur.mail.campaigns import faults, filters
 
 SOURCE, OUTPUT = 1_000_000, 2_000_000
 """Characters of a part as written, and of what one copy of it may become."""
@@ -102,8 +102,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
 HTML, TEXT = Sandbox(html=True), Sandbox(html=False)
 
 
+class Unreadable(Invalid):
+    """A fault in one line of a template."""
+
+
 def parsed(source: str, sandbox: Sandbox) -> nodes.Template:
-    """The template, allowed as a whole. Raises ``Invalid``."""
+    """The template, allowed as a whole. Raises ``Invalid``; what is wrong in one line ``Unreadable``."""
     if len(source) > SOURCE:
         raise Invalid(_("this is longer than a newsletter can be"))
     if sum(source.count(opening) for opening in ("{{", "{%", "{#")) > TAGS:
@@ -111,7 +115,7 @@ def parsed(source: str, sandbox: Sandbox) -> nodes.Template:
     try:
         tree = sandbox.parse(source)
     except TemplateSyntaxError as error:
-        raise Invalid(_("line %(line)d: %(reason)s"), line=error.lineno, reason=(error.message or "?")[:200]) from None
+        raise Unreadable(_("line %(line)d: %(reason)s"), line=error.lineno, reason=faults.told(error.message or "")) from None
     except (RecursionError, ValueError, OverflowError):
         raise Invalid(_("fields and conditions nest too deeply")) from None
     for count, (node, depth) in enumerate(_walk(tree)):
@@ -135,21 +139,21 @@ def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int]]:
 def _allow(node: nodes.Node) -> None:
     line = node.lineno or 0
     if isinstance(node, nodes.Call):
-        raise Invalid(_("line %(line)d: nothing can be called in a newsletter: fields, filters, conditions and loops are what there is"), line=line)
+        raise Unreadable(_("line %(line)d: nothing can be called in a newsletter: fields, filters, conditions and loops are what there is"), line=line)
     if not isinstance(node, _ALLOWED):
-        raise Invalid(_("line %(line)d: “%(word)s” is not possible in a newsletter"), line=line, word=_WORDS.get(type(node).__name__, type(node).__name__.lower()))
+        raise Unreadable(_("line %(line)d: “%(word)s” is not possible in a newsletter"), line=line, word=_WORDS.get(type(node).__name__, type(node).__name__.lower()))
     if isinstance(node, nodes.Filter) and not _fits(node, filters.FILTERS):
-        raise Invalid(_("line %(line)d: there is no filter “%(word)s” that is written so"), line=line, word=node.name[:60])
+        raise Unreadable(_("line %(line)d: there is no filter “%(word)s” that is written so"), line=line, word=node.name[:60])
     if isinstance(node, nodes.Test) and not _fits(node, filters.TESTS):
-        raise Invalid(_("line %(line)d: there is no test “%(word)s” that is written so"), line=line, word=node.name[:60])
+        raise Unreadable(_("line %(line)d: there is no test “%(word)s” that is written so"), line=line, word=node.name[:60])
     if isinstance(node, nodes.Getattr) and not (isinstance(node.node, nodes.Name) and node.node.name == "loop" and node.attr in _LOOP):
-        raise Invalid(_("line %(line)d: nothing can be asked of a value by a dot: “.%(word)s”"), line=line, word=node.attr[:60])
+        raise Unreadable(_("line %(line)d: nothing can be asked of a value by a dot: “.%(word)s”"), line=line, word=node.attr[:60])
     if isinstance(node, nodes.Name) and (node.name.startswith("_") or node.name in _TAKEN or (node.ctx != "load" and node.name == "loop")):
-        raise Invalid(_("line %(line)d: “%(word)s” is not possible in a newsletter"), line=line, word=node.name[:60])
+        raise Unreadable(_("line %(line)d: “%(word)s” is not possible in a newsletter"), line=line, word=node.name[:60])
     if isinstance(node, nodes.For) and (node.recursive or not isinstance(node.target, nodes.Name)):
-        raise Invalid(_("line %(line)d: a loop goes over one list, with one name for what comes next"), line=line)
+        raise Unreadable(_("line %(line)d: a loop goes over one list, with one name for what comes next"), line=line)
     if isinstance(node, nodes.Assign) and not isinstance(node.target, nodes.Name):
-        raise Invalid(_("line %(line)d: “set” gives one name one value"), line=line)
+        raise Unreadable(_("line %(line)d: “set” gives one name one value"), line=line)
     if isinstance(node, nodes.Const) and isinstance(node.value, int | str) and not isinstance(node.value, bool):
         filters.short(node.value) if isinstance(node.value, str) else filters.number(node.value)
 

@@ -25,6 +25,7 @@ _FUNCTIONS = frozenset("rgb rgba hsl hsla calc min max clamp linear-gradient lig
 _SELECTOR = re.compile(r"[\w\s.#:,>+~*\[\]=\"'^$|()-]{1,500}")
 _QUERY = re.compile(r"[\w\s():,.<=>/-]{1,200}")
 _COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*+(?:\*/|$)|<!--|-->")
+_DROPPED = 50
 _MARK = re.compile(r"[{};]")
 
 
@@ -33,21 +34,25 @@ class Sheet(NamedTuple):
 
     rules: str
     special: str
+    dropped: tuple[str, ...] = ()  # what of it was not kept, in a few words each
 
 
-def declarations(text: str) -> str:
-    """The harmless ones among ``color: red; position: fixed``."""
+def declarations(text: str, dropped: list[str] | None = None) -> str:
+    """The harmless ones among ``color: red; position: fixed``; the others are added to ``dropped``."""
     kept = []
     for one in text[:20_000].split(";"):
         name, colon, value = one.partition(":")
         name, value = name.strip().lower(), value.strip()
         if colon and name in _PROPERTIES and _VALUE.fullmatch(value) and all(function.lower() in _FUNCTIONS for function in _FUNCTION.findall(value)):
             kept.append(f"{name}:{value}")
+        elif dropped is not None and one.strip() and len(dropped) < _DROPPED:
+            dropped.append(name if name not in _PROPERTIES else f"{name}: {value}")
     return ";".join(kept)
 
 
 def sheet(css: str) -> Sheet:
     """The harmless rules of a stylesheet. ``@import``, ``@font-face`` and whatever else begins with ``@`` go, but for ``@media``."""
+    dropped: list[str] = []
     css = _COMMENT.sub(" ", css.replace("\x00", ""))
     rules: list[str] = []
     special: list[str] = []
@@ -56,21 +61,27 @@ def sheet(css: str) -> Sheet:
         prelude = css[at : mark.start()].strip()
         at = mark.end()
         if mark[0] != "{":
+            if prelude.startswith("@"):
+                dropped.append(prelude.split()[0])
             continue  # an at-rule without a block, or a stray end
         end = _end(css, at)
         block, at = css[at:end], end + 1
         if prelude.lower().startswith("@media"):
             query = " ".join(prelude[6:].split())
-            inner = sheet(block).rules if "@" not in block else ""
+            found = sheet(block) if "@" not in block else Sheet("", "")
+            inner = found.rules
+            dropped += found.dropped
             if inner and "<" not in query.replace("<=", "") and _QUERY.fullmatch(query):
                 special.append(f"@media {query}{{ {inner}}}")  # {# would begin a remark among fields
         elif not prelude.startswith("@") and "{" not in block:
-            rules.append(_rule(prelude, block))
-    return Sheet("".join(rules), "".join(special))
+            rules.append(_rule(prelude, block, dropped))
+        elif prelude.startswith("@"):
+            dropped.append(prelude.split()[0])
+    return Sheet("".join(rules), "".join(special), tuple(dropped[:_DROPPED]))
 
 
-def _rule(selector: str, block: str) -> str:
-    kept = declarations(block)
+def _rule(selector: str, block: str, dropped: list[str]) -> str:
+    kept = declarations(block, dropped)
     return f"{' '.join(selector.split())}{{{kept}}}" if kept and _SELECTOR.fullmatch(selector) else ""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from html.parser import HTMLParser
 
 _BLOCKS = frozenset("p div h1 h2 h3 h4 h5 h6 ul ol dl table tr blockquote pre address article section header footer main center figure figcaption hr".split())
@@ -111,10 +112,13 @@ class _Writer(HTMLParser):
             self._line += f" <{href}>" if words else f"<{href}>"
 
     def _underlined(self) -> None:
-        title = self._line.strip()
+        """A line as long as the longest line of the title; none below a field, whose value is of another length for every reader."""
+        title, began = self._line, len(self.lines)
         self._end()
-        if title:
-            self.lines.append(("=" if self._heading == 1 else "-") * min(len(title), _WIDTH))
+        quote = "> " * self._quotes
+        widest = max((_width(line.removeprefix(quote)) for line in self.lines[began:]), default=0)
+        if widest and self._word not in title and not title.rstrip().endswith(">"):
+            self.lines.append(quote + ("=" if self._heading == 1 else "-") * widest)
         self._heading = 0
 
     def _end(self, *, apart: bool = False, wrapped: bool = True) -> None:
@@ -128,6 +132,11 @@ class _Writer(HTMLParser):
             self.lines.append(quote.rstrip())
         if apart and self.lines and self.lines[-1]:
             self.lines.append("")
+
+
+def _width(line: str) -> int:
+    """Columns a line takes where letters have one width: wide signs two, those set on another none (UAX 11)."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 0 if unicodedata.combining(sign) or sign in "\u200b\u200d\ufe0f" else 1 for sign in line)
 
 
 def of_html(body: str, word: str) -> str:

@@ -99,7 +99,7 @@ def _ready(campaign: Campaign) -> tuple[fields.Compiled, tuple[Any, ...]]:
     if campaign.mailing is not None:
         return message.compiled(bytes(campaign.mailing.blob.raw), readers.attributes_of(campaign)), ()
     made = content.rendered(campaign)
-    return fields.compile(made.subject, "", made.html, made.text, readers.attributes_of(campaign)), made.problems
+    return made.compiled(readers.attributes_of(campaign)), made.problems
 
 
 def inbox(campaign: Campaign) -> Seen:

@@ -14,13 +14,12 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone, translation
 from django.utils.dateparse import parse_date
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from colporteur.domain.policy import Leaving
 from colporteur.domain.standing import Standing
-from colporteur.flow import attempts, attributes, leaving, memberships, mine, nesting, people, personal, standing
+from colporteur.flow import attempts, attributes, leaving, memberships, mine, moments, nesting, people, personal, standing
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.store.leaving import LeaveRequest, LeaveState
 from colporteur.store.lists import List, RoleKind
@@ -185,7 +184,7 @@ def _pause_all(request: HttpRequest, addresses: Collection[Address]) -> None:
         messages.error(request, said(error)[:1].upper() + said(error)[1:] + ".")
         return
     if until:
-        messages.success(request, _("Paused: no list sends you anything until %(day)s. You stay on all of them.") % {"day": date_format(until, "DATE_FORMAT")})
+        messages.success(request, _("Paused: no list sends you anything until %(day)s. You stay on all of them.") % {"day": moments.day(until)})
     else:
         messages.success(request, _("Your lists send to you again."))
 

@@ -14,7 +14,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.dateparse import parse_date
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt
@@ -22,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from colporteur.domain.campaigns import Tracking
 from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.policy import Policy, Urgency
-from colporteur.flow import attributes, preferences, tracking
+from colporteur.flow import attributes, moments, preferences, tracking
 from colporteur.flow.leaving import Outcome
 from colporteur.flow.moderation.telling import owner_address
 from colporteur.flow.preferences import LEAVE, PAUSE, Reader
@@ -143,7 +142,7 @@ def _save_one(request: HttpRequest, row: Row, now: datetime) -> list[str]:
     if wish == LEAVE and outcome:
         done.append(_("You left the list %(name)s.") % {"name": row.title} if outcome is Outcome.LEFT else " ".join(parting(outcome, list_, address.email)))
     elif wish == PAUSE and until:
-        done.append(_("%(name)s: nothing until %(day)s. You stay on the list.") % {"name": row.title, "day": date_format(timezone.localdate(until), "DATE_FORMAT")})
+        done.append(_("%(name)s: nothing until %(day)s. You stay on the list.") % {"name": row.title, "day": moments.day(timezone.localdate(until))})
     else:
         done.append(_("%(name)s: your choice is kept.") % {"name": row.title})
     return done
@@ -182,7 +181,7 @@ def _choices(membership: Membership, rules: Policy) -> list[tuple[str, str, str]
 def _hint(value: str, rules: Policy, list_: List) -> str:
     mode = DeliveryMode(value)
     if mode.cadence:
-        return _("One letter, at %(hour)s, when there is something new.") % {"hour": f"{rules.digest_hour}:00"}
+        return _("One letter, at %(hour)s, when there is something new.") % {"hour": moments.hour(time(rules.digest_hour))}
     if mode is DeliveryMode.EACH and (n := preferences.a_week(list_, timezone.now())):
         return ngettext("As soon as it is sent, about %(n)s a week.", "As soon as it is sent, about %(n)s a week.", n) % {"n": n}
     return {DeliveryMode.EACH: _("As soon as it is sent."), DeliveryMode.SUBJECTS: _("One line for each message."), DeliveryMode.NONE: _("You can still write, and read on the web.")}.get(mode, "")

@@ -23,6 +23,7 @@ from colporteur.domain.pacing import Rate
 from colporteur.domain.policy import DELIVERIES
 from colporteur.domain.posts import PostState
 from colporteur.flow.mailings import Totals
+from colporteur.flow.moments import clock, day, exact, first
 
 register = template.Library()
 
@@ -171,20 +172,8 @@ def octets(size: int | None) -> str:
     return f"{decimal(amount)}\u202f{unit}"
 
 
-def clock(moment: datetime) -> str:
-    """Time of the day as people of the language write it."""
-    return date_format(timezone.localtime(moment), pgettext("time of the day, Django date format", "H:i"))
-
-
 def _day(moment: datetime, today: datetime) -> str:
-    if moment.year == today.year:
-        return _first(date_format(moment, pgettext("day of this year, Django date format", "j F")))
-    return _first(date_format(moment, pgettext("day of another year, Django date format", "j F Y")))
-
-
-def _first(day: str) -> str:
-    """French says “1er décembre”, “mardi 1er décembre”; Django's formats have no letter for it."""
-    return re.sub(r"(?<!\S)1(?= \w)", "1er", day, count=1) if (get_language() or "").startswith("fr") else day
+    return day(moment, year=moment.year != today.year)
 
 
 def said(moment: datetime, now: datetime) -> str:
@@ -200,7 +189,7 @@ def said(moment: datetime, now: datetime) -> str:
     if there.date() == here.date() - timedelta(days=1):
         return gettext("yesterday at %(time)s") % {"time": clock(moment)}
     if timedelta(0) <= ago < timedelta(days=6):
-        return _first(date_format(there, pgettext("day of this week, Django date format", "l j F")))
+        return first(date_format(there, pgettext("day of this week, Django date format", "l j F")))
     return _day(there, here)
 
 
@@ -217,14 +206,9 @@ def proof(evidence: str) -> str:
         return gettext("addition %(n)s") % {"n": found[1]} + (found[2] or "").replace(" file", "", 1)
     if found := re.fullmatch(r"request (\d+) by (.+), asked (\d{4}-\d\d-\d\dT\S+), confirmed (\d{4}-\d\d-\d\dT\S+?)?(, .+)?", evidence):
         door = {"mail": gettext("by mail"), "web": gettext("on the web")}.get(found[2], found[2])
-        moments = [f"{said_on} {_exact(there)}" for said_on, there in ((gettext("asked:"), found[3]), (gettext("confirmed:"), found[4])) if there]
+        moments = [f"{said_on} {exact(datetime.fromisoformat(there))}" for said_on, there in ((gettext("asked:"), found[3]), (gettext("confirmed:"), found[4])) if there]
         return ", ".join([gettext("request %(n)s, %(door)s") % {"n": found[1], "door": door}, *moments]) + (found[5] or "")
     return evidence
-
-
-def _exact(moment: str) -> str:
-    there = timezone.localtime(datetime.fromisoformat(moment))
-    return f"{_day(there, there.replace(year=1))} {clock(there)}"
 
 
 @register.filter
@@ -233,8 +217,7 @@ def when(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return ""
     there = timezone.localtime(moment)
-    exact = f"{_day(there, there.replace(year=1))} {clock(moment)}"
-    return format_html('<time datetime="{}" title="{}">{}</time>', there.isoformat(timespec="seconds"), exact, said(moment, timezone.now()))
+    return format_html('<time datetime="{}" title="{}">{}</time>', there.isoformat(timespec="seconds"), exact(moment), said(moment, timezone.now()))
 
 
 @register.filter
@@ -245,8 +228,8 @@ def to_come(moment: datetime | None) -> str:
     there, today = timezone.localtime(moment), timezone.localtime(timezone.now())
     if there.date() > today.date() + timedelta(days=1):
         return gettext("on %(day)s at %(time)s") % {"day": _day(there, today), "time": clock(moment)}
-    day = gettext("today") if there.date() == today.date() else gettext("tomorrow") if there.date() == today.date() + timedelta(days=1) else _day(there, today)
-    return gettext("%(day)s at %(time)s") % {"day": day, "time": clock(moment)}
+    near = gettext("today") if there.date() == today.date() else gettext("tomorrow") if there.date() == today.date() + timedelta(days=1) else _day(there, today)
+    return gettext("%(day)s at %(time)s") % {"day": near, "time": clock(moment)}
 
 
 @register.filter
