@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from colporteur.daemons import database
-from colporteur.options import SettingsError, read
+from colporteur.options import SettingsError, language_around, read
 
 # --- places -----------------------------------------------------------------------------------------------------
 
@@ -25,6 +29,7 @@ POSTGRES = database.place(DATA)  # the embedded server: data/, run/ (socket), lo
 # How long a database host may say nothing at all, in seconds (milliseconds for tcp_user_timeout): a part that is cut off must
 # end before another host takes over what it held. The URL's own parameters win.
 _PATIENCE = {"connect_timeout": "10", "tcp_user_timeout": "10000", "keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3"}
+_PATIENCE_OF_SEVERAL = {"connect_timeout": "3"}  # each new connection asks the first host first, which may be the one that is gone
 
 
 def _split(variable: str, url: str, example: str) -> SplitResult:
@@ -39,18 +44,15 @@ def _split(variable: str, url: str, example: str) -> SplitResult:
 def _database(url: str) -> dict[str, Any]:
     if not url:
         return {"NAME": "colporteur", "USER": "colporteur", "HOST": str(POSTGRES / "run"), "PORT": "5432", "OPTIONS": {"connect_timeout": "10"}}
-    parts = _split("DATABASE_URL", url, "postgresql://user:password@host:5432/name")
-    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
-        raise SettingsError("DATABASE_URL must look like postgresql://user:password@host:5432/name")
-    query = dict(parse_qsl(parts.query))
-    return {
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or query.pop("user", "")),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or query.pop("host", "")),
-        "PORT": str(parts.port or query.pop("port", "5432")),
-        "OPTIONS": _PATIENCE | query,
-    }
+    try:
+        values = conninfo_to_dict(url) if url.startswith(("postgresql://", "postgres://")) else {}
+    except ProgrammingError:
+        values = {}
+    hosts, ports = str(values.pop("host", "")), str(values.pop("port", "5432"))
+    if "dbname" not in values or not re.fullmatch("[0-9,]+", ports):
+        raise SettingsError("DATABASE_URL must look like postgresql://user:password@host:5432/name, or name several hosts: @one:5432,two:5432/name?target_session_attrs=read-write")
+    own = {"NAME": values.pop("dbname"), "USER": values.pop("user", ""), "PASSWORD": values.pop("password", ""), "HOST": hosts, "PORT": ports}
+    return {**own, "OPTIONS": _PATIENCE | (_PATIENCE_OF_SEVERAL if "," in hosts else {}) | values}
 
 
 def _secret_key(path: Path | None) -> str:
@@ -86,11 +88,13 @@ WEB: str = read("COLPORTEUR_WEB")
 LMTP: str = read("COLPORTEUR_LMTP")
 BASE_URL: str = (read("COLPORTEUR_BASE_URL") or f"http://{WEB}").rstrip("/")
 DEMO: bool = read("COLPORTEUR_DEMO")
+DEMO_LANGUAGE = language_around()
 KEEP_UNMATCHED: int = read("COLPORTEUR_KEEP_UNMATCHED")
 MAX_MESSAGE_SIZE: int = read("COLPORTEUR_MAX_MESSAGE_SIZE")
 LOG_LEVEL: str = read("COLPORTEUR_LOG").upper()
 MAIL_LOG: Path | None = DATA / read("COLPORTEUR_MAIL_LOG") if read("COLPORTEUR_MAIL_LOG") else None
 CONNECTIONS: int = read("COLPORTEUR_CONNECTIONS")
+WORKERS: int = read("COLPORTEUR_WORKERS")
 SWEEP: int = read("COLPORTEUR_SWEEP")
 LEASE: int = read("COLPORTEUR_LEASE")
 WEB_THREADS: int = read("COLPORTEUR_WEB_THREADS")

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("postfix", "dovecot-core", "dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd", "nginx", "slapd", "mariadb-server-core")
+PACKAGES = ("postfix", "dovecot-core", "dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd", "nginx", "slapd", "mariadb-server-core", "pgbouncer", "postgresql")
 LIBRARIES = ("usr/lib/postfix", "usr/lib/dovecot", "usr/lib/dovecot/modules", f"usr/lib/{os.uname().machine}-linux-gnu", f"lib/{os.uname().machine}-linux-gnu")
 
 
@@ -40,6 +40,14 @@ def program(path: str) -> Path:
     if not found.exists():
         raise MissingServer(f"{path} is in none of the packages {', '.join(PACKAGES)} unpacked in {root()}: remove that directory and run again")
     return found
+
+
+def postgresql() -> Path:
+    """Folder of the programs of Debian's own PostgreSQL: the system's, where it has one, else the unpacked one's. Raises ``MissingServer``."""
+    programs = "usr/lib/postgresql/*/bin/postgres"
+    if found := sorted(Path("/").glob(programs)) or sorted(root().glob(programs)):
+        return found[0].parent
+    raise MissingServer(f"no PostgreSQL is in {root()}: remove that directory and run again")
 
 
 def environment() -> dict[str, str]:
@@ -156,7 +164,7 @@ def _alone() -> Iterator[None]:
 def main() -> None:
     """Get everything the tests need."""
     try:
-        print(f"servers for the tests: {root()}, {chromium()}, {installed('ip', 'iproute2')}")
+        print(f"servers for the tests: {root()}, {postgresql()}, {chromium()}, {installed('ip', 'iproute2')}")
     except MissingServer as error:
         sys.exit(f"tests/servers/debian.py: {error}")
 

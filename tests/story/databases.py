@@ -43,17 +43,23 @@ def led_to(server: Server, blocker: Any) -> Iterator[None]:
 
     ``blocker`` is the fixture ``django_db_blocker``; the test itself must ask for no other database.
     """
-    place = connection.settings_dict
-    before = {name: place[name] for name in ("NAME", "USER", "HOST", "PORT")}
+    with led(blocker, NAME="colporteur", USER="colporteur", HOST=str(server.sockets), PORT="5432"):
+        yield
+
+
+@contextlib.contextmanager
+def led(blocker: Any, **place: Any) -> Iterator[None]:
+    """Django's connection of this process leads to ``place``, names and values as in Django's ``DATABASES``. See ``led_to``."""
+    before = {name: connection.settings_dict[name] for name in place}
     try:
         with blocker.unblock():
-            _lead(NAME="colporteur", USER="colporteur", HOST=str(server.sockets), PORT="5432")
+            _lead(**place)
             yield
     finally:
         _lead(**before)
 
 
-def _lead(**place: str) -> None:
+def _lead(**place: Any) -> None:
     connection.close()
     connection.settings_dict.update(place)
 
