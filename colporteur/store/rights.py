@@ -52,10 +52,8 @@ def rights_on(person: Person, list_: List) -> frozenset[Right]:
         return frozenset(Right)
     if list_.state == ListState.DELETED:
         return frozenset()
-    rights: set[Right] = set()
-    for roles in _roles(person):
-        for kind in roles.filter(list=list_).values_list("kind", flat=True):
-            rights |= _BY_ROLE[RoleKind(kind)]
+    first, *others = (roles.filter(list=list_).values_list("kind", flat=True) for roles in _roles(person))
+    rights: set[Right] = set().union(*(_BY_ROLE[RoleKind(kind)] for kind in first.union(*others)))
     if not rights and Membership.objects.filter(list=list_, address__person=person, until__isnull=True).exists():
         rights.add(Right.SEE)
     return frozenset(rights)
@@ -79,10 +77,20 @@ def lists_for(person: Person, right: Right) -> QuerySet[List]:
 def known_lists(person: Person, right: Right) -> QuerySet[List]:
     """The same as ``lists_for``, asked once for each person object and named one by one when they are few: for what asks many
     questions about them while one page is made."""
+    return lists_for(person, right) if person.is_admin or len(known := _known(person, right)) > FEW else List.objects.filter(pk__in=known)
+
+
+def knows_any(person: Person, right: Right) -> bool:
+    """Whether there is a list on which the person has the right; asks nothing where ``known_lists`` did."""
+    return lists_for(person, right).exists() if person.is_admin else bool(_known(person, right))
+
+
+def _known(person: Person, right: Right) -> list[int]:
+    """``FEW`` lists and one more on which the person, no administrator of the site, has the right."""
     known: dict[Right, list[int]] = person.__dict__.setdefault("_known_lists", {})
     if right not in known:
-        known[right] = list(lists_for(person, right).values_list("pk", flat=True)[: FEW + 1]) if not person.is_admin else [0] * (FEW + 1)
-    return lists_for(person, right) if len(known[right]) > FEW else List.objects.filter(pk__in=known[right])
+        known[right] = list(lists_for(person, right).values_list("pk", flat=True)[: FEW + 1])
+    return known[right]
 
 
 def deleted_lists_for(person: Person) -> QuerySet[List]:

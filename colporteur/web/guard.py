@@ -16,11 +16,11 @@ from django.utils.translation import gettext
 from colporteur.domain.posts import PostState
 from colporteur.flow import demo
 from colporteur.flow.requests import requests_for, waiting_for
-from colporteur.store.lists import List
+from colporteur.store.lists import List, ListState
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Person, zone_of
 from colporteur.store.posts import Post
-from colporteur.store.rights import Right, administers, known_lists, lists_for, organisations_for
+from colporteur.store.rights import Right, administers, known_lists, knows_any, lists_for, organisations_for, rights_on
 from colporteur.store.templates import OwnTemplate
 
 CONTENT_POLICY = (
@@ -79,8 +79,8 @@ def client_of(request: HttpRequest) -> str:
 
 def list_or_404(request: HttpRequest, number: int, right: Right) -> List:
     """The list, for somebody who has the right on it; nobody else learns that it exists."""
-    found = lists_for(person_of(request), right).select_related("organisation", "domain").filter(pk=number).first()
-    if found is None:
+    found = List.objects.exclude(state=ListState.DELETED).select_related("organisation", "domain").filter(pk=number).first()
+    if found is None or right not in rights_on(person_of(request), found):
         raise Http404
     return found
 
@@ -160,9 +160,9 @@ class Navigation:
     def entries(self) -> list[Entry]:
         """What people come to do, as far as this person may."""
         words = [("lists", gettext("Lists"), 0)]
-        if known_lists(self.person, Right.MODERATE).exists():
+        if knows_any(self.person, Right.MODERATE):
             words.append(("waiting", gettext("Waiting"), self.waiting))
-        if known_lists(self.person, Right.MANAGE).exists():
+        if knows_any(self.person, Right.MANAGE):
             words += [("campaigns", gettext("Newsletters"), 0), ("sending", gettext("Sending"), 0)]
         if requests_for(self.person).exists():
             words.append(("requests", gettext("Requests"), waiting_for(self.person).count()))
