@@ -55,9 +55,9 @@ class Resent(NamedTuple):
     made: bool
 
 
-def preview(mailing: Mailing, whom: Whom, now: datetime) -> Preview:
-    """Counts and the first addresses. Raises ``ValueError`` with a sentence when the mailing cannot be sent again."""
-    thing = _sent(mailing)
+def preview(mailing: Mailing, whom: Whom, now: datetime, *, by: Person | str = "") -> Preview:
+    """Counts and the first addresses. Raises ``ValueError`` with a sentence when the mailing cannot be sent again, or not by this person."""
+    thing = _theirs(mailing, by)
     count, first = _whom(thing, whom, now)
     unknown = _whom(thing, Whom.UNKNOWN, now)[0] - count if whom is Whom.FAILED else 0
     emails = dict(Address.objects.filter(pk__in=first).values_list("pk", "email"))
@@ -70,9 +70,7 @@ def resend(mailing: Mailing, whom: Whom, now: datetime, *, by: Person | str) -> 
 
     Raises ``ValueError`` with a sentence: not a message of a list, not accepted, nobody to send to.
     """
-    thing = _sent(mailing)
-    if isinstance(thing, Campaign) and (foreign := campaigns.not_theirs(thing, by)):
-        raise ValueError(_("%(list)s is not yours to write to") % {"list": foreign.address})
+    thing = _theirs(mailing, by)
     type(thing).objects.select_for_update(of=("self",)).get(pk=thing.pk)
     if under_way := _under_way(thing, whom):
         return Resent(under_way, False)
@@ -101,6 +99,14 @@ def _sent(mailing: Mailing) -> Post | Campaign:
             raise ValueError(_("the details of the same newsletter for another list are gone: nobody can tell any more who has it. Copy it to send it anew"))
         return found
     return _post_of(mailing)
+
+
+def _theirs(mailing: Mailing, by: Person | str) -> Post | Campaign:
+    """What a mailing carries, when it goes to lists only that are theirs to write to."""
+    thing = _sent(mailing)
+    if isinstance(thing, Campaign) and (foreign := campaigns.not_theirs(thing, by)):
+        raise ValueError(_("%(list)s is not yours to write to") % {"list": foreign.address})
+    return thing
 
 
 def _post_of(mailing: Mailing) -> Post:

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from colporteur.flow.campaigns import audience, writing
+from colporteur.flow.campaigns import audience, readers, writing
 from colporteur.store.campaigns import Campaign
 from colporteur.store.lists import List
 from colporteur.store.memberships import totals
@@ -19,6 +19,7 @@ from colporteur.store.people import Person
 from colporteur.store.rights import Right, lists_for
 from colporteur.store.segments import Segment
 from colporteur.web.campaigns.rows import campaign_or_404, draft_or_404
+from colporteur.web.campaigns.whose import own_of
 from colporteur.web.frame import whole
 from colporteur.web.guard import person_of
 from colporteur.web.saying import said
@@ -53,7 +54,7 @@ def page(request: HttpRequest, number: int) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect("campaign-audience", campaign.pk)
-    context = {"campaign": campaign, "choices": _choices(campaign, offered), "fault": fault, "counted": audience.counted(campaign)}
+    context = {"campaign": campaign, "choices": _choices(campaign, offered), "fault": fault, "counted": audience.counted(campaign), "others": _of_others(campaign, person)}
     return render(request, "campaigns/audience.html", context, status=409 if fault else 200)
 
 
@@ -70,6 +71,12 @@ def audience_context(campaign: Campaign) -> dict[str, Any]:
     to = [one.title or one.name for one in chosen.lists] + [f"{one.name} ({one.list.title or one.list.name})" for one in chosen.segments]
     out = [one.title or one.name for one in chosen.left_out_lists] + [f"{one.name} ({one.list.title or one.list.name})" for one in chosen.left_out_segments]
     return {"to": to, "left_out": out, "whole": chosen.whole}
+
+
+def _of_others(campaign: Campaign, person: Person) -> list[str]:
+    """Lists that somebody else chose, which this person may not write to."""
+    own = own_of(campaign, person)
+    return [] if own is None else sorted(List.objects.filter(pk__in=readers.lists_of(campaign)).exclude(pk__in=own).values_list("address", flat=True))
 
 
 def _offered(campaign: Campaign, person: Person) -> dict[str, List | Segment]:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain.campaigns import Editor
 from colporteur.mail.campaigns.fields import held
 from colporteur.store.campaigns import Campaign
+from colporteur.store.people import Person
 from colporteur.store.segments import Attribute
 from colporteur.web.campaigns import seeing
 
@@ -46,9 +47,9 @@ def marks_of(editor: Editor) -> list[Mark]:
     return []
 
 
-def fields_of(campaign: Campaign) -> tuple[str, list[Field]]:
-    """A real reader's address, "" when there is none yet, and every field with what it gives for that person."""
-    address = seeing.reader(campaign)
+def fields_of(campaign: Campaign, person: Person) -> tuple[str, list[Field]]:
+    """The address of a real reader this person may see, "" when there is none yet, and every field with what it gives for that person."""
+    address = seeing.reader(campaign, person)
     named = [
         ("first_name", _("First name")), ("name", _("Name")), ("email", _("Address")), ("lists", _("Lists the person is on")), ("lang", _("Language")), ("status", _("State of the membership")),
         ("url_unsubscribe", _("Link to unsubscribe")), ("url_preferences", _("Link to all subscriptions")), ("url_web", _("Link to read it in the browser")),

@@ -27,8 +27,10 @@ from colporteur.mail.render import PrepareError
 from colporteur.store.campaigns import Campaign
 from colporteur.store.mailings import Copy
 from colporteur.store.memberships import Membership
-from colporteur.store.people import Address
+from colporteur.store.people import Address, Person
 from colporteur.web.campaigns.rows import campaign_or_404
+from colporteur.web.campaigns.whose import on, own_of
+from colporteur.web.guard import person_of
 from colporteur.web.saying import said
 
 FIRST_FRAME = "letter"
@@ -58,18 +60,25 @@ def frames() -> list[tuple[str, str]]:
     return [(name, _(words)) for name, words in FRAMES.items()]
 
 
-def reader(campaign: Campaign, wanted: str = "") -> Address | None:
-    """A real reader: who was asked for, else the first member of the list whose address begins so."""
-    return next(iter(members(campaign, wanted, 1)), None)
+def reader(campaign: Campaign, person: Person, wanted: str = "") -> Address | None:
+    """A real reader this person may see: who was asked for, else the first member of the list whose address begins so."""
+    return next(iter(members(campaign, person, wanted, 1)), None)
 
 
-def members(campaign: Campaign, wanted: str, most: int = FOUND) -> list[Address]:
-    """Members of the lists it goes to whose addresses begin so; of what was sent, who had a copy."""
-    if campaign.mailing_id:
-        had = Copy.objects.filter(mailing=campaign.mailing_id, address__in=Address.objects.filter(email__startswith=wanted).values("pk")) if wanted else Copy.objects.filter(mailing=campaign.mailing_id)
+def members(campaign: Campaign, person: Person, wanted: str, most: int = FOUND) -> list[Address]:
+    """Members of the lists it goes to whose addresses begin so; of what was sent, who had a copy. Of lists of others nobody."""
+    own = own_of(campaign, person)
+    if campaign.mailing:
+        had = Copy.objects.filter(mailing=campaign.mailing)
+        if own is not None:
+            had = had.filter(address__in=on(own, campaign.mailing.audience_at))
+        if wanted:
+            had = had.filter(address__in=Address.objects.filter(email__startswith=wanted).values("pk"))
         return list(Address.objects.select_related("person").filter(pk__in=list(had.order_by("address_id").values_list("address_id", flat=True)[:most])).order_by("email"))
     chosen = audience.audience_of(campaign)
     lists = {one.pk for one in chosen.lists} | {one.list_id for one in chosen.segments}
+    if own is not None:
+        lists &= own
     ids = Membership.objects.filter(list__in=lists, until__isnull=True, email__startswith=wanted).order_by("email").values_list("address_id", flat=True)[: most * 2]
     return list(Address.objects.select_related("person").filter(pk__in=list(ids)).order_by("email")[:most])
 
@@ -102,9 +111,9 @@ def _ready(campaign: Campaign) -> tuple[fields.Compiled, tuple[Any, ...]]:
     return made.compiled(readers.attributes_of(campaign)), made.problems
 
 
-def inbox(campaign: Campaign) -> Seen:
+def inbox(campaign: Campaign, person: Person) -> Seen:
     """The first lines, as the list of messages of a mail program shows them to the first reader."""
-    return seen(campaign, reader(campaign))
+    return seen(campaign, reader(campaign, person))
 
 
 def preview_url(campaign: Campaign, way: str, email: str = "") -> str:
@@ -116,10 +125,10 @@ def preview_url(campaign: Campaign, way: str, email: str = "") -> str:
 @login_required
 def preview(request: HttpRequest, number: int) -> HttpResponse:
     """The whole preview, as any reader found by the beginning of an address."""
-    campaign = campaign_or_404(request, number)
+    campaign, person = campaign_or_404(request, number), person_of(request)
     wanted = request.GET.get("as", "").strip().lower()[:320]
-    found = members(campaign, wanted)
-    shown = found[0] if found else reader(campaign)
+    found = members(campaign, person, wanted)
+    shown = found[0] if found else reader(campaign, person)
     ways = [("phone", _("Phone")), ("desktop", _("Computer")), ("dark", _("Phone, dark")), ("desktop-dark", _("Computer, dark")), ("text", _("Text"))]
     way = request.GET.get("way", "")
     context = {
@@ -132,8 +141,8 @@ def preview(request: HttpRequest, number: int) -> HttpResponse:
 @login_required
 def frame(request: HttpRequest, number: int) -> HttpResponse:
     """What the frame of a preview shows: the HTML itself, without script, in an origin of its own."""
-    campaign = campaign_or_404(request, number)
-    found = seen(campaign, reader(campaign, request.GET.get("as", "").strip().lower()[:320]) or reader(campaign))
+    campaign, person = campaign_or_404(request, number), person_of(request)
+    found = seen(campaign, reader(campaign, person, request.GET.get("as", "").strip().lower()[:320]) or reader(campaign, person))
     return framed(request, found.html if not found.fault else f"<p>{escape(found.fault)}</p>", dark=request.GET.get("scheme") == "dark")
 
 

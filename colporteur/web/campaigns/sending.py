@@ -16,9 +16,11 @@ from django.views.decorators.http import require_POST
 from colporteur.domain.mailings import Pace
 from colporteur.flow import campaigns
 from colporteur.flow.campaigns import preflight
+from colporteur.flow.campaigns.preflight import Preflight
 from colporteur.store.campaigns import Campaign
-from colporteur.store.people import Person
+from colporteur.store.people import Address, Person
 from colporteur.web.campaigns.rows import campaign_or_404, draft_or_404
+from colporteur.web.campaigns.whose import on, own_of
 from colporteur.web.frame import whole
 from colporteur.web.guard import person_of
 from colporteur.web.saying import said
@@ -42,14 +44,14 @@ def page(request: HttpRequest, number: int) -> HttpResponse:
             campaign = campaign_or_404(request, number)
             if campaign.mailing_id:  # a second click on the same button
                 return redirect("mailing", campaign.mailing_id)
-    return render(request, "campaigns/send.html", _context(campaign, fault), status=422 if fault else 200)
+    return render(request, "campaigns/send.html", _context(campaign, person, fault), status=422 if fault else 200)
 
 
 @login_required
 def check(request: HttpRequest, number: int) -> HttpResponse:
     """What stands against it, as far as it is known; the editor and the page of sending ask again while there is more to come."""
     campaign = draft_or_404(request, number)
-    return render(request, "campaigns/checked.html", {"campaign": campaign, "checked": preflight.preflight(campaign, timezone.now())})
+    return render(request, "campaigns/checked.html", {"campaign": campaign, "checked": _checked(campaign, person_of(request), timezone.now())})
 
 
 @require_POST
@@ -105,9 +107,18 @@ def _moment(request: HttpRequest) -> datetime:
     return at
 
 
-def _context(campaign: Campaign, fault: str) -> dict[str, Any]:
+def _checked(campaign: Campaign, person: Person, now: datetime) -> Preflight:
+    """What stands against it; of readers whose copies cannot be made those are named who are theirs."""
+    found, own = preflight.preflight(campaign, now), own_of(campaign, person)
+    if own is None or not found.failing:
+        return found
+    theirs = set(Address.objects.filter(email__in=[one.email for one in found.failing], pk__in=on(own, now)).values_list("email", flat=True))
+    return found._replace(failing=tuple(one for one in found.failing if one.email in theirs))
+
+
+def _context(campaign: Campaign, person: Person, fault: str) -> dict[str, Any]:
     now = timezone.now()
-    checked = preflight.preflight(campaign, now)
+    checked = _checked(campaign, person, now)
     counted = campaigns.counted(campaign, now)
     expected = campaigns.expected(campaign, now, counted.recipients)
     at = timezone.localtime(campaign.send_at) if campaign.send_at else None

@@ -79,16 +79,17 @@ def _saved(request: HttpRequest, campaign: Campaign, fault: str) -> HttpResponse
     version = request.POST.get("version", "") if fault else campaign.version
     context: dict[str, Any] = {"campaign": campaign, "version": version, "fault": fault, "swapped": True}
     if not fault:
-        context["seen"] = seeing.inbox(campaign)
+        context["seen"] = seeing.inbox(campaign, person_of(request))
     return render(request, "campaigns/saved_by_itself.html", context)
 
 
 def _page(request: HttpRequest, campaign: Campaign, form: Write, *, other: Campaign | None = None, fault: str = "", status: int = 200) -> HttpResponse:
     shape, words = in_words(campaign)
-    person, fields = fields_of(campaign)
+    looks = person_of(request)
+    person, fields = fields_of(campaign, looks)
     context = {
         "campaign": campaign, "form": form, "other": other, "fault": fault, "version": campaign.version, "shape": shape, "words": words, "marks": marks_of(Editor(campaign.editor)),
-        "fields": fields, "person": person, "seen": seeing.inbox(campaign), "ways": [("phone", _("Phone")), ("desktop", _("Computer")), ("text", _("Text"))], "files": files.shown(campaign), "uses": files.uses(),
+        "fields": fields, "person": person, "seen": seeing.inbox(campaign, looks), "ways": [("phone", _("Phone")), ("desktop", _("Computer")), ("text", _("Text"))], "files": files.shown(campaign), "uses": files.uses(),
     } | audience_context(campaign)  # fmt: skip
     return render(request, "campaigns/one.html", context, status=status)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
 from colporteur.store.standing import AddressStanding, DeliveryEvent
 from colporteur.store.tracking import NamedHit
+from colporteur.web.campaigns.whose import on
 from colporteur.web.templatetags.look import on_day, to_come
 
 
@@ -30,13 +32,15 @@ class Fate(NamedTuple):
     copy: bool
 
 
-def fate(mailing: Mailing, email: str) -> Fate:
-    """What became of the copy for this address, or why there is none. In a fixed number of questions."""
+def fate(mailing: Mailing, email: str, own: Collection[int] | None = None) -> Fate:
+    """What became of the copy for this address, or why there is none. In a fixed number of questions. ``own``: as far as these lists
+    know; who is on others only was never on the list."""
     address = Address.objects.filter(email=email).first()
     if address is None:
         return Fate(email, "paused", _("This address is not known here: nothing was meant for it."), False)
-    copy = Copy.objects.filter(mailing=mailing, address=address).first()
-    shape, sentence = _of_copy(mailing, copy, address) if copy else ("paused", _why_none(mailing, address))
+    shown = own is None or on(own, mailing.audience_at).filter(address=address).exists()
+    copy = Copy.objects.filter(mailing=mailing, address=address).first() if shown else None
+    shape, sentence = _of_copy(mailing, copy, address) if copy else ("paused", _why_none(mailing, address, _lists(mailing) if own is None else own))
     return Fate(email, shape, sentence, copy is not None)
 
 
@@ -78,7 +82,7 @@ def _since_accepted(mailing: Mailing, address: Address) -> tuple[str, str]:
     return "done", _("It was delivered: the mail server of the address accepted it.")
 
 
-def _why_none(mailing: Mailing, address: Address) -> str:
+def _why_none(mailing: Mailing, address: Address, lists: Collection[int]) -> str:
     """Why no copy was made for somebody."""
     if not mailing.planned:
         return _("The copies are still being written; look again in a moment.")
@@ -86,7 +90,7 @@ def _why_none(mailing: Mailing, address: Address) -> str:
     if address.pk in mailing.excluded:
         return _("It was not meant for this address: it was left out.")
     then = Q(since__lte=at) & (Q(until__isnull=True) | Q(until__gt=at))
-    memberships = Membership.objects.filter(list__in=_lists(mailing), address=address)
+    memberships = Membership.objects.filter(list__in=lists, address=address)
     member = memberships.filter(then).first()
     if member is None:
         return _not_a_member(memberships.order_by("-since").first(), at)
@@ -101,7 +105,9 @@ def _why_none(mailing: Mailing, address: Address) -> str:
 
 
 def _lists(mailing: Mailing) -> set[int]:
-    """The lists it goes to: its own, or those a campaign names."""
+    """The lists it went to, as they were frozen; else its own, or those a campaign names."""
+    if "lists" in mailing.nested:
+        return set(mailing.nested["lists"])
     named = CampaignAudience.objects.filter(campaign=mailing.campaign_id, left_out=False) if mailing.campaign_id else CampaignAudience.objects.none()
     found = {list_ or of for list_, of in named.values_list("list_id", "segment__list_id")}
     return found or {mailing.list_id or 0}

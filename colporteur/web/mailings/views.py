@@ -23,6 +23,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Copy, CopyRow, Mailing, Refusal
 from colporteur.store.people import Address
 from colporteur.store.rights import Right, lists_for
+from colporteur.web.campaigns.whose import on, own_of_mailing
 from colporteur.web.frame import page_by, whole
 from colporteur.web.guard import person_of
 from colporteur.web.journal import told
@@ -96,7 +97,10 @@ def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
     wanted = request.GET.get("q", "").strip().lower()[:320]
     state = whole(request.GET.get("state"))
     found = Copy.objects.filter(mailing=mailing).select_related("address").order_by("address_id")
-    asked = fate(mailing, wanted) if is_address(wanted) else None
+    own = own_of_mailing(mailing, person_of(request))
+    asked = fate(mailing, wanted, own) if is_address(wanted) else None
+    if own is not None:
+        found = found.filter(address__in=on(own, mailing.audience_at))
     if wanted:
         found = found.filter(address__in=Address.objects.filter(email__startswith=wanted))
     if state is not None and state in list(CopyState):
@@ -111,13 +115,14 @@ def _copies(request: HttpRequest, mailing: Mailing) -> dict[str, Any]:
         refusals[refusal.address_id] = refusal
     words = {CopyState.SENT: _("Delivered"), CopyState.FAILED: _("Refused"), CopyState.DEFERRED: _("Deferred"), CopyState.QUEUED: _("To leave")}
     states = [("", _("All")), *((str(int(one)), label) for one, label in words.items())]
-    return {"copies": [(copy, refusals.get(copy.address_id)) for copy in page.rows], "next": page.next, "q": wanted, "state": state, "states": states, "fate": asked}
+    return {"copies": [(copy, refusals.get(copy.address_id)) for copy in page.rows], "next": page.next, "q": wanted, "state": state, "states": states, "fate": asked, "partly": own is not None}
 
 
 @login_required
 def failed(request: HttpRequest, number: int) -> StreamingHttpResponse:
     """Refused and deferred copies with the reasons, as CSV."""
-    return as_csv(_mailing(request, number))
+    mailing = _mailing(request, number)
+    return as_csv(mailing, own_of_mailing(mailing, person_of(request)))
 
 
 def _public_page(mailing: Mailing) -> str:
@@ -185,7 +190,7 @@ def again(request: HttpRequest, number: int) -> HttpResponse:
             found = resending.resend(mailing, Whom.UNKNOWN if whom is Whom.FAILED and request.POST.get("unknown") else whom, now, by=person)
             messages.success(request, _("It is on its way.") if found.made else _("It was on its way already."))
             return redirect("mailing", found.mailing.pk)
-        preview = resending.preview(mailing, whom, now)
+        preview = resending.preview(mailing, whom, now, by=person)
     except ValueError as error:
         fault = said(error)
     return render(request, "mailings/again.html", {"mailing": mailing, "whom": whom.value, "preview": preview, "fault": fault})

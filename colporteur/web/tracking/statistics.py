@@ -24,6 +24,7 @@ from colporteur.flow.tracking import Figures, pages
 from colporteur.store.campaigns import Campaign
 from colporteur.store.rights import Right, lists_for
 from colporteur.store.tracking import Known, NamedHit, known
+from colporteur.web.campaigns.whose import on, own_of
 from colporteur.web.frame import page_by, whole
 from colporteur.web.guard import person_of
 from colporteur.web.saying import inert
@@ -183,6 +184,8 @@ def _destinations(campaign: Campaign) -> list[tracking.Destination]:
 def _named(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """Those who agreed to be named, by key."""
     rows = NamedHit.objects.filter(campaign=campaign).order_by("address").select_related("address").distinct("address")
+    if (own := own_of(campaign, person_of(request))) is not None and campaign.mailing:
+        rows = rows.filter(address__in=on(own, campaign.mailing.audience_at))
     if after := whole(request.GET.get("after")):
         rows = rows.filter(address__gt=after)
     page = page_by(rows, "address_id", NAMES)
