@@ -462,12 +462,11 @@ def _held_back(found: Mapping[str, Effective], layers: Mapping[Layer, Mapping[st
 
 
 def _folded(layers: Mapping[Layer, Mapping[str, Any]]) -> dict[str, Effective]:
-    answer = {}
+    answer, set_somewhere = {}, [(layer, held) for layer in Layer if (held := layers.get(layer))]
     for name in OPTIONS:
         value, origin = getattr(_DEFAULTS, name), Layer.DEFAULT
         before: tuple[Any, Layer] = (value, origin)
-        for layer in Layer:
-            held = layers.get(layer, {})
+        for layer, held in set_somewhere:
             if name not in held or layer not in OPTIONS[name].metadata["only"]:
                 continue
             try:
