@@ -154,17 +154,20 @@ def send(number: str, email: str, as_json: bool) -> None:
 @click.argument("number", metavar="ID")
 @click.option("--at", metavar="TIME", help="Later: 2026-12-24T08:00, in the installation's time zone unless it names an offset.")
 @click.option("--per-day", type=click.IntRange(min=1), metavar="N", help="At most so many copies in 24 hours, evenly.")
+@click.option("--untried", is_flag=True, help="Without making every copy for trial first.")
 @json_option
 @plainly
-def start(number: str, at: str | None, per_day: int | None, as_json: bool) -> None:
-    """Send it now, or at a time."""
+def start(number: str, at: str | None, per_day: int | None, untried: bool, as_json: bool) -> None:
+    """Send it now, or at a time, when every copy was made for trial."""
     moment = _moment(at) if at else None
     if moment and moment <= now():
         raise ValueError(f"{at} is past")
     found = _find(number)
     if found.state == CampaignState.STARTED:
         raise ValueError(f"newsletter {found.pk} was sent already, by mailing {found.mailing_id}")
-    made = campaigns.start(found.pk, now(), BY, at=moment, per_day=per_day)
+    if not untried:
+        checks.to_the_end(found, now())
+    made = campaigns.start(found.pk, now(), BY, at=moment, per_day=per_day, untried=untried)
     found = _find(number)
     _print(found, as_json, f"newsletter {found.pk} leaves by mailing {made.pk}" if made else f"newsletter {found.pk} leaves at {stamp(found.send_at)}")
 
@@ -210,6 +213,23 @@ def resume(number: str, rest: bool, as_json: bool) -> None:
 def cancel(number: str, as_json: bool) -> None:
     """Abandon what has not left."""
     _move(number, mailings.cancel, as_json)
+
+
+@campaign.command()
+@click.argument("number", metavar="ID")
+@click.option("--per-day", type=click.IntRange(min=1), metavar="N", help="At most so many copies in 24 hours, evenly; those that left count.")
+@click.option("--no-limit", is_flag=True, help="As many as the limits of sending services allow.")
+@json_option
+@plainly
+def pace(number: str, per_day: int | None, no_limit: bool, as_json: bool) -> None:
+    """Change how many copies leave a day, while it is sent or paused."""
+    if no_limit == bool(per_day):
+        raise ValueError("say how many: --per-day N or --no-limit")
+    mailing = _sent(number)
+    if not campaigns.set_per_day(mailing.pk, per_day, now(), BY):
+        raise ValueError(f"newsletter {number} is {_state(_find(number))}, or leaves so already: nothing was changed")
+    eta = stamp(mailings.totals(mailing.pk, now()).eta)
+    _print(_find(number), as_json, f"newsletter {number} leaves {f'at {per_day} copies a day' if per_day else 'as limits allow'}{f', until about {eta}' if eta else ''}")
 
 
 @campaign.command()

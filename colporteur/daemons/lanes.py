@@ -37,7 +37,7 @@ from colporteur.store.copies import Due
 log = logging.getLogger("colporteur.deliver")
 
 MOST_BYTES = 64 * 1024 * 1024  # of messages in dialogues at once
-PREPARED_SECONDS = 600.0  # a mailing that lasts is prepared anew: keys that sign may have changed
+PREPARED_SECONDS = 60.0  # a mailing that lasts is prepared anew: its pace, or keys that sign, may have changed
 IDLE_SECONDS = 20.0  # a lane without copies ends
 
 

@@ -55,7 +55,7 @@ class Message:
     label: str  # for the mail journal
     signer: Signer | None = None  # None: copies leave unsigned
     pace: str = Pace.USUAL
-    limited: bool = False  # the mailing has a limit of its own
+    limited: bool = False  # the mailing may have a limit of its own, also one that is set while it leaves
 
 
 class Refused(NamedTuple):
@@ -153,7 +153,7 @@ def message_of(mailing_id: int) -> Message:
     mailing = Mailing.objects.select_related("blob", "list").get(id=mailing_id)
     raw = bytes(mailing.blob.raw)
     prepared: Prepared | Personal = newsletters.prepare(raw, Manner.from_json(mailing.rewriting)) if mailing.campaign_id else prepare(raw, Rewriting.from_json(mailing.rewriting))
-    limited = mailing.kind == MailingKind.CAMPAIGN and buckets.has_limit(mailing_id)
+    limited = mailing.kind == MailingKind.CAMPAIGN
     return Message(prepared, mailing.envelope_sender, mailing.list.address if mailing.list else mailing.letter, signing.signer_of(mailing, prepared), mailing.pace, limited)
 
 

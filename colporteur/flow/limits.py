@@ -107,8 +107,8 @@ def change(thing: Thing, rates: Iterable[Rate], now: datetime, by: Person | str,
             BucketRow.objects.create(kind=thing.kind, key=thing.key, number=number, seconds=seconds, profile=profile)
         elif row is not None and number is None:
             row.delete()
-        elif row is not None and (row.number, row.profile) != (number, profile):
-            BucketRow.objects.filter(pk=row.pk).update(number=number, profile=profile)
+        elif row is not None and number is not None and (row.number, row.profile) != (number, profile):
+            buckets.renumber(row.pk, Rate(number, seconds), profile=profile)
         else:
             continue
         changed = True

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import F
+from django.db.models.functions import Least
 
 from colporteur.domain.pacing import Bucket, Rate
 from colporteur.store.copies.running import run
@@ -186,12 +188,19 @@ def limited(transport: int, account: str) -> bool:
 
 def limit_mailing(mailing: int, rate: Rate) -> None:
     """So many copies of one mailing leave in any window of so long, however many transports take part."""
-    BucketRow.objects.update_or_create(kind=MAILING, key=str(mailing), seconds=rate.seconds, defaults={"number": rate.number})
+    row, made = BucketRow.objects.get_or_create(kind=MAILING, key=str(mailing), seconds=rate.seconds, defaults={"number": rate.number})
+    if not made:
+        renumber(row.pk, rate)
 
 
-def has_limit(mailing: int) -> bool:
-    """Whether a mailing has a limit of its own."""
-    return BucketRow.objects.filter(kind=MAILING, key=str(mailing)).exists()
+def limit_of_mailing(mailing: int) -> int | None:
+    """How many copies a mailing's own limit lets leave; None without one."""
+    return BucketRow.objects.filter(kind=MAILING, key=str(mailing)).values_list("number", flat=True).first()
+
+
+def renumber(bucket: int, rate: Rate, **others: object) -> None:
+    """Another number in the same window: what was used is not forgotten, and nothing waits longer for its turn than the new number asks."""
+    BucketRow.objects.filter(pk=bucket).update(number=rate.number, even_at=Least("even_at", F("clock") + rate.seconds / rate.number), **others)
 
 
 def limited_mailings() -> list[int]:
@@ -217,9 +226,10 @@ def put_off(mailing: int, transport: int, until: object) -> None:
 
 
 _COME_BACK = "UPDATE slice SET due_at = NULL WHERE NOT done AND due_at < '9000-01-01' AND deferred = 0"
+_COME_BACK_OF = f"{_COME_BACK} AND mailing_id = %(mailing)s"
 
 
-def come_back() -> None:
-    """What was put off and never tried is due again: limits have changed. (A copy that was tried is deferred, and keeps its
+def come_back(mailing: int = 0) -> None:
+    """What was put off and never tried, of one mailing or of all, is due again: limits have changed. (A copy that was tried is deferred, and keeps its
     time, and what waits for a sample comes back by its own word.)"""
-    run(_COME_BACK, {})
+    run(_COME_BACK_OF if mailing else _COME_BACK, {"mailing": mailing})

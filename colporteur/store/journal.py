@@ -38,6 +38,7 @@ EVENTS: dict[str, str] = {
     "campaign.scheduled": _("{by} scheduled the newsletter “{subject}” for {at}"),
     "campaign.unscheduled": _("{by} took the newsletter “{subject}” back from its schedule"),
     "campaign.started": _("{by} sent the newsletter “{subject}” to {count} recipients"),
+    "campaign.per_day": _("{by} changed how many copies of “{subject}” leave a day: {before} → {after}"),
     "campaign.unsent": _("The newsletter “{subject}” was not sent at its time: {reason}"),
     "campaign.released": _("The sample of “{subject}” went well: the rest leaves"),
     "campaign.stopped": _("The newsletter “{subject}” was stopped: {reason}"),

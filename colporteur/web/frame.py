@@ -129,3 +129,11 @@ def page_by(rows: QuerySet[Any], key: str, size: int = 50) -> Page:
 def whole(text: str | None) -> int | None:
     """A number from the query string; None when there is none."""
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def copies_or_percent(request: HttpRequest, name: str) -> int | None:
+    """What was written in a form, with or without spaces between thousands; None for nothing. Raises ``ValueError`` with a sentence."""
+    written = "".join(request.POST.get(name, "").split())
+    if written and whole(written) is None:
+        raise ValueError(gettext("“%(written)s” is not a number of copies or percent: write digits only") % {"written": written[:20]})
+    return whole(written)

@@ -38,7 +38,7 @@ def _word(value: Any) -> str:
         "discard": _("reject without telling"), "paused": _("paused"), "receives again": _("receives again"), "on": _("switched on"), "off": _("switched off"),
         "app": _("authenticator app"), "passkey": _("passkey"), "password": _("password"),
         "bounces": _("what came back"), "probe": _("a letter to try"), "complaint": _("a report of spam"),
-        "schedule": _("the schedule"), "failures": _("the failures"), "sample": _("what became of the first part"), "failed": _("whose copies failed"), "unknown": _("whose copies failed or may have arrived"), "new": _("who joined since"),
+        "schedule": _("the schedule"), "failures": _("the failures"), "sample": _("what became of the first part"), "failed": _("whose copies failed"), "unknown": _("whose copies failed or may have arrived"), "new": _("who joined since"), "as limits allow": _("as limits allow"),
         "lmtp": _("the mail server"), "imap": _("the mailbox"), "pop3": _("the mailbox"), "web": _("this site"),
     }  # fmt: skip
     return words.get(value, str(value)) if isinstance(value, str) else str(value)

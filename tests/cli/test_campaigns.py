@@ -10,9 +10,11 @@ import pytest
 from django.utils import timezone
 
 from colporteur.flow import lists, memberships, planning
+from colporteur.flow.campaigns import preflight
 from colporteur.store.campaigns import Campaign
 from colporteur.store.lists import List
 from colporteur.store.mailings import Copy, Mailing
+from colporteur.store.preflight import Trial
 from tests.cli.conftest import NOW, Run
 
 LIST = "nouvelles@saule.example"
@@ -43,6 +45,9 @@ def test_a_newsletter_is_made_shown_sent_and_braked(run: Run, ask: Any, nouvelle
     assert again.exit_code == 1 and "was sent already" in again.stderr
     planning.plan_due(timezone.now())
     assert ask("campaign", "pause", made["id"])["state"] == "paused"
+    assert ask("campaign", "pace", made["id"], "--per-day", "200")["state"] == "paused" and ask("campaign", "show", made["id"])["per_day"] == 200
+    assert run("campaign", "pace", made["id"], "--per-day", "200").exit_code == 1 and "say how many" in run("campaign", "pace", made["id"]).stderr
+    assert "as limits allow" in run("campaign", "pace", made["id"], "--no-limit").stdout
     assert ask("campaign", "resume", made["id"])["state"] == "running"
     assert ask("campaign", "cancel", made["id"])["counts"]["cancelled"] == 5
     assert run("campaign", "resume", made["id"]).exit_code == 1
@@ -50,6 +55,14 @@ def test_a_newsletter_is_made_shown_sent_and_braked(run: Run, ask: Any, nouvelle
     assert ask("campaign", "list", "--after", made["id"]) == []
     stats = ask("campaign", "stats", made["id"])
     assert stats["recipients"]["total"] == 5 and stats["links"] == []
+
+
+def test_every_copy_is_tried_before_a_start_however_long_that_takes(run: Run, ask: Any, nouvelles: List, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "AT_ONCE_SECONDS", 0.0)
+    made = draft(ask, tmp_path)
+    assert ask("campaign", "start", made["id"])["state"] == "planned" and Trial.objects.get(campaign=made["id"]).made == 5
+    other = draft(ask, tmp_path)
+    assert ask("campaign", "start", other["id"], "--untried")["state"] == "planned" and Trial.objects.get(campaign=other["id"]).made == 0
 
 
 def test_a_time_is_read_with_or_without_an_offset(run: Run, ask: Any, nouvelles: List, tmp_path: Path) -> None:

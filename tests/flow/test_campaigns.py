@@ -371,6 +371,34 @@ def test_so_many_copies_a_day_are_a_limit_of_the_mailing_which_ends_with_it(list
     assert buckets.limited_mailings() == []
 
 
+def test_copies_a_day_are_changed_while_it_is_sent_and_its_end_follows(lists: tuple[List, List]) -> None:
+    mailing = campaigns.start(a_campaign(lists[0]).pk, NOW, "test", per_day=24)
+    assert mailing and planned(mailing) and asks(mailing) == (1, 3600.0), "one an hour"
+    Slice.objects.filter(mailing=mailing).update(due_at=NOW + timedelta(hours=1))  # the worker put it off
+    assert campaigns.set_per_day(mailing.pk, 86400, NOW, "owner") and not campaigns.set_per_day(mailing.pk, 86400, NOW, "owner")
+    assert leaves(mailing) == 3, "not in an hour"
+    number, soon = asks(mailing)
+    assert number and soon < 5, "one a second, and the one that left an hour ahead of the next holds nobody up"
+    left = mailings.totals(mailing.pk, NOW).eta
+    assert left and left - NOW == timedelta(seconds=3)
+    assert mailings.pause(mailing.pk, NOW, "owner") and campaigns.set_per_day(mailing.pk, None, NOW, "owner")
+    mailing.refresh_from_db()
+    assert (mailing.state, mailing.pace, buckets.limited_mailings()) == (MailingState.PAUSED, Pace.USUAL, [])
+    assert [entry.values["after"] for entry in JournalEntry.objects.filter(event="campaign.per_day").order_by("pk")] == ["86400", "as limits allow"]
+    assert campaigns.set_per_day(mailing.pk, 1000, NOW, "owner") and (Campaign.objects.get().per_day, Mailing.objects.get().pace) == (1000, Pace.EVEN)
+    for wrong in (0, 10**9):
+        with pytest.raises(Invalid, match="between 1 and"):
+            campaigns.set_per_day(mailing.pk, wrong, NOW, "owner")
+    mailings.cancel(mailing.pk, NOW, "owner")
+    assert not campaigns.set_per_day(mailing.pk, 10, NOW, "owner")
+
+
+def asks(mailing: Mailing) -> tuple[int, float]:
+    """How many slots a worker gets that asks for ten, and in how many seconds there are more."""
+    (given,) = pacing.reserve(pacing.Lane(1, mailing.transport_id or 0, ""), [pacing.Want(pacing.Line(mailing=mailing.pk), Cadence.EVEN, 10)], [], {}, 60.0, lambda: 0.0).given
+    return len(given.slots), round(given.next, 0)
+
+
 def test_looking_for_segments_of_what_ended_does_not_read_everybody_who_was_picked(lists: tuple[List, List]) -> None:
     open_, ended = (campaigns.start(a_campaign(lists[0]).pk, NOW, "test") for _which in range(2))
     assert open_ and ended

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from colporteur.domain.campaigns import Editor, FileUse
+from colporteur.domain.words import Invalid
 from colporteur.flow import attributes, lists, memberships, organisations, senders
-from colporteur.flow.campaigns import files, preflight, writing
+from colporteur.flow.campaigns import files, preflight, sending, writing
 from colporteur.store import preflight as rows
 from colporteur.store.campaigns import Campaign
 from colporteur.store.people import Address
@@ -99,6 +100,20 @@ def test_heavy_files_are_remarked_and_an_empty_list_cannot_be_written_to(campaig
     campaign.list.memberships.all().delete()
     found = preflight.preflight(campaign, NOW)
     assert found.blocked and "recipients" in codes(found)
+
+
+def test_a_start_waits_for_the_trial_of_every_copy_unless_it_is_told_not_to(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "AT_ONCE_SECONDS", 0.0)
+    for at in (None, NOW + timedelta(hours=1)):
+        with pytest.raises(Invalid, match="still made for trial, 0 of 6 so far"):
+            sending.start(campaign.pk, NOW, "test", at=at)
+    changed(campaign, pace="even", per_day=500)
+    assert preflight.try_more(NOW) == 6, "how fast it leaves changes no copy: the trial that was asked for goes on"
+    assert sending.start(campaign.pk, NOW, "test")
+    other = writing.create(campaign.list, NOW, by="test", subject="Avril", source=GOOD, template="letter")
+    assert sending.start(other.pk, NOW, "test", untried=True)
+    third = writing.create(campaign.list, NOW, by="test", subject="Mai", source=GOOD, template="letter")
+    assert preflight.to_the_end(third, NOW).tried == 6 and sending.start(third.pk, NOW, "test")
 
 
 def test_one_that_breaks_keeps_no_other_waiting(campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:

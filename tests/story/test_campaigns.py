@@ -24,6 +24,7 @@ from colporteur.store.lists import List
 from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
+from colporteur.store.preflight import Trial
 from tests.daemons.delivering import is_in, sound
 from tests.flow.dumps import dump
 from tests.servers.ports import wait_until
@@ -84,6 +85,7 @@ def test_a_site_moves_in_and_its_newsletter_reaches_everybody_once_evenly_paused
         way_out = tried(helene, campaign, late, sink)
 
         assert f"{MEMBERS:,}".replace(",", "\u202f") in (page := helene.get(f"/newsletters/{campaign.pk}/send").text), page
+        wait_until(lambda: Trial.objects.filter(campaign=campaign, finished__isnull=False).exists(), 120, lambda: here.words("worker")[-3000:])
         assert helene.post(f"/newsletters/{campaign.pk}/send", {"wish": "now", "version": Campaign.objects.get(pk=campaign.pk).version, "pace": "even", "per_day": PER_SECOND * 86400}).status == 302
         mailing = Mailing.objects.get(campaign=campaign, kind="campaign")
         wait_until(lambda: len(sink.taken) > MEMBERS // 10, 120, lambda: here.words("worker")[-3000:])

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from colporteur.domain.campaigns import CampaignState
 from colporteur.flow import memberships
-from colporteur.flow.campaigns import writing
+from colporteur.flow.campaigns import preflight, writing
+from colporteur.store import buckets
 from colporteur.store.campaigns import Campaign
 from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Mailing
@@ -129,6 +130,21 @@ def test_it_is_sent_by_post_with_the_count_in_the_button(village: World, draft: 
     went = paul.get(_url("campaign-preview", draft)).content.decode()
     assert "What went out" in went
     assert paul.get(_url("campaign-delete", draft)).status_code == 404
+
+
+def test_a_start_says_that_not_every_copy_was_tried_and_the_copies_a_day_change_on_the_page_of_the_sending(village: World, draft: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "AT_ONCE_SECONDS", 0.0)
+    memberships.add(village.list, [("zelie@courriel.example", "Zélie Martin")], timezone.now(), by="test")
+    paul = signed_in(village.owner)
+    told = paul.post(_url("campaign-send", draft), {"wish": "now", "version": 0, "pace": "usual"})
+    assert told.status_code == 422 and "still made for trial, 0 of 2 so far" in told.content.decode() and 'name="untried"' in told.content.decode()
+    draft.refresh_from_db()
+    assert paul.post(_url("campaign-send", draft), {"wish": "now", "version": draft.version, "pace": "usual", "untried": "1"}).status_code == 302
+    mailing = Mailing.objects.get(kind="campaign")
+    for written, kept, words in (("2 000", 2000, "are changed"), ("x", 2000, "write digits only"), ("2000", 2000, "Nothing changed"), ("", None, "are changed")):
+        page = paul.post(f"/sending/{mailing.pk}/move", {"move": "per_day", "per_day": written}, follow=True).content.decode()
+        assert words in page and buckets.limit_of_mailing(mailing.pk) == kept
+    assert "changed how many copies of" in page and "2000 → as limits allow" in page
 
 
 def test_it_is_scheduled_in_the_zone_of_the_person_and_taken_back(village: World, draft: Campaign) -> None:

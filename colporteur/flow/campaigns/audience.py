@@ -125,7 +125,8 @@ def _lot(mailing: Mailing, reach: Reach) -> int | None:
     """Up to which lot addresses are of its sample: drawn once, before the first range; None: all leave at once."""
     if (sample := mailing.nested.get("sample")) and "lot" not in mailing.nested:
         mailing.nested["lot"] = rows.draw(mailing.pk, mailing.audience_at, reach, sample)
-    return mailing.nested.get("lot")
+    lot: int | None = mailing.nested.get("lot")
+    return lot
 
 
 def forget_picked(mailing: int) -> None:

@@ -45,7 +45,7 @@ NAMED = 100
 AT_ONCE_SECONDS = 1.5
 """So long whoever asks waits for copies to be tried; a worker takes ranges of ``_RANGE_SECONDS``."""
 _RANGE, _RANGE_SECONDS = 500, 2.0
-_FRESH = timedelta(minutes=10)
+_FRESH = timedelta(hours=1)
 _LINKS = 200
 _IMAGE = re.compile(r"<img\b(?:[^<>\"']|\"[^\"]*\"|'[^']*')*+>")
 _ATTRIBUTE = re.compile(r"\s(alt|src)=\"([^\"]*)\"")
@@ -70,7 +70,7 @@ class Failing(NamedTuple):
 
 class Preflight(NamedTuple):
     """``verdict`` in words. ``tried`` of ``recipients`` copies were made for trial, ``waiting`` links are still looked at; while
-    ``checking`` there is more to come. ``failing`` names the first hundred of ``failing_count``."""
+    ``checking`` there is more to come, while ``trying`` not every copy was made. ``failing`` names the first hundred of ``failing_count``."""
 
     verdict: str
     findings: tuple[Finding, ...]
@@ -80,6 +80,7 @@ class Preflight(NamedTuple):
     tried: int
     waiting: int
     checking: bool
+    trying: bool
 
     @property
     def blocked(self) -> bool:
@@ -105,14 +106,21 @@ def preflight(campaign: Campaign, now: datetime) -> Preflight:
     waiting = sum(row.checked_at is None for row in links.values())
     unfinished = trial is not None and trial.finished is None
     failing = _named(trial) if trial else ()
-    return Preflight(_verdict(found, unfinished), tuple(found), counted, failing, trial.failing if trial else 0, trial.made if trial else 0, waiting, unfinished or bool(waiting))
+    return Preflight(_verdict(found, unfinished), tuple(found), counted, failing, trial.failing if trial else 0, trial.made if trial else 0, waiting, unfinished or bool(waiting), unfinished)
 
 
-def try_more(now: datetime) -> int:
-    """Go on with the trial that waits longest; how many copies were made. For the worker."""
+def to_the_end(campaign: Campaign, now: datetime) -> Preflight:
+    """The same when every copy was tried, however long that takes; a worker may help. Each range is committed by itself."""
+    while (found := preflight(campaign, now)).trying:
+        try_more(now, campaign)
+    return found
+
+
+def try_more(now: datetime, campaign: Campaign | None = None) -> int:
+    """Go on with the trial that waits longest, or with that of one campaign; how many copies were made. For the worker."""
     with transaction.atomic():
-        waiting = Trial.objects.select_for_update(of=("self",), skip_locked=True).filter(finished__isnull=True).select_related("campaign__list__organisation", "campaign__list__domain")
-        trial = waiting.order_by("asked_at").first()
+        waiting = Trial.objects.select_for_update(of=("self",), skip_locked=campaign is None).filter(finished__isnull=True).select_related("campaign__list__organisation", "campaign__list__domain")
+        trial = (waiting.filter(campaign=campaign) if campaign else waiting).order_by("asked_at").first()
         if trial is None:
             return 0
         campaign = trial.campaign

@@ -22,7 +22,7 @@ from colporteur.domain.words import gettext_noop as _
 from colporteur.flow import letters, limits, mailings, routes
 from colporteur.flow.campaigns import audience
 from colporteur.flow.campaigns.composing import Composed, composed
-from colporteur.flow.campaigns.preflight import preflight
+from colporteur.flow.campaigns.preflight import Preflight, preflight
 from colporteur.flow.campaigns.writing import PER_DAY_MOST, may_write, not_theirs, tell
 from colporteur.flow.rewriting import bounces_address
 from colporteur.store import buckets, copies
@@ -54,13 +54,27 @@ class Expected(NamedTuple):
     ends: datetime | None
 
 
-@transaction.atomic
-def start(campaign_id: int, now: datetime, by: Person | str, *, at: datetime | None = None, per_day: int | None = None) -> Mailing | None:
-    """Send a campaign, or (None) schedule it. ``per_day``: at most so many copies in 24 hours, evenly. Whoever starts it twice has
-    one mailing.
+class _Untried(NamedTuple):
+    """Copies that were made for trial so far, of how many."""
 
-    Raises ``Invalid``: not theirs, nothing written, nobody to write to, the list does not work.
+    tried: int
+    recipients: int
+
+
+def start(campaign_id: int, now: datetime, by: Person | str, *, at: datetime | None = None, per_day: int | None = None, untried: bool = False) -> Mailing | None:
+    """Send a campaign, or (None) schedule it. ``per_day``: at most so many copies in 24 hours, evenly. ``untried``: also while its
+    copies are still made for trial. Whoever starts it twice has one mailing.
+
+    Raises ``Invalid``: not theirs, nothing written, nobody to write to, the list does not work, not every copy was tried.
     """
+    made = _start(campaign_id, now, by, at, per_day, untried)
+    if isinstance(made, _Untried):  # said when the transaction has ended: the trial goes on
+        raise Invalid(_("its copies are still made for trial, %(tried)d of %(recipients)d so far: wait until all were, or say that it may leave without"), tried=made.tried, recipients=made.recipients)
+    return made
+
+
+@transaction.atomic
+def _start(campaign_id: int, now: datetime, by: Person | str, at: datetime | None, per_day: int | None, untried: bool) -> Mailing | _Untried | None:
     campaign = Campaign.objects.select_for_update(of=("self",)).select_related("list__organisation", "list__domain", "mailing").get(pk=campaign_id)
     if not may_write(by, campaign.list):
         raise Invalid(_("%(list)s is not yours to write to"), list=campaign.list.address)
@@ -73,9 +87,11 @@ def start(campaign_id: int, now: datetime, by: Person | str, *, at: datetime | N
             raise Invalid(_("a number of copies a day is between 1 and %(most)d"), most=PER_DAY_MOST)
         campaign.per_day = per_day
     _check(campaign)
-    recipients = _checked(campaign, now)
+    found = _checked(campaign, now)
+    if found.trying and not untried:
+        return _Untried(found.tried, found.recipients)
     if at is None or at <= now:
-        return _begin(campaign, recipients, now, by)
+        return _begin(campaign, found.recipients, now, by)
     if at > now + AHEAD_MOST:
         raise Invalid(_("a newsletter is scheduled for a moment within a year"))
     campaign.state, campaign.send_at, campaign.version = CampaignState.SCHEDULED, at, campaign.version + 1
@@ -112,7 +128,7 @@ def _start_one(campaign_id: int, now: datetime) -> bool:
     try:
         with transaction.atomic(), translation.override(language_of(campaign)):
             _check(campaign)
-            _begin(campaign, _checked(campaign, now), now, "schedule")
+            _begin(campaign, _checked(campaign, now).recipients, now, "schedule")  # tried when it was scheduled
     except (OperationalError, InterfaceError):
         raise
     except Exception as failure:  # one that cannot be sent, for whatever reason, keeps no other waiting
@@ -153,14 +169,14 @@ def _check(campaign: Campaign) -> None:
         raise Invalid(_("nothing is written yet"))
 
 
-def _checked(campaign: Campaign, now: datetime) -> int:
-    """How many it goes to. Raises ``Invalid`` when the pre-flight found something grave."""
+def _checked(campaign: Campaign, now: datetime) -> Preflight:
+    """What is known of it. Raises ``Invalid`` when the pre-flight found something grave."""
     found = preflight(campaign, now)
     if found.blocked:
         raise Invalid(_("it cannot be sent so: %(reasons)s"), reasons="; ".join(finding.words for finding in found.findings if finding.grave))
     if not found.recipients:
         raise Invalid(_("nobody would receive it: the audience is empty"))
-    return found.recipients
+    return found
 
 
 def _begin(campaign: Campaign, recipients: int, now: datetime, by: Person | str) -> Mailing:

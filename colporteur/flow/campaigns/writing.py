@@ -19,7 +19,7 @@ from colporteur.domain.words import gettext_noop as _
 from colporteur.flow.campaigns import files
 from colporteur.flow.organisations import actor
 from colporteur.mail.campaigns.frames import FRAMES
-from colporteur.store import journal
+from colporteur.store import journal, preflight
 from colporteur.store.campaigns import Campaign, CampaignAudience, CampaignFile
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List
@@ -34,6 +34,7 @@ PER_DAY_MOST = 100_000_000
 _QUIET = timedelta(hours=1)  # changes of one person in so long are one line of the journal
 _OPEN = (CampaignState.DRAFT, CampaignState.SCHEDULED)
 _FIELDS = frozenset({"subject", "preheader", "sender_name", "sender_address", "reply_to", "language", "editor", "template", "source", "text", "tracking", "public", "same_as", "pace", "per_day", "sample"})
+_NOT_IN_COPIES = frozenset({"pace", "per_day", "sample"})
 _LINES = ("subject", "preheader", "sender_name", "sender_address", "reply_to", "language", "template")
 
 
@@ -68,6 +69,8 @@ def change(campaign_id: int, version: int, now: datetime, by: Person | str, **fi
         raise Invalid(_("%(list)s is not yours to write to"), list=foreign.address)
     if not Campaign.objects.filter(pk=campaign_id, version=version, state__in=_OPEN).update(version=version + 1, changed=now, **values):
         raise _stale(campaign_id)
+    if values and values.keys() <= _NOT_IN_COPIES:
+        preflight.still(campaign_id, version)
     _tell_changed(campaign, now, by)
     return Campaign.objects.select_related("list__organisation", "list__domain").get(pk=campaign_id)
 

@@ -21,7 +21,7 @@ from colporteur.store.campaigns import Campaign
 from colporteur.store.people import Address, Person
 from colporteur.web.campaigns.rows import campaign_or_404, draft_or_404
 from colporteur.web.campaigns.whose import on, own_of
-from colporteur.web.frame import whole
+from colporteur.web.frame import copies_or_percent, whole
 from colporteur.web.guard import person_of
 from colporteur.web.saying import said
 from colporteur.web.templatetags.look import to_come
@@ -73,26 +73,18 @@ def _act(request: HttpRequest, campaign: Campaign, person: Person) -> HttpRespon
         if campaigns.unschedule(campaign.pk, now, person):
             messages.success(request, _("It is a draft again and leaves only when you say so."))
         return redirect("campaign-send", campaign.pk)
-    chosen = {"pace": request.POST.get("pace", ""), "sample": _number(request, "sample") or 0, "per_day": _number(request, "per_day")}
+    chosen = {"pace": request.POST.get("pace", ""), "sample": copies_or_percent(request, "sample") or 0, "per_day": copies_or_percent(request, "per_day")}
     campaigns.change(campaign.pk, whole(request.POST.get("version")) or 0, now, person, **{name: value for name, value in chosen.items() if name != "pace" or value in PACES})
     if wish == "save":
         messages.success(request, _("Saved."))
         return redirect("campaign-send", campaign.pk)
     at = _moment(request) if wish == "later" else None
-    mailing = campaigns.start(campaign.pk, now, person, at=at)
+    mailing = campaigns.start(campaign.pk, now, person, at=at, untried="untried" in request.POST)
     if mailing is None:
         messages.success(request, _("It leaves %(when)s.") % {"when": to_come(at)})
         return redirect("campaign-send", campaign.pk)
     messages.success(request, _("The newsletter is on its way."))
     return redirect("mailing", mailing.pk)
-
-
-def _number(request: HttpRequest, name: str) -> int | None:
-    """What was written, with or without spaces between thousands; None for nothing. Raises ``ValueError`` with a sentence."""
-    written = "".join(request.POST.get(name, "").split())
-    if written and whole(written) is None:
-        raise ValueError(_("“%(written)s” is not a number of copies or percent: write digits only") % {"written": written[:20]})
-    return whole(written)
 
 
 def _moment(request: HttpRequest) -> datetime:

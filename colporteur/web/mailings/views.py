@@ -16,15 +16,16 @@ from django.views.decorators.http import require_POST
 
 from colporteur.domain.addresses import is_address
 from colporteur.domain.mailings import CopyState, MailingKind, MailingState, Pace
-from colporteur.flow import mailings, resending, routes
+from colporteur.flow import campaigns, mailings, resending, routes
 from colporteur.flow.resending import Whom
 from colporteur.flow.tracking import pages
+from colporteur.store import buckets
 from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Copy, CopyRow, Mailing, Refusal
 from colporteur.store.people import Address
 from colporteur.store.rights import Right, lists_for
 from colporteur.web.campaigns.whose import on, own_of_mailing
-from colporteur.web.frame import page_by, whole
+from colporteur.web.frame import copies_or_percent, page_by, whole
 from colporteur.web.guard import person_of
 from colporteur.web.journal import told
 from colporteur.web.mailings.failures import as_csv
@@ -71,7 +72,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """One mailing with its copies, searched by the beginning of an address."""
     mailing = _mailing(request, number)
-    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk), "paces": _paces(), "held": _sample_waits(mailing), "public_page": _public_page(mailing)}
+    context = _progress(mailing) | _copies(request, mailing) | {"ways": mailings.by_transport(mailing.pk), "paces": _paces(), "held": _sample_waits(mailing), "per_day": buckets.limit_of_mailing(mailing.pk), "public_page": _public_page(mailing)}
     if request.GET.get("destinations"):  # counted on demand: it reads every copy
         context |= _destinations(mailing)
     return render(request, "mailings/one.html", context)
@@ -164,9 +165,11 @@ def line(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 @login_required
 def move(request: HttpRequest, number: int) -> HttpResponse:
-    """Pauses, resumes, or changes the pace."""
+    """Pauses, resumes, or changes the pace or how many copies leave a day."""
     mailing, now, person = _mailing(request, number), timezone.now(), person_of(request)
     wish = request.POST.get("move", "")
+    if wish == "per_day":
+        return _per_day(request, mailing)
     if wish == "pause" and mailings.pause(mailing.pk, now, str(person), actor=person.pk):
         messages.success(request, _("The sending is paused. What has not left stays in the queue."))
     elif wish in list(Pace) and mailings.set_pace(mailing.pk, Pace(wish), now, str(person), actor=person.pk):
@@ -176,6 +179,17 @@ def move(request: HttpRequest, number: int) -> HttpResponse:
     else:
         messages.warning(request, _("Nothing changed: somebody was faster, or the sending is finished."))
     return redirect("home") if request.POST.get("back") == "home" else redirect("mailing", mailing.pk)
+
+
+def _per_day(request: HttpRequest, mailing: Mailing) -> HttpResponse:
+    """Changes how many copies leave a day."""
+    try:
+        changed = campaigns.set_per_day(mailing.pk, copies_or_percent(request, "per_day"), timezone.now(), person_of(request))
+    except ValueError as error:
+        messages.error(request, said(error))
+    else:
+        messages.success(request, _("The copies a day are changed for what has not left.")) if changed else messages.warning(request, _("Nothing changed: it was so already, or the sending is finished."))
+    return redirect("mailing", mailing.pk)
 
 
 @login_required
