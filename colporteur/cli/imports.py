@@ -29,16 +29,17 @@ def import_() -> None:
 @click.option("--prefix", metavar="PREFIX", help="Only the tables that begin so; found by itself when the file holds one site.")
 @click.option("--owner", metavar="EMAIL", help="Who owns the lists; else an administrator of this installation, or the webmaster of the site.")
 @click.option("--source", metavar="NAME", help="What the site is called among imports, by its own address otherwise: what was imported under that name is not imported again.")
+@click.option("--keys", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The site's config/cles.php (SPIP 4.1 and later): with it the links to unsubscribe in newsletters it sent go on to work here.")
 @json_option
 @plainly
-def spip(file: Path, dry_run: bool, domain: str | None, prefix: str | None, owner: str | None, source: str | None, as_json: bool) -> None:
+def spip(file: Path, dry_run: bool, domain: str | None, prefix: str | None, owner: str | None, source: str | None, keys: Path | None, as_json: bool) -> None:
     """Import the newsletters of a SPIP site: a MySQL dump (.sql, .sql.gz) or SPIP's own backup (.sqlite).
 
     Mailshot, Mailsubscribers, Newsletters, SPIP-Listes, SPIP-Lettres, CleverMail and MesAbonnés are read. Run again, it takes only
     what is new.
     """
     with progress(file.stat().st_size, "Reading") as told:
-        wanted = of_spip.File(file, domain, prefix, normal(owner) if owner else None, source)
+        wanted = of_spip.File(file, domain, prefix, normal(owner) if owner else None, source, keys)
         report = of_spip.run(wanted, now(), by=BY, dry_run=dry_run, progress=told)
     _print(report, dry_run, as_json)
 

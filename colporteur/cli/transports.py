@@ -10,12 +10,13 @@ from typing import Any
 import click
 
 from colporteur.adapters.transports import Outcome, Outgoing, Result, Trouble, open_transport
+from colporteur.adapters.transports.esp import registering
 from colporteur.cli.limits import limit_words, read_all, shown
 from colporteur.cli.output import BY, json_option, now, page, paged, plainly, print_one, print_rows, stamp, tell
 from colporteur.cli.routes import route_words, set_or_show
 from colporteur.domain.addresses import normal
 from colporteur.domain.providers import HOSTS
-from colporteur.domain.services import SERVICES
+from colporteur.domain.services import SERVICES, read_account
 from colporteur.flow import letters, limits, organisations, routes, services, transports
 from colporteur.flow.trouble import over
 from colporteur.mail.compose import Letter, compose
@@ -195,9 +196,10 @@ def limits_(name: str, rates: tuple[str, ...], none: bool, accounts: tuple[str, 
 @click.argument("name")
 @click.option("--renew", is_flag=True, help="Another address; what is posted to the old one is refused from now on.")
 @click.option("--key", metavar="KEY", help='The key by which the service signs what it posts; "" asks for no signature. "-" reads it from standard input.')
+@click.option("--register", "enter", is_flag=True, help="Enter it at the service by its interface (Mailjet, SparkPost, Mandrill, Brevo, Postmark, Resend), or mend it there; a key by which it signs is kept.")
 @json_option
 @plainly
-def webhook(name: str, renew: bool, key: str | None, as_json: bool) -> None:
+def webhook(name: str, renew: bool, key: str | None, enter: bool, as_json: bool) -> None:
     """The address at which a service tells what came back, the events to choose over there, and what was told last."""
     found = transports.find(name)
     service = SERVICES.get(found.kind)
@@ -206,8 +208,23 @@ def webhook(name: str, renew: bool, key: str | None, as_json: bool) -> None:
     if key is not None:
         services.sign_with(found, sys.stdin.readline() if key == "-" else key, now(), by=BY)
     hook = services.renew(found, now(), by=BY) if renew else services.hook_of(found, now())
+    done = _register(found) if enter else {}
+    hook.refresh_from_db()
     last = {"heard": hook.heard, "last_heard": stamp(hook.heard_at), "last": hook.told or None, "last_refused": stamp(hook.refused_at), "refused": hook.refused or None}
-    print_one({"transport": found.name, "url": services.url_of(hook), "events": list(service.ticks), "signed": bool(hook.key_sealed), **last}, as_json)
+    print_one({"transport": found.name, "url": services.url_of(hook), "events": list(service.ticks), "signed": bool(hook.key_sealed), **last, **done}, as_json)
+
+
+def _register(found: Transport) -> dict[str, Any]:
+    """What was done at the service. Raises ``ClickException`` with its words where it did not take it."""
+    account = read_account(transports.url_of(found))
+    if not registering.can(found.kind):
+        raise ValueError(f"the webhook of {account.service.title} is entered by hand: the interface cannot do it from here")
+    try:
+        done = registering.register(account, services.url_of(services.hook_of(found, now())))
+    except registering.NotRegistered as error:
+        raise click.ClickException(f"the webhook was not registered: {error}") from error
+    services.registered(found, done.done, done.key, now(), by=BY)
+    return {"registered": done.done, "registered_events": list(done.events)}
 
 
 def _checked(url: str) -> None:

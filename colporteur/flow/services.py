@@ -81,6 +81,26 @@ def sign_with(transport: Transport, key: str, now: datetime, *, by: Person | str
     journal.write("transport.changed", now, actor=actor(by), organisation=transport.organisation_id, transport=transport.name, by=str(by), change="webhook key" if key.strip() else "no webhook key")
 
 
+@transaction.atomic
+def registered(transport: Transport, done: str, key: str, now: datetime, *, by: Person | str) -> None:
+    """The webhook was entered at the service by its interface. ``done``: "made", "changed" or "there" already; ``key``: by which the
+    service signs from now on, "" where it said none: then the one that was entered stays."""
+    hook = hook_of(transport, now)
+    new = bool(key) and (not hook.key_sealed or not _same_key(hook, key))
+    if new:
+        hook.key_sealed = seal(key)
+        hook.save(update_fields=["key_sealed"])
+    if new or done != "there":
+        journal.write("transport.changed", now, actor=actor(by), organisation=transport.organisation_id, transport=transport.name, by=str(by), change=f"webhook {done}" if done != "there" else "webhook key")
+
+
+def _same_key(hook: Hook, key: str) -> bool:
+    try:
+        return constant_time_compare(unseal(hook.key_sealed), key)
+    except SealBroken:
+        return False
+
+
 def url_of(hook: Hook) -> str:
     """The address to enter at the service. Raises ``SealBroken``."""
     return f"{settings.BASE_URL}/hooks/{quote(hook.transport.name, safe='')}/{unseal(hook.secret_sealed)}/"

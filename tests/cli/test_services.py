@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from colporteur.store.services import Hook
+from tests.servers.registry import Registry
 from tests.servers.services import Services
 
 
@@ -18,3 +19,12 @@ def test_a_service_is_added_tested_and_tells_where_its_webhook_is(ask: Callable[
         told = ask("transport", "webhook", "news")
         assert "/hooks/news/" in told["url"] and "Spam Complaint" in told["events"] and not told["signed"]
         assert ask("transport", "webhook", "news", "--renew", "--key", "k")["url"] != told["url"] and Hook.objects.get().key_sealed
+
+
+def test_the_webhook_is_registered_and_says_so(ask: Callable[..., Any]) -> None:
+    with Registry("sparkpost") as server:
+        ask("transport", "add", "news", server.url())
+        told = ask("transport", "webhook", "news", "--register")
+        assert told["registered"] == "made" and "spam_complaint" in told["registered_events"] and server.rows[0]["target"] == told["url"]
+        renewed = ask("transport", "webhook", "news", "--register", "--renew")
+        assert (renewed["registered"], len(server.rows)) == ("changed", 1) and server.rows[0]["target"] == renewed["url"] != told["url"]

@@ -74,6 +74,7 @@ MAY["list-ask"] = tuple(who for who in SIGNED_IN if who != ADMIN)  # who makes l
 MAY |= dict.fromkeys(("templates", "template-add", "template", "template-policy", "organisation"), (ORGANISER, ADMIN))
 PUBLIC |= {"request-link"}
 PUBLIC |= {"mine", "mine-link"}
+PUBLIC |= {"unsubscribe-old"}  # the address proves itself or nothing happens: tests/web/test_oldlinks.py
 PUBLIC |= {"preferences", "preferences-move"}  # the token is the authority: tests/web/test_preferences.py
 PUBLIC |= {"digest-read", "digest-message", "digest-html", "digest-attachment"}  # the token is the authority: tests/web/test_digests.py
 PUBLIC |= {"look-style", "look-logo"}

@@ -9,9 +9,12 @@ from django.utils import timezone
 
 from colporteur.adapters.transports.esp import accounts
 from colporteur.flow import services, transports
+from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import List
+from colporteur.store.sealed import unseal
 from colporteur.store.services import Hook
 from colporteur.store.transports import Transport
+from tests.servers.registry import Registry
 from tests.servers.services import Services, Taken, tells
 from tests.web.conftest import World, signed_in
 
@@ -51,6 +54,25 @@ def test_its_page_says_what_to_enter_over_there_and_what_was_told(world: World) 
     assert "(entered)" in browser.get(reverse("transport", args=[made.pk])).content.decode()
     browser.post(reverse("transport-do", args=[made.pk]), {"wish": "hook"})
     assert services.url_of(Hook.objects.get()) != url
+
+
+def test_the_webhook_is_registered_by_a_button_and_the_services_key_is_kept(world: World) -> None:
+    browser, now = signed_in(world.admin), timezone.now()
+    with Registry("mandrill") as server:
+        made = transports.add("news", server.url(), now)
+        do = reverse("transport-do", args=[made.pk])
+        assert "Register the webhook" in browser.get(reverse("transport", args=[made.pk])).content.decode()
+        page = browser.post(do, {"wish": "register"}, follow=True).content.decode()
+        assert "Mandrill has the webhook now, for: hard_bounce, soft_bounce, spam, unsub, reject. Its key is kept" in page and "(entered)" in page and "auth-1" not in page
+        hook = Hook.objects.get()
+        assert unseal(hook.key_sealed) == "auth-1" and [row["url"] for row in server.rows] == [services.url_of(hook)]
+        assert "Mandrill had the webhook already" in browser.post(do, {"wish": "register"}, follow=True).content.decode() and len(server.rows) == 1
+        assert JournalEntry.objects.filter(event="transport.changed", values__change="webhook made").count() == 1
+        server.forbidden = True
+        assert "The webhook was not registered. Mandrill: HTTP 500" in browser.post(do, {"wish": "register"}, follow=True).content.decode()
+        assert signed_in(world.organiser).post(do, {"wish": "register"}).status_code == 404
+    other = transports.add("other", "mailgun://key@", now)
+    assert "Register the webhook" not in browser.get(reverse("transport", args=[other.pk])).content.decode()
 
 
 def test_newsletters_by_the_same_service_as_other_mail_are_warned_of(world: World) -> None:

@@ -53,7 +53,7 @@ OLD_NAMES = {"mailshot": "mailshots", "mailshot_destinataires": "mailshots_desti
 """Names before schema 0.3.0 of Mailshot."""
 OPEN_ENDED = ("mailsubscribers",)
 """Tables whose further columns are kept."""
-SETTINGS = ("mailshot", "mailsubscribers", "adresse_site", "nom_site", "email_webmaster", "langue_site")
+SETTINGS = ("mailshot", "mailsubscribers", "adresse_site", "nom_site", "email_webmaster", "langue_site", "secret_du_site")
 """Rows of ``meta`` that are read."""
 # What only a newsletter plugin has: a prefix is believed by these.
 _TELLING = {

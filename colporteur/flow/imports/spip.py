@@ -18,7 +18,7 @@ from colporteur.domain.imports import php
 from colporteur.domain.imports.spip import OLD_NAMES
 from colporteur.domain.mailings import Priority
 from colporteur.flow import nesting, quotas, roles
-from colporteur.flow.imports import configuration, places, reading
+from colporteur.flow.imports import configuration, oldlinks, places, reading
 from colporteur.flow.imports.account import Report, Table
 from colporteur.flow.imports.details import describe, segments_of
 from colporteur.flow.imports.places import Site
@@ -37,13 +37,15 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class File:
-    """What is imported and how. ``source``: what the site is called among imports, by its own address otherwise."""
+    """What is imported and how. ``source``: what the site is called among imports, by its own address otherwise; ``keys``: its
+    ``config/cles.php``, which proves the links in mail it sent."""
 
     path: Path
     domain: str | None = None
     prefix: str | None = None
     owner: str | None = None
     source: str | None = None
+    keys: Path | None = None
 
 
 def run(file: File, now: datetime, *, by: Person | str, dry_run: bool = False, progress: Progress | None = None) -> Report:
@@ -61,6 +63,7 @@ def run(file: File, now: datetime, *, by: Person | str, dry_run: bool = False, p
             name = file.source or f"spip {settings.get('adresse_site') or prefix}"
             site = Site(name.strip()[:200], domain, now, by, owners, str(settings.get("langue_site") or "")[:2] if settings.get("langue_site") in ("fr", "en") else "")
             _Import(site, report, {OLD_NAMES.get(one.base, one.base): one for one in tables}, settings).everything()
+            oldlinks.take(site.name, str(settings.get("secret_du_site") or ""), file.keys, report)
             transaction.set_rollback(dry_run)
         return report
     finally:
@@ -125,6 +128,10 @@ class _Import:
                 places.remember(self.site, "list", ext, made.pk)
                 number, self.report.lists = made.pk, self.report.lists + 1
             do("UPDATE im_list SET list_id = %(id)s WHERE ext = %(ext)s", {"id": number, "ext": ext})
+        numbers = places.ours(self.site, oldlinks.NUMBER)
+        for there, list_id in rows("SELECT DISTINCT ON (number) number, list_id FROM im_list WHERE tbl = 'mailsubscribinglists' AND list_id IS NOT NULL ORDER BY number, ext"):
+            if f"ms:{there}" not in numbers:
+                places.remember(self.site, oldlinks.NUMBER, f"ms:{there}", list_id)
         do("DELETE FROM im_list WHERE list_id IS NULL")
         do("ANALYZE im_list")
         for title, name, email in rows("SELECT title, sender_name, sender_email FROM im_list WHERE coalesce(sender_email, '') <> '' OR coalesce(sender_name, '') <> '' ORDER BY ext"):

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt
 
 from colporteur.domain.campaigns import CampaignState
 from colporteur.domain.mailings import MailingKind, MailingState
@@ -28,6 +29,7 @@ from colporteur.store.rights import Right, known_lists, lists_for
 from colporteur.store.transports import Transport
 from colporteur.web.frame import rows_of_lists
 from colporteur.web.guard import person_of
+from colporteur.web.memberships import oldlinks
 from colporteur.web.reading import why
 
 SHOWN = 3
@@ -44,8 +46,14 @@ class Trouble(NamedTuple):
     action: str
 
 
-@login_required
+@csrf_exempt  # for old links alone; the page itself takes no POST
 def home(request: HttpRequest) -> HttpResponse:
+    """The first page; but some sites wrote links to unsubscribe to their own first page."""
+    return oldlinks.leave(request) if oldlinks.is_one(request) else _home(request)
+
+
+@login_required
+def _home(request: HttpRequest) -> HttpResponse:
     """The first page after signing in; a plain member is shown the lists he or she is on."""
     person = person_of(request)
     decided, managed = known_lists(person, Right.MODERATE), known_lists(person, Right.MANAGE)

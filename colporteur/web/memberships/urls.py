@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
-from colporteur.web.memberships import adding, box, everywhere, links, mine, note, personal, preferences, seen, views
+from colporteur.web.memberships import adding, box, everywhere, links, mine, note, oldlinks, personal, preferences, seen, views
 
 urlpatterns = [
     path("lists/<int:number>/members", views.members, name="members"),
@@ -25,4 +25,5 @@ urlpatterns = [
     path("p/move/<str:token>", preferences.moving, name="preferences-move"),
     path("p/<str:token>", preferences.page, name="preferences"),
     path("u/<str:token>", links.leave, name="unsubscribe"),
+    re_path(r"^(?:[\w.~-]{1,80}/){0,4}spip\.php$", oldlinks.leave, name="unsubscribe-old"),
 ]

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from colporteur.adapters.transports.esp import registering
 from colporteur.domain.services import REGIONS, SERVICES, Account, Told, read_account
 from colporteur.flow import services, transports
 from colporteur.store import services as store
@@ -111,6 +112,7 @@ class About(NamedTuple):
     told: str
     unmatched: list[tuple[ServiceEvent, str]]
     sent_today: int
+    registers: bool  # the webhook can be entered over there from here
 
 
 def about(transport: Transport, now: datetime) -> About:
@@ -124,4 +126,5 @@ def about(transport: Transport, now: datetime) -> About:
         url = ""
     told = str(TOLD[Told(hook.told)]) if hook and hook.told else ""
     unmatched = [(event, str(TOLD[Told(event.told)])) for event in services.unmatched(transport, SHOWN)]
-    return About(service.title, service.raw, url, service.ticks, service.signs, bool(hook and hook.key_sealed), hook, told, unmatched, store.sent_since(transport.pk, midnight))
+    registers = bool(url) and registering.can(transport.kind)
+    return About(service.title, service.raw, url, service.ticks, service.signs, bool(hook and hook.key_sealed), hook, told, unmatched, store.sent_since(transport.pk, midnight), registers)

@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from colporteur.adapters import probes
+from colporteur.adapters.transports.esp import registering
 from colporteur.domain.services import SERVICES
 from colporteur.flow import limits, services, transports, trouble
 from colporteur.store.organisations import Organisation
@@ -162,6 +163,8 @@ def do(request: HttpRequest, number: int) -> HttpResponse:
     elif wish in ("on", "off"):
         transports.switch(transport, wish == "on", now, by=person)
         messages.success(request, _("Switched on.") if wish == "on" else _("Switched off. Copies wait until it is on again."))
+    elif wish == "register" and registering.can(transport.kind):
+        _register(request, transport)
     elif wish == "hook" and transport.kind in SERVICES:
         services.renew(transport, now, by=person)
         messages.success(request, _("A new address: enter it over there. The old one is refused from now on."))
@@ -169,6 +172,26 @@ def do(request: HttpRequest, number: int) -> HttpResponse:
         services.sign_with(transport, request.POST.get("key", "")[:2000], now, by=person)
         messages.success(request, _("Saved."))
     return redirect("transport", transport.pk)
+
+
+def _register(request: HttpRequest, transport: Transport) -> None:
+    """Enters our webhook at the service; says what was done or why not."""
+    account, now = account_of(transport), timezone.now()
+    if account is None:
+        messages.error(request, _("The keys of this service cannot be opened any more: write them again."))
+        return
+    try:
+        done = registering.register(account, services.url_of(services.hook_of(transport, now)))
+    except (registering.NotRegistered, SealBroken) as error:
+        messages.error(request, _("The webhook was not registered.") + f" {error}")
+        return
+    services.registered(transport, done.done, done.key, now, by=person_of(request))
+    words = {
+        registering.MADE: _("%(service)s has the webhook now, for: %(events)s."), registering.CHANGED: _("The webhook at %(service)s was another one and is mended, for: %(events)s."),
+        registering.THERE: _("%(service)s had the webhook already, for: %(events)s."),
+    }[done.done]  # fmt: skip
+    signed = " " + _("Its key is kept: only what is signed is taken.") if done.key else ""
+    messages.success(request, words % {"service": account.service.title, "events": ", ".join(done.events)} + signed)
 
 
 def _test(request: HttpRequest, transport: Transport) -> None:
