@@ -144,9 +144,10 @@ SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, '')
 
 
 _LONG_SLICES = """
--- Of the claimed slices those with many copies whose audience is the members of one list, and that list.
+-- Of the claimed slices those with many copies whose audience is the members of one list, and that list. "SELECT" around the arrays keeps the
+-- planner from counting them, so that the statement is planned once and not each time.
 SELECT s.mailing_id, s.number, m.list_id
-  FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS c (mailing_id, number)
+  FROM unnest((SELECT %(mailings)s::bigint[]), (SELECT %(numbers)s::int[])) AS c (mailing_id, number)
  CROSS JOIN LATERAL (SELECT * FROM slice WHERE mailing_id = c.mailing_id AND number = c.number OFFSET 0) s
  CROSS JOIN LATERAL (SELECT * FROM mailing WHERE id = c.mailing_id OFFSET 0) m
  WHERE s.size >= %(many)s AND m.kind <> 'letter' AND m.list_id IS NOT NULL AND m.nested = '{}'::jsonb
@@ -163,11 +164,23 @@ SELECT a.id, a.email, coalesce(nullif(p.name, ''), a.name), a.paused_until IS NU
   FROM address a LEFT JOIN LATERAL (SELECT name FROM person WHERE id = a.person_id OFFSET 0) p ON true WHERE a.id = ANY (%(addresses)s::bigint[])
 """
 _UNREACHED = """
--- One by one by their keys: a planner with old figures takes the whole list for as many as are asked for.
+-- Neighbours of an index are read together, from the first address to the last, which costs a third of asking for each by its key. What would be
+-- too long is cut off, and what is not found in it then, or all, asked by key: also because a planner with old figures would take whole tables.
+WITH members AS MATERIALIZED (
+    SELECT address_id, delivery <> 'none' AND NOT paused AS receives FROM membership
+     WHERE list_id = %(list)s AND address_id BETWEEN %(low)s AND %(high)s AND until IS NULL ORDER BY address_id LIMIT %(most)s
+), troubled AS MATERIALIZED (
+    SELECT address_id, state FROM standing WHERE address_id BETWEEN %(low)s AND %(high)s AND state > 0 ORDER BY address_id LIMIT %(most)s
+), excluded AS MATERIALIZED (
+    SELECT address_id FROM exclusion WHERE list_id = %(list)s AND address_id BETWEEN %(low)s AND %(high)s ORDER BY address_id LIMIT %(most)s
+)
 SELECT r.id FROM unnest(%(addresses)s::bigint[]) r (id)
- WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = r.id AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused OFFSET 0)
-    OR EXISTS (SELECT 1 FROM standing t WHERE t.address_id = r.id AND t.state >= 2 OFFSET 0)
-    OR EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = %(list)s AND e.address_id = r.id OFFSET 0)
+ WHERE r.id NOT IN (SELECT address_id FROM members WHERE receives)
+       AND NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = r.id AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused OFFSET 0)
+    OR CASE WHEN (SELECT count(*) < %(most)s FROM troubled) THEN r.id IN (SELECT address_id FROM troubled WHERE state >= 2)
+            ELSE EXISTS (SELECT 1 FROM standing t WHERE t.address_id = r.id AND t.state >= 2 OFFSET 0) END
+    OR CASE WHEN (SELECT count(*) < %(most)s FROM excluded) THEN r.id IN (SELECT address_id FROM excluded)
+            ELSE EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = %(list)s AND e.address_id = r.id OFFSET 0) END
 """
 
 
@@ -185,9 +198,12 @@ def copies_of(slices: Sequence[Claimed], now: datetime) -> list[Due]:
 def _of_long(mailing: int, number: int, list_: int, now: datetime) -> list[Due]:
     """The same of one slice, set by set."""
     rows = run(_OPEN, {"mailing": mailing, "number": number})
+    if not rows:
+        return []
     addresses = array([address for address, _place in rows])
     readers = {reader[0]: reader for reader in run(_READERS, {"addresses": addresses, "now": now})}
-    unreached = {row[0] for row in run(_UNREACHED, {"addresses": addresses, "list": list_})}
+    span = {"low": rows[0][0], "high": rows[-1][0], "most": 2 * len(rows)}
+    unreached = {row[0] for row in run(_UNREACHED, {"addresses": addresses, "list": list_, **span})}
     found = [(readers[address], place) for address, place in rows if address in readers]
     return [Due(mailing, number, address, email, name, reads and address not in unreached, place) for (address, email, name, reads), place in found]
 
