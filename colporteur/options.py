@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -41,7 +42,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_LMTP", "address", "127.0.0.1:8024", "host:port", "Where the LMTP listener listens; empty = off."),
     Option("COLPORTEUR_BASE_URL", "text", "", "URL", "Public address used in links; decides host check, secure cookies and CSRF origin. Default: http:// + COLPORTEUR_WEB."),
     Option("COLPORTEUR_SECRET_KEY", "text", "", "", "Signing and encryption key; made and kept in the data directory with the embedded database, required with DATABASE_URL."),
-    Option("COLPORTEUR_DEMO", "bool", False, "", "Put demo data in an empty database at the first start."),
+    Option("COLPORTEUR_DEMO", "bool", False, "", "Put demo data in an empty database at the first start, in the language given below, else in that of the system (LANG)."),
     Option("COLPORTEUR_LANGUAGE", "text", "en", "language code", "Language of letters to people who chose none.", ("en", "fr")),
     Option("COLPORTEUR_TIME_ZONE", "text", "Europe/Paris", "tz name", "Time zone of dates shown to people who chose none."),
     Option("COLPORTEUR_MAX_MESSAGE_SIZE", "int", 50 * 1024 * 1024, "bytes", "Largest message any door takes; the LMTP listener announces it as SIZE."),
@@ -90,6 +91,17 @@ def read(variable: str, environ: dict[str, str] | None = None) -> Any:
 
 
 def _positive(text: str) -> int:
+def language_around(environ: Mapping[str, str] | None = None) -> str:
+    """The site's language where it is given, else that of whoever starts us (POSIX: LC_ALL, LC_MESSAGES, LANG) when it is one of ours."""
+    around = os.environ if environ is None else environ
+    option = _BY_NAME["COLPORTEUR_LANGUAGE"]
+    if option.variable in around:
+        return str(read(option.variable, dict(around)))
+    spoken = next((around[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if around.get(name)), "")
+    language = spoken.partition("_")[0].partition(".")[0].lower()
+    return language if language in option.choices else str(option.default)
+
+
     number = int(text)
     if number < 1:
         raise ValueError(text)

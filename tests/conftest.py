@@ -17,6 +17,7 @@ _HOME.chmod(0o755)  # as root the database's own user must be able to walk in
 os.environ.update(
     COLPORTEUR_DATA=str(_HOME),
     COLPORTEUR_BASE_URL="http://testserver",
+    COLPORTEUR_LANGUAGE="en",
     COLPORTEUR_SECRET_KEY="a key for tests only, thirty-two characters and more",
     DJANGO_SETTINGS_MODULE="colporteur.settings",
 )

@@ -11,7 +11,7 @@ from colporteur.flow import demo as flow
 @click.command()
 @plainly
 def demo() -> None:
-    """Make the demo data: an organisation, a domain, three lists with members, a moderator, a folder for what is sent."""
+    """Make the demo data: an organisation, a domain, three lists with members, a moderator, a folder for what is sent; in the site's language where that is given, else in the system's (LANG)."""
     if flow.fill(now()):
         tell(f"Made {flow.ORGANISATION}: {flow.AMAPIENS}, {flow.BUREAU}, {flow.LETTRE}. Its administrator is {flow.ADMINISTRATOR}.")
     else:

@@ -60,14 +60,14 @@ def fill(now: datetime) -> bool:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('colporteur demo'))")
     if filled():
         return False
-    organisation = organisations.organisation_called(ORGANISATION)
+    organisation = organisations.organisation_called(ORGANISATION, language=settings.DEMO_LANGUAGE)
     organisations.add_domain(DOMAIN, organisation, now, by=BY)
     policies.set_policy(organisation, {"trusted_servers": f"mail.{DOMAIN}"}, BY, now)
     people.add(HELENE.email, HELENE.name, admin=True, now=now)
     people.add(ODILE.email, ODILE.name, now=now)
     if not Transport.objects.filter(name="outbox").exists():
         transports.add("outbox", f"folder://{quote(str(settings.DATA / 'outbox'))}", now, by=BY)
-    with override(settings.LANGUAGE_CODE):
+    with override(settings.DEMO_LANGUAGE):
         _lists(now - timedelta(days=400), now)
     return True
 

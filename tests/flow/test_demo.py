@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from colporteur.flow import demo, lists, transports
+from colporteur.options import language_around
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.memberships import Membership
 from colporteur.store.models import JournalEntry, Organisation, Person
@@ -62,3 +63,17 @@ def test_mail_goes_to_a_folder_below_the_data_directory(settings: object) -> Non
 def test_every_address_can_never_exist() -> None:
     demo.fill(NOW)
     assert all(email.endswith(".example") for email in members(demo.LETTRE) | members(demo.AMAPIENS))
+
+
+@pytest.mark.parametrize(("around", "language"), [
+    ({}, "en"), ({"LANG": "fr_FR.UTF-8"}, "fr"), ({"LANG": "fr"}, "fr"), ({"LANG": "C.UTF-8"}, "en"), ({"LANG": "de_DE"}, "en"), ({"LANG": "fr_FR", "LC_ALL": "en_GB.UTF-8"}, "en"), ({"LANG": "fr_FR", "COLPORTEUR_LANGUAGE": "en"}, "en"), ({"COLPORTEUR_LANGUAGE": "fr"}, "fr"),
+])  # fmt: skip
+def test_the_demo_speaks_the_sites_language_or_the_systems(around: dict[str, str], language: str) -> None:
+    assert language_around(around) == language
+
+
+def test_descriptions_and_letters_of_the_demo_are_in_one_language(settings: object) -> None:
+    settings.DEMO_LANGUAGE = "fr"  # type: ignore[attr-defined]
+    demo.fill(NOW)
+    amapiens = lists.find(demo.AMAPIENS)
+    assert "panier" in amapiens.description and amapiens.organisation.language == "fr"
