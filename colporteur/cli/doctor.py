@@ -70,8 +70,10 @@ def _checks(domain: str) -> Iterator[Check]:
             alone = stack.enter_context(reached())
             yield _database(alone)
             yield (schema_check := _schema())
-            if schema_check.state == OK:
-                for questions in (_key, _session, _clock, _parts, _releases, _transports, _mailboxes, _quarantine):
+            if schema_check.state == OK and (pooler := _pooler()):
+                yield pooler
+            elif schema_check.state == OK:
+                for questions in (_key, _clock, _parts, _releases, _transports, _mailboxes, _quarantine):
                     yield from questions()
                 if domain:
                     yield from _domain_here(domain)
@@ -132,11 +134,12 @@ def _key() -> Iterator[Check]:
         yield Check("key", TROUBLE, str(error))
 
 
-def _session() -> Iterator[Check]:
+def _pooler() -> Check | None:
     try:
         schema.check_session()
     except schema.SchemaError as error:
-        yield Check("pooler", TROUBLE, str(error))
+        return Check("pooler", TROUBLE, str(error))
+    return None
 
 
 def _releases() -> Iterator[Check]:

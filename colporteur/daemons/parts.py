@@ -84,8 +84,8 @@ def wait(sleep: Callable[[float], None] = time.sleep) -> None:
             connection.close()
             reason = f"the database does not answer: {' '.join(str(error).split())}"
         if not reason:
+            schema.check_session()  # first: a transaction fails where only statements are pooled
             schema.check_key()
-            schema.check_session()
             return
         if reason != told:
             logger.warning("waiting reason=%s", reason)
