@@ -19,8 +19,11 @@ _MEMBERS = """
                     AND f.since <= %(begins)s AND f.since > %(begins_after)s::timestamptz AND f.until > %(ends_after)s AND f.until <= %(ends)s::timestamptz OFFSET 0))
        AND m.address_id <> ALL (%(excluded)s::bigint[])
        AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = m.address_id AND t.state >= 2 OFFSET 0)
-       AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 2 OFFSET 0)
+       {has_it}
 """
+_HAS_IT = "AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state = 2 OFFSET 0)"
+_ASKED = {True: _HAS_IT, False: ""}
+"""By whether there is an earlier mailing: asking costs as much for each member when there is none."""
 _NOT_ON_ITS_WAY = """
        AND NOT EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(earlier)s::bigint[]) AND c.address_id = m.address_id AND c.state IN (0, 1))
        AND NOT EXISTS (SELECT 1 FROM address a JOIN address b ON b.person_id = a.person_id JOIN copy c ON c.address_id = b.id
@@ -62,7 +65,12 @@ WITH audience AS (
 )
 SELECT count(*), coalesce(max(address_id), 0) FROM numbered
 """
-_PLAN = {(mode, chosen): _PLAN_RANGE.replace("{members}", (_MEMBERS + more).replace("{mode}", mode)) for mode in DeliveryMode for chosen, more in _CHOSEN.items()}
+_PLAN = {
+    (mode, chosen, again): _PLAN_RANGE.replace("{members}", (_MEMBERS + more).replace("{mode}", mode).replace("{has_it}", asked))
+    for mode in DeliveryMode
+    for chosen, more in _CHOSEN.items()
+    for again, asked in _ASKED.items()
+}
 
 _NESTED = """
 -- The same for a list with lists inside it or people left out: of each list the next addresses in the order of their id, then
@@ -93,9 +101,12 @@ WITH audience AS (
     SELECT %(mailing)s, address_id, through FROM audience WHERE through IS DISTINCT FROM %(list)s
 ), numbered AS ("""
 _PLAN_NESTED = {
-    (mode, chosen): (_NESTED.replace("{members}", _MEMBERS.replace("m.list_id = %(list)s", "m.list_id = l.id") + more) + _PLAN_RANGE.partition("), numbered AS (")[2]).replace("{mode}", mode)
+    (mode, chosen, again): (_NESTED.replace("{members}", _MEMBERS.replace("m.list_id = %(list)s", "m.list_id = l.id") + more) + _PLAN_RANGE.partition("), numbered AS (")[2])
+    .replace("{mode}", mode)
+    .replace("{has_it}", asked)
     for mode in DeliveryMode
     for chosen, more in _CHOSEN.items()
+    for again, asked in _ASKED.items()
 }
 
 
@@ -140,16 +151,16 @@ def plan_range(
     if nested:
         values |= {"lists": array(nested.lists), "others": array(nested.others), "siblings": array(nested.siblings), "quicker": [one.value for one in mode.quicker]}
     values |= (window or Window(moment, moment))._asdict()
-    rows = run((_PLAN_NESTED if nested else _PLAN)[mode, chosen], {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
+    rows = run((_PLAN_NESTED if nested else _PLAN)[mode, chosen, bool(earlier)], {**values, "excluded": array(excluded), "earlier": array(earlier), "turns": array(turns) if turns else "{NULL}"})
     return rows[0][0], rows[0][1]
 
 
-_WHOM = {chosen: "SELECT DISTINCT m.address_id" + _MEMBERS.replace("{mode}", DeliveryMode.EACH) + more for chosen, more in _CHOSEN.items()}
+_WHOM = {chosen: "SELECT DISTINCT m.address_id" + _MEMBERS.replace("{mode}", DeliveryMode.EACH).replace("{has_it}", _HAS_IT) + more for chosen, more in _CHOSEN.items()}
 
 
 _ALL = 2**31 - 1
 _WHOM_NESTED = {
-    chosen: _NESTED.partition(", passages AS (")[0].replace("{members}", _MEMBERS.replace("m.list_id = %(list)s", "m.list_id = l.id") + more).replace("{mode}", DeliveryMode.EACH)
+    chosen: _NESTED.partition(", passages AS (")[0].replace("{members}", _MEMBERS.replace("m.list_id = %(list)s", "m.list_id = l.id") + more).replace("{mode}", DeliveryMode.EACH).replace("{has_it}", _HAS_IT)
     for chosen, more in _CHOSEN.items()
 }
 
