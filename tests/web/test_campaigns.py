@@ -14,7 +14,9 @@ from colporteur.flow.campaigns import preflight, writing
 from colporteur.store import buckets
 from colporteur.store.campaigns import Campaign
 from colporteur.store.journal import JournalEntry
+from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
+from colporteur.store.segments import Segment
 from tests.web.conftest import World, signed_in
 
 HOSTILE = "<p>Bonjour {{ first_name }}</p><script>alert(1)</script><img src='https://pisteur.example/x.gif' onerror='alert(2)'><iframe src='https://x.example'></iframe>"
@@ -199,3 +201,26 @@ def test_a_file_goes_in_and_out(village: World, draft: Campaign) -> None:
     assert draft.files.count() == 1
     paul.post(_url("campaign-files", draft), {"wish": "delete", "file": file.pk})
     assert not draft.files.exists()
+
+
+def test_lists_are_found_by_their_beginning_and_what_is_chosen_meanwhile_stays(village: World, draft: Campaign) -> None:
+    now, chosen = timezone.now(), List.objects.get(pk=village.list.pk)
+    List.objects.bulk_create(
+        List(organisation=chosen.organisation, domain=chosen.domain, address=f"quartier-{n:02}@saule.example", title=f"Quartier {n}", template="newsletter", created=now) for n in range(40)
+    )  # fmt: skip
+    far, farther = List.objects.get(address="quartier-38@saule.example"), List.objects.get(address="quartier-39@saule.example")
+    segment = Segment.objects.create(list=far, name="Voisines", created=now, rule={"match": "all", "parts": []})
+    memberships.add(far, [("une@courriel.example", ""), ("deux@courriel.example", "")], now, by="test")
+    yann, url = signed_in(village.organiser), _url("campaign-audience", draft)
+    first = yann.get(url).content.decode()
+    assert first.count("<select name=") == 31 and "There are more lists" in first and far.address not in first.replace("<wbr>", "")
+    ticked = {"version": 0, f"list{village.list.pk}": "", f"segment{segment.pk}": "to"}
+    found = yann.post(url, ticked | {"do": "find", "q": "Quartier 39"}).content.decode().replace("<wbr>", "")
+    assert farther.address in found and f'name="list{farther.pk}"' in found and "quartier-01@" not in found
+    assert f'name="segment{segment.pk}" aria-label="Voisines"><option value="">–</option><option value="to" selected>' in found and not draft.audience.exists()
+    row = found[found.index("Voisines</span>") :]
+    assert row[: row.index("<select")].count(">2<") == 1, "segments are counted"
+    assert "No list begins like that" in yann.post(url, ticked | {"do": "find", "q": "nulle part"}).content.decode()
+    yann.post(url, ticked | {f"list{farther.pk}": "out", "list999999999999999999": "to", "do": "save"})
+    assert [(one.list_id, one.segment_id, one.left_out) for one in draft.audience.order_by("id")] == [(None, segment.pk, False), (farther.pk, None, True)]
+    assert far.address in yann.get(url).content.decode().replace("<wbr>", ""), "what is chosen is always shown"
