@@ -23,7 +23,7 @@ class SettingsError(Exception):
 class Option:
     """One installation option.
 
-    ``kind`` is one of ``text``, ``path``, ``int`` (1 or more), ``bool``, ``address`` (``host:port``, empty = off). A text
+    ``kind`` is one of ``text``, ``path``, ``int`` (1 or more), ``count`` (0 or more), ``bool``, ``address`` (``host:port``, empty = off). A text
     with ``choices`` is one of them.
     """
 
@@ -49,6 +49,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_LOG", "text", "info", "level", "Least level written to the log.", ("debug", "info", "warning", "error")),
     Option("COLPORTEUR_MAIL_LOG", "text", "mail.log", "file", "Where every part writes the mail journal beside standard error, relative to the data directory; empty = standard error only."),
     Option("COLPORTEUR_CONNECTIONS", "int", 20, "connections", "Parallel connections a worker opens to one SMTP transport."),
+    Option("COLPORTEUR_WORKERS", "count", 0, "processes", "Workers that `colporteur run` starts; they share each transport's connections, and one whose mail is limited is the first one's alone. 0: one for each processor, at most 4."),
     Option("COLPORTEUR_SWEEP", "int", 2, "seconds", "How often workers look for due rows nobody woke them for."),
     Option("COLPORTEUR_LEASE", "int", 20, "seconds", "How long a worker owns a slice of copies without renewing; what a dead host held is taken over after it. The same on every host."),
     Option("COLPORTEUR_WEB_THREADS", "int", 8, "threads", "Requests the web server works on at once."),
@@ -59,7 +60,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("COLPORTEUR_TRUSTED_PROXY", "bool", False, "", "The web server stands behind a reverse proxy that sets X-Forwarded-Proto and X-Forwarded-For itself; leave off when clients reach it directly."),
 )
 
-_SHAPES = {"int": "a whole number of 1 or more", "bool": "0 or 1", "address": "host:port", "networks": "networks like 10.0.5.0/24, separated by commas"}
+_SHAPES = {"int": "a whole number of 1 or more", "count": "a whole number", "bool": "0 or 1", "address": "host:port", "networks": "networks like 10.0.5.0/24, separated by commas"}
 _BY_NAME = {option.variable: option for option in OPTIONS}
 
 
@@ -75,7 +76,9 @@ def read(variable: str, environ: dict[str, str] | None = None) -> Any:
     text = text.strip()
     try:
         if option.kind == "int":
-            return _positive(text)
+            return _at_least(1, text)
+        if option.kind == "count":
+            return _at_least(0, text)
         if option.kind == "bool":
             return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}[text.lower()]
         if option.kind == "networks":
@@ -90,7 +93,6 @@ def read(variable: str, environ: dict[str, str] | None = None) -> Any:
     return text
 
 
-def _positive(text: str) -> int:
 def language_around(environ: Mapping[str, str] | None = None) -> str:
     """The site's language where it is given, else that of whoever starts us (POSIX: LC_ALL, LC_MESSAGES, LANG) when it is one of ours."""
     around = os.environ if environ is None else environ
@@ -102,8 +104,9 @@ def language_around(environ: Mapping[str, str] | None = None) -> str:
     return language if language in option.choices else str(option.default)
 
 
+def _at_least(least: int, text: str) -> int:
     number = int(text)
-    if number < 1:
+    if number < least:
         raise ValueError(text)
     return number
 

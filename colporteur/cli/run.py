@@ -15,7 +15,9 @@ from django.db import OperationalError, connections
 from colporteur.cli.installation import reached
 from colporteur.daemons import binaries, database, greeting, log, parts, ports, serve
 from colporteur.daemons.postgresql import Server
-from colporteur.daemons.run import PARTS, Supervisor
+from colporteur.daemons.run import Supervisor, parts_of
+from colporteur.domain.transports import Share
+from colporteur.domain.words import Invalid
 from colporteur.store import schema
 from colporteur.store.jobs import forget_stalled
 
@@ -37,7 +39,7 @@ def run() -> None:
                 greeting.fill_when_empty()
             link = greeting.sign_in_link()
             connections.close_all()
-            asyncio.run(Supervisor(PARTS, lambda: greeting.when_ready(link), server).run())
+            asyncio.run(Supervisor(parts_of(settings.WORKERS), lambda: greeting.when_ready(link), server).run())
     except (binaries.DatabaseError, schema.SchemaError, ports.PortTaken) as error:
         raise click.ClickException(str(error)) from None
     except OperationalError as error:
@@ -63,9 +65,14 @@ def collect() -> None:
 
 
 @click.command()
-def worker() -> None:
+@click.option("--share", default="1/1", metavar="N/OF", help="Of several on one machine the first does everything, the others only deliver; they share the connections of each transport.")
+def worker(share: str) -> None:
     """One worker alone: it judges, plans and delivers; as many as you like, on as many machines."""
-    _part("worker", "work")
+    try:
+        mine = Share.read(share)
+    except Invalid as error:
+        raise click.BadParameter(str(error), param_hint="--share") from None
+    parts.run_part("worker", lambda: importlib.import_module("colporteur.daemons.work").main(mine))
 
 
 @click.command()

@@ -16,6 +16,7 @@ from colporteur.daemons.ledger import Ledger
 from colporteur.daemons.settling import Gate
 from colporteur.daemons.steering import listen
 from colporteur.daemons.threads import in_thread
+from colporteur.domain.transports import ALONE, Share
 from colporteur.flow import copies, trouble
 from colporteur.flow.copies import Way
 
@@ -26,10 +27,10 @@ DRAIN_SECONDS = 7.0
 
 
 class Delivery:
-    """The lanes of this worker. ``look`` is called at every wake-up and sweep."""
+    """The lanes of this worker. ``look`` is called at every wake-up and sweep. ``share``: of the connections."""
 
-    def __init__(self) -> None:
-        self.gate, self.ledger = Gate(), Ledger()
+    def __init__(self, share: Share = ALONE) -> None:
+        self.share, self.gate, self.ledger = share, Gate(), Ledger()
         self._lanes: dict[int, tuple[Way, Lane, asyncio.Task[None]]] = {}
         self._next_sweep = 0.0
         self._listening: asyncio.Task[None] | None = None
@@ -41,7 +42,7 @@ class Delivery:
             await in_thread(copies.sweep, timezone.now())
             self._next_sweep = monotonic() + settings.SWEEP
         for way in await in_thread(copies.ways_due, timezone.now()):
-            await self._wake(way)
+            await self._wake(way._replace(connections=self.share.of_connections(way.connections, way.limited)))
         for transport, (_, _, task) in list(self._lanes.items()):
             if task.done():
                 del self._lanes[transport]
@@ -61,6 +62,8 @@ class Delivery:
             if known[0] != way:
                 known[1].stop()  # another URL or number of connections: the next sweep opens it anew
             known[1].wake()
+            return
+        if not way.connections:
             return
         try:
             transport = open_transport(way.url, way.connections)

@@ -21,11 +21,22 @@ from colporteur.store.health import ended
 
 log = logging.getLogger("colporteur.run")
 
-PARTS = ("web", "receive", "collect", "worker")
+MOST_WORKERS = 4  # that nobody asked for: each has memory of its own
 _DRAIN_SECONDS = 20.0  # a part that takes longer after SIGTERM is killed; nothing committed is lost
 _LOOK_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _STEADY_SECONDS = 60.0  # a part that lived this long starts again with the first pause
+
+
+def parts_of(workers: int) -> tuple[str, ...]:
+    """The words after ``colporteur`` that start each part, with so many workers; 0: as many as suit this machine."""
+    workers = workers or workers_here()
+    return ("web", "receive", "collect", *(f"worker --share {nth}/{workers}" for nth in range(1, workers + 1)))
+
+
+def workers_here() -> int:
+    """One for each processor we may use, at most ``MOST_WORKERS``."""
+    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 class Supervisor:
@@ -53,7 +64,7 @@ class Supervisor:
         if late:
             for part, child in self.children.items():
                 if child.returncode is None:
-                    log.warning("killed part=%s reason=%s", part, f"still busy {_DRAIN_SECONDS:.0f} s after it was asked to end")
+                    log.warning("killed part=%s reason=%s", part.split()[0], f"still busy {_DRAIN_SECONDS:.0f} s after it was asked to end")
                     child.kill()
             await asyncio.wait(late)
         for outcome in await asyncio.gather(*beside, return_exceptions=True):
@@ -76,7 +87,7 @@ class Supervisor:
                 return
             if time.monotonic() - began > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE
-            log.error("ended part=%s pid=%d status=%s again_in_s=%s", part, child.pid, _status(code), pause)
+            log.error("ended part=%s pid=%d status=%s again_in_s=%s", part.split()[0], child.pid, _status(code), pause)
             await self._forget(child.pid)
             try:
                 await asyncio.wait_for(self.stopping.wait(), pause)
@@ -112,7 +123,7 @@ async def _spawn(part: str) -> asyncio.subprocess.Process:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal: we tell the parts ourselves
         die_with_parent(signal.SIGTERM, parent)
 
-    return await asyncio.create_subprocess_exec(sys.executable, "-m", "colporteur", part, stdin=asyncio.subprocess.DEVNULL, preexec_fn=before)
+    return await asyncio.create_subprocess_exec(sys.executable, "-m", "colporteur", *part.split(), stdin=asyncio.subprocess.DEVNULL, preexec_fn=before)
 
 
 def _status(code: int) -> str:

@@ -26,6 +26,7 @@ from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.sources import Asking
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
+from colporteur.domain.transports import ALONE, Share
 from colporteur.flow import (
     archive,
     campaigns,
@@ -65,8 +66,9 @@ _COLLECT = (100_000, 20, 20)  # copies come and go by the thousand and make no c
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
 
 
-async def main() -> None:
-    """Work until SIGTERM or SIGINT, then drain: nothing is lost and nothing will be sent twice.
+async def main(share: Share = ALONE) -> None:
+    """Work until SIGTERM or SIGINT, then drain: nothing is lost and nothing will be sent twice. Of several that share a machine the first
+    one does everything, the others only deliver.
 
     Raises what made it fail, after draining as far as possible.
     """
@@ -74,7 +76,7 @@ async def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     connection_created.connect(_as_worker)
-    await run(stop)
+    await run(stop, share)
 
 
 def _as_worker(connection: BaseDatabaseWrapper, **_: object) -> None:
@@ -84,12 +86,12 @@ def _as_worker(connection: BaseDatabaseWrapper, **_: object) -> None:
         cursor.execute("SET idle_in_transaction_session_timeout = %s; SET enable_seqscan = off; SET jit = off", [_SILENT_MILLISECONDS])
 
 
-async def run(stop: asyncio.Event) -> None:
+async def run(stop: asyncio.Event, share: Share = ALONE) -> None:
     """The worker until ``stop`` is set."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.freeze()  # what is loaded stays: the collector need not look at it again and again
     gc.set_threshold(*_COLLECT)
-    delivery = Delivery()
+    delivery = Delivery(share)
     deliver = Round(Wake.DELIVER, delivery.look)
     plan = Round(Wake.PLAN, _now(lambda now: planning.plan_due(now, known_only=True)), then=[deliver])
     cancel = Round("cancel", _now(planning.cancel_due))
@@ -105,6 +107,8 @@ async def run(stop: asyncio.Event) -> None:
         Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS), Round("hits", _now(tracking.add_up), _EXPIRE_SECONDS), Round("campaigns", _now(campaigns.start_due), _CAMPAIGN_SECONDS, then=[plan]), Round("watched", _now(campaigns.look), _CAMPAIGN_SECONDS), Round("details", _now(tracking.purge_due), _DETAILS_SECONDS),
         Round("trials", _now(preflight.try_more), _TRIAL_SECONDS), Round("links", links.look_due, links.EVERY_SECONDS), Round("answers", _now(preflight.forget), _PURGE_SECONDS), Round("told", _now(services.look), _EXPIRE_SECONDS),
     ]  # fmt: skip
+    if share.nth > 1:
+        rounds, woken = [deliver], {Wake.DELIVER: [deliver]}
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken))
     log.info("working")
@@ -167,7 +171,7 @@ async def _listen(rounds: dict[Wake, list[Round]]) -> None:
         app.task(name=name.value)(_waker(woken))
     async with app.open_async():
         await app.run_worker_async(
-            concurrency=4, install_signal_handlers=False, delete_jobs="always", listen_notify=True, fetch_job_polling_interval=5.0, shutdown_graceful_timeout=1.0
+            queues=[name.value for name in rounds], concurrency=4, install_signal_handlers=False, delete_jobs="always", listen_notify=True, fetch_job_polling_interval=5.0, shutdown_graceful_timeout=1.0
         )
 
 

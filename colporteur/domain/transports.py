@@ -12,6 +12,32 @@ from colporteur.domain.words import gettext_noop as _
 KINDS = ("smtp", "folder", *services.SERVICES)
 """URL schemes; each is a file or folder in ``adapters/transports``, which reads the whole of its own URLs."""
 TLS = ("starttls", "ssl", "none")
+MOST_PROCESSES = 64
+
+
+class Share(NamedTuple):
+    """Which of several processes that deliver side by side a worker is: number ``nth`` of ``of``."""
+
+    nth: int = 1
+    of: int = 1
+
+    @classmethod
+    def read(cls, text: str) -> Share:
+        """``1/2`` is the first of two. Raises ``Invalid``."""
+        nth, _slash, of = text.partition("/")
+        if nth.isdecimal() and of.isdecimal() and 1 <= int(nth) <= int(of) <= MOST_PROCESSES:
+            return cls(int(nth), int(of))
+        raise Invalid(_("a share is a number of a number, such as 1/2; at most %(most)d processes share"), most=MOST_PROCESSES)
+
+    def of_connections(self, most: int, limited: bool) -> int:
+        """Its part of a transport's ``most`` connections: all parts together are ``most``. What is ``limited`` is the first one's alone,
+        which tells apart what each destination may get."""
+        if limited:
+            return most if self.nth == 1 else 0
+        return most // self.of + (self.nth <= most % self.of)
+
+
+ALONE = Share()
 
 
 class Way(NamedTuple):

@@ -34,6 +34,7 @@ def main() -> None:
     words.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="what the server lets pass before it answers, as from far away")
     words.add_argument("--sign", choices=("rsa", "ed25519", "both"), help="sign every copy by DKIM")
     words.add_argument("--together", action="store_true", help="the same copy for all, 50 recipients in a transaction")
+    words.add_argument("--workers", type=int, default=0, help="processes that deliver; 0: as many as `colporteur run` starts here")
     words.add_argument("--campaign", action="store_true", help="a newsletter of 40 KB with 20 counted links to 200,000 readers (or to --members), by the fast and by the slow lane")
     words.add_argument("--scale", action="store_true", help="lists of 1,000 to 1,000,000 members (or of --members): does size matter?")
     words.add_argument("--sources", action="store_true", help="a source of 100,000 members (or of --members) that did not change")
@@ -82,9 +83,10 @@ def main() -> None:
 
             scale(HOME, asked.members or [1_000, 10_000, 100_000, 1_000_000], asked.size, asked.sessions)
             return
+        from colporteur.daemons.run import workers_here
         from tests.bench.fanout import Fanout
 
-        with Fanout(HOME, (asked.members or [10_000])[0], asked.size, asked.sessions, asked.wait, asked.sign, together=asked.together) as fanout:
+        with Fanout(HOME, (asked.members or [10_000])[0], asked.size, asked.sessions, asked.wait, asked.sign, together=asked.together, workers=asked.workers or workers_here()) as fanout:
             runs = []
             for number in range(asked.runs):
                 runs.append(fanout.run(number))

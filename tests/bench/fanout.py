@@ -61,15 +61,14 @@ class Fanout:
 
     ``wait``: seconds the sink lets pass before each reply (our own sink then; smtp-sink knows whole seconds only).
     ``sign``: what copies are signed with, ``rsa``, ``ed25519`` or ``both``. ``together``: the same copy for all, and
-    smtp-source with 50 recipients in a transaction beside it.
+    smtp-source with 50 recipients in a transaction beside it. ``workers``: processes that share the connections, as `colporteur run` starts them.
     """
 
-    def __init__(self, home: Path, members: int, size: int, sessions: int, wait: float = 0.0, sign: str | None = None, *, together: bool = False) -> None:
+    def __init__(self, home: Path, members: int, size: int, sessions: int, wait: float = 0.0, sign: str | None = None, *, together: bool = False, workers: int = 1) -> None:
         call_command("migrate", verbosity=0)
         self.members, self.size, self.sessions, self.together = members, size, sessions, together
-        self.installation = Installation(
-            home / "parts", options={"COLPORTEUR_BASE_URL": "https://lists.example", "COLPORTEUR_CONNECTIONS": str(sessions), "COLPORTEUR_SWEEP": "2", "COLPORTEUR_LOG": "warning"}
-        )
+        options = {"COLPORTEUR_BASE_URL": "https://lists.example", "COLPORTEUR_CONNECTIONS": str(sessions), "COLPORTEUR_SWEEP": "2", "COLPORTEUR_LOG": "warning"}
+        self.installation, *self.others = [Installation(home / f"parts-{number}", options=options) for number in range(workers)]
         self.sink, self.wait, self.sign = Sink(home / "sink"), wait, sign
         self.port = free_port()
         self.stack = contextlib.ExitStack()
@@ -90,7 +89,9 @@ class Fanout:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
         self.stack.enter_context(self.installation)
-        self.installation.start("receive", "worker")
+        self.installation.start("receive")
+        for nth, one in enumerate((self.installation, *self.others), 1):
+            (one if nth == 1 else self.stack.enter_context(one)).start(f"worker --share {nth}/{1 + len(self.others)}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -111,16 +112,16 @@ class Fanout:
         at_once = 50 if self.together else 1
         words = ["-s", str(self.sessions), "-d", "-l", str(self.size), "-m", str(self.members // at_once), "-r", str(at_once)]
         reference = smtp_source(self.port, *words)
-        parts = {name: psutil.Process(self.installation.parts[name].pid) for name in ("worker", "receive")}
-        before = {name: cpu([part]) for name, part in parts.items()} | {"database": cpu(database())}
+        parts = {"worker": [psutil.Process(one.parts["worker"].pid) for one in (self.installation, *self.others)], "receive": [psutil.Process(self.installation.parts["receive"].pid)]}
+        before = {name: cpu(all_) for name, all_ in parts.items()} | {"database": cpu(database())}
         began = monotonic()
         post(self.installation.lmtp_port, "bench@lists.example", number, self.size)
         wait_until(lambda: Mailing.objects.filter(state="done").count() == number + 1, 300, self.installation.words("worker")[-2000:])
         seconds = monotonic() - began
-        spent = {name: cpu([part]) - before[name] for name, part in parts.items()} | {"database": cpu(database()) - before["database"]}
+        spent = {name: cpu(all_) - before[name] for name, all_ in parts.items()} | {"database": cpu(database()) - before["database"]}
         reference = (reference + smtp_source(self.port, *words)) / 2
         each = 1000 / self.members
-        return Run(self.members, seconds, reference, spent["worker"] * each, spent["receive"] * each, spent["database"] * each, peak(parts["worker"]), peak(parts["receive"]))
+        return Run(self.members, seconds, reference, spent["worker"] * each, spent["receive"] * each, spent["database"] * each, max(map(peak, parts["worker"])), peak(parts["receive"][0]))
 
 
 def post(port: int, to: str, number: int, size: int) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from colporteur.daemons.deliver import Delivery
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.domain.posts import PostState
+from colporteur.domain.transports import ALONE, Share
 from colporteur.flow import mailings, planning
 from colporteur.store.arrivals import Arrival, keep
 from colporteur.store.lists import List
@@ -42,11 +43,11 @@ def a_mailing(list_: List, raw: bytes = b"", *, now: datetime | None = None, sen
     return mailing
 
 
-def deliver_until(true: Callable[[], Any], seconds: float = 30) -> None:
+def deliver_until(true: Callable[[], Any], seconds: float = 30, share: Share = ALONE) -> None:
     """Run lanes until ``true()`` (asked on a thread with its own connection), then drain. Raises ``TimeoutError``."""
 
     async def work() -> None:
-        delivery = Delivery()
+        delivery = Delivery(share)
         deadline = time.monotonic() + seconds
         try:
             while not await in_thread(true):

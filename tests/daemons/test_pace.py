@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from colporteur.domain.mailings import Priority
+from colporteur.domain.transports import Share
 from colporteur.flow import destinations, mailings
 from colporteur.store.buckets import BucketRow, SlotsOut
 from colporteur.store.destinations import DestinationGroup, MailDomain, Stream
@@ -71,6 +72,17 @@ def test_a_limited_transport_sends_no_more_than_it_may_and_everything_in_the_end
     assert len(sink.received()) == 200 and sink.repeated() == 0 and most_in_a_window(sink.stamps, 1) <= 60
     assert not SlotsOut.objects.exists()
     sound(mailing)
+
+
+def test_of_two_that_share_the_second_sends_only_what_has_no_limit(sink: Timed) -> None:
+    Transport.objects.update(connections=2)
+    deliver_until(is_in(a_mailing(a_list(members=30)), "done"), share=Share(2, 2))
+    limit("transport", Transport.objects.get().pk, 1000, 1)
+    limited, looks = a_mailing(a_list("limited@lists.example", members=3)), iter(range(5))
+    deliver_until(lambda: next(looks, None) is None, share=Share(2, 2))
+    assert sink.received().total() == 30
+    deliver_until(is_in(limited, "done"), share=Share(1, 2))
+    assert sink.received().total() == 33
 
 
 def test_a_list_without_a_limit_does_not_wait_for_one_that_has(sink: Timed) -> None:

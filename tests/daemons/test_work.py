@@ -12,6 +12,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from colporteur.daemons import work
+from colporteur.daemons.run import parts_of, workers_here
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
 from colporteur.flow import mailings
@@ -205,3 +206,8 @@ def test_a_transaction_of_a_frozen_worker_does_not_keep_its_rows_locked(bounded:
                 take()
     finally:
         frozen.close()
+
+
+def test_run_starts_as_many_workers_as_asked() -> None:
+    assert parts_of(2) == ("web", "receive", "collect", "worker --share 1/2", "worker --share 2/2")
+    assert len(parts_of(0)) == 3 + workers_here()

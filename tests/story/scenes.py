@@ -121,12 +121,13 @@ class Installation:
         self.stop()
 
     def start(self, *parts: str) -> None:
-        """Start parts (``web``, ``receive``, ``collect``, ``worker``) and wait until those with a port answer."""
+        """Start parts (``web``, ``receive``, ``collect``, ``worker``, ``worker --share 1/2``) and wait until those with a port answer."""
         ports = {"web": self.web_port, "receive": self.lmtp_port}
-        for part in parts:
+        for words in parts:
+            part = words.split()[0]
             with open(self._log(part), "ab") as log:
                 self.parts[part] = subprocess.Popen(
-                    [sys.executable, "-m", "colporteur", part], env=self.environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    [sys.executable, "-m", "colporteur", *words.split()], env=self.environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
                 )
         for part in parts:
             if port := ports.get(part):
