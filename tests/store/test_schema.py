@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from colporteur.store import health, schema
 from colporteur.store.organisations import Site
 
 pytestmark = pytest.mark.django_db
+TOGETHER = ("store", "0001_squashed_0040_members_otherwise")
 
 
 def test_this_releases_schema_is_current() -> None:
@@ -24,6 +26,24 @@ def test_a_missing_migration_is_behind() -> None:
     assert schema.state() is schema.State.BEHIND
     with pytest.raises(schema.SchemaError, match="colporteur migrate"):
         schema.check()
+
+
+def _planned() -> list[str]:
+    executor = MigrationExecutor(connection)
+    return [migration.name for migration, _backwards in executor.migration_plan(executor.loader.graph.leaf_nodes()) if migration.app_label == "store"]
+
+
+def test_a_database_that_has_the_first_migrations_one_by_one_needs_nothing() -> None:
+    MigrationRecorder(connection).record_unapplied(*TOGETHER)
+    assert schema.state() is schema.State.CURRENT and not _planned()
+
+
+def test_a_database_that_has_some_of_the_first_migrations_takes_the_others_one_by_one() -> None:
+    recorder = MigrationRecorder(connection)
+    later = sorted(name for app, name in recorder.applied_migrations() if app == "store" and name > "0027_campaigns")
+    for name in [*later, TOGETHER[1]]:
+        recorder.record_unapplied("store", name)
+    assert schema.state() is schema.State.BEHIND and _planned() == later and later[0] == "0028_campaign_mailings"
 
 
 def test_an_unknown_migration_is_ahead() -> None:
