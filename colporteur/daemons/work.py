@@ -31,6 +31,7 @@ from colporteur.flow import (
     archive,
     campaigns,
     clock,
+    copies,
     destinations,
     digests,
     enrolments,
@@ -61,6 +62,7 @@ _RECORDS_SECONDS = 30.0
 _STANDING_SECONDS = 60.0
 _CAMPAIGN_SECONDS = 10.0
 _TRIAL_SECONDS = 3.0
+_ASIDE_SECONDS = 10.0
 _SILENT_MILLISECONDS = 15_000  # longer than any work between two statements of a transaction
 _COLLECT = (100_000, 20, 20)  # copies come and go by the thousand and make no cycles
 _SWITCH_SECONDS = 0.0005  # a thread that settles waits this long for the event loop's interpreter lock, not 5 ms
@@ -106,6 +108,7 @@ async def run(stop: asyncio.Event, share: Share = ALONE) -> None:
         Round("clock", _look_at_clock, _CLOCK_SECONDS), Round("purge", _now(life.purge_due), _PURGE_SECONDS), Round("standing", _now(standing.look_due), _STANDING_SECONDS), Round("archive", _now(archive.look), _PURGE_SECONDS), Round("records", look_for_records, _RECORDS_SECONDS),
         Round("handed-over", _now(enrolments.forget), _PURGE_SECONDS), Round("hits", _now(tracking.add_up), _EXPIRE_SECONDS), Round("campaigns", _now(campaigns.start_due), _CAMPAIGN_SECONDS, then=[plan]), Round("watched", _now(campaigns.look), _CAMPAIGN_SECONDS), Round("details", _now(tracking.purge_due), _DETAILS_SECONDS),
         Round("trials", _now(preflight.try_more), _TRIAL_SECONDS), Round("links", links.look_due, links.EVERY_SECONDS), Round("answers", _now(preflight.forget), _PURGE_SECONDS), Round("told", _now(services.look), _EXPIRE_SECONDS),
+        Round("aside", _now(copies.put_aside), _ASIDE_SECONDS),
     ]  # fmt: skip
     if share.nth > 1:
         rounds, woken = [deliver], {Wake.DELIVER: [deliver]}

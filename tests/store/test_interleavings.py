@@ -48,6 +48,7 @@ def true_to_its_copies(mailing: Mailing, accepted: set[int]) -> None:
         assert done == (sum(found[1:4]) == found[0]) and apart, f"slice {number}"
     assert sum(row[2] for row in told) == MEMBERS == Copy.objects.filter(mailing=mailing).count()
     assert set(Copy.objects.filter(mailing=mailing, state=CopyState.SENT).values_list("address", flat=True)) == accepted
+    assert Mailing.objects.filter(pk=mailing.pk, state=MailingState.PAUSED).exists() or not Slice.objects.filter(mailing=mailing, done=False, due_at=copies.PARKED).exists(), "put aside, and it is not paused"
     if Mailing.objects.filter(pk=mailing.pk, state=MailingState.DONE).exists():
         assert all(row[1] for row in told), "done while something is open"
 
@@ -65,7 +66,7 @@ class Worker:
         """One thing, by chance."""
         acts: list[tuple[int, Callable[[], object]]] = [
             (8, self.claim), (12, self.accept), (5, self.refuse), (4, self.put_off), (3, self.release), (3, self.lose), (2, self.renew),
-            (2, self.later), (1, self.absent), (1, self.pause), (2, self.move), (1, self.shut),
+            (2, self.later), (1, self.absent), (1, self.pause), (1, self.park), (2, self.move), (1, self.shut),
         ]  # fmt: skip
         [(_, act)] = self.chance.choices(acts, [weight for weight, _ in acts])
         act()
@@ -137,6 +138,9 @@ class Worker:
 
     def pause(self) -> None:
         (mailings.pause if self.chance.random() < 0.4 else mailings.resume)(self.mailing.pk, self.now, "somebody")
+
+    def park(self) -> None:
+        copies.park()
 
     def move(self) -> None:
         routes.place([self.mailing.pk], self.chance.sample(self.ways, self.chance.choice([1, 2])), kept=self.chance.random() < 0.5)

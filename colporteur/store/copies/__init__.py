@@ -5,7 +5,8 @@ Invariants the statements keep, and rely on:
 * a copy that has been tried and is still open is DEFERRED and lives in a retry slice; so in a slice all open copies are
   due together;
 * a slice that is due has no ``due_at``: the index that is claimed from holds only such slices, so a claim costs the same
-  however many wait for a retry; ``ripen`` takes the time away when it has come;
+  however many wait for a retry; ``ripen`` takes the time away when it has come. Those of paused mailings are put aside
+  (``park``) until these go on;
 * a copy that was not tried before has a place in its slice, and the slice's ``open`` bits say whether it is queued or was
   accepted: a batch of acceptances is one row changed. A row whose state is not "queued" speaks for itself, and what is moved
   to another slice has no place there. Everybody reads this through the view ``copy``; the statements here know the rows;
@@ -17,6 +18,7 @@ Invariants the statements keep, and rely on:
 """
 
 from colporteur.store.copies.claiming import STEERED, Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, gone, recount, release, renew, ripen
+from colporteur.store.copies.parking import PARKED, park
 from colporteur.store.copies.planning import Nested, Window, next_number, plan_range, whom, write_few
 from colporteur.store.copies.running import SLICE, array, bits, unlocked
 from colporteur.store.copies.settling import (
@@ -38,6 +40,7 @@ from colporteur.store.copies.whole import Counts, cancel_open, counts, has_open_
 __all__ = [
     "ACCEPTED_PLACES",
     "ACCEPTED_ROWS",
+    "PARKED",
     "SLICE",
     "STEERED",
     "Claimed",
@@ -64,6 +67,7 @@ __all__ = [
     "lock_mailing",
     "next_number",
     "owned",
+    "park",
     "plan_range",
     "put_off",
     "recount",

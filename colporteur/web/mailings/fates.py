@@ -14,6 +14,7 @@ from colporteur.domain.mailings import CopyState, MailingState
 from colporteur.domain.standing import Standing
 from colporteur.flow import standing
 from colporteur.store.campaigns import CampaignAudience
+from colporteur.store.copies import PARKED
 from colporteur.store.mailings import Copy, Mailing, Refusal, Slice
 from colporteur.store.memberships import Membership
 from colporteur.store.people import Address
@@ -64,7 +65,7 @@ def _of_copy(mailing: Mailing, copy: Copy, address: Address) -> tuple[str, str]:
 
 
 def _deferred(mailing: Mailing, copy: Copy, reply: str) -> str:
-    due = Slice.objects.filter(mailing=mailing, number=copy.slice).values_list("due_at", flat=True).first()
+    due = Slice.objects.filter(mailing=mailing, number=copy.slice, due_at__lt=PARKED).values_list("due_at", flat=True).first()
     text = _("It was deferred; next try %(when)s.") % {"when": to_come(due)} if due else _("It was deferred; the next try comes soon.")
     return _("%(text)s The answer was: %(reply)s") % {"text": text, "reply": reply} if reply else text
 
