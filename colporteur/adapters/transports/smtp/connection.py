@@ -6,8 +6,10 @@ With PIPELINING (RFC 2920) the data of one message and MAIL, RCPT and DATA of th
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Protocol
 
@@ -17,9 +19,16 @@ from colporteur.adapters.transports.smtp.options import Options, Timeouts
 
 _ADDRESS = re.compile(rb"[^\x00-\x20\x7f<>]{0,320}")  # nothing that could end a command or an argument
 _OF_MAILBOX = re.compile(r"[245]\.[12]\.")  # enhanced codes about the address or its mailbox (RFC 3463)
-_ENVELOPE_WELCOME = rb"250 [^\r\n]*\r\n250 [^\r\n]*\r\n354 [^\r\n]*\r\n"
-_WELCOME = re.compile(_ENVELOPE_WELCOME).fullmatch
-_TAKEN = re.compile(rb"250 [^\r\n]*\r\n(" + _ENVELOPE_WELCOME + rb")?").fullmatch
+
+
+@functools.cache
+def _welcome(recipients: int) -> tuple[Callable[[bytes], re.Match[bytes] | None], Callable[[bytes], re.Match[bytes] | None]]:
+    """What reads the replies that welcome an envelope with so many recipients, and the same behind the reply to data, or that alone."""
+    welcome = rb"(?:250 [^\r\n]*+\r\n){%d}354 [^\r\n]*+\r\n" % (1 + recipients)
+    return re.compile(welcome).fullmatch, re.compile(rb"250 [^\r\n]*+\r\n(" + welcome + rb")?").fullmatch
+
+
+_WELCOME, _TAKEN = _welcome(1)
 
 
 class _Awaited(IntEnum):
@@ -152,10 +161,12 @@ class Connection(Dialogue):
         They come in one portion or in these two. False: nothing was done, read the replies one by one. Hot."""
         if self._copy is None or self._lines or self._refusal is not None or self._refused or self._talking:
             return False
-        awaited = len(self._awaited)
+        recipients = len(self._copy.recipients)
+        welcomes, takes = (_WELCOME, _TAKEN) if recipients == 1 else _welcome(recipients)
+        awaited = len(self._awaited) - recipients
         if self._sent is not None:
-            taken = _TAKEN(data)
-            if awaited != 4 or taken is None or self._sent_to is not None:
+            taken = takes(data)
+            if awaited != 3 or taken is None or self._sent_to is not None:
                 return False
             sent, self._sent = self._sent, None
             self.fruitful = True
@@ -164,7 +175,7 @@ class Connection(Dialogue):
             self.owner.accepted(sent)
             if taken.lastindex is None:
                 return True
-        elif awaited != 3 or not _WELCOME(data):
+        elif awaited != 2 or not welcomes(data):
             return False
         self._awaited.clear()
         self._send_data()
