@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from colporteur.domain.signing import Algorithm
 from colporteur.flow import signing
+from colporteur.store.health import Heartbeat
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Address
 from tests.servers.ports import free_port, listens, wait_until
@@ -92,6 +93,7 @@ class Fanout:
         self.installation.start("receive")
         for nth, one in enumerate((self.installation, *self.others), 1):
             (one if nth == 1 else self.stack.enter_context(one)).start(f"worker --share {nth}/{1 + len(self.others)}")
+        wait_until(lambda: Heartbeat.objects.filter(part="worker").count() == 1 + len(self.others), 60, "the workers do not start")
         return self
 
     def __exit__(self, *_: object) -> None:
