@@ -59,6 +59,7 @@ def show(number: str, as_json: bool) -> None:
         "tracking": tracking.mode(found).value,
         "to": [*(one.address for one in chosen.lists), *map(_named, chosen.segments)],
         "without": [*(one.address for one in chosen.left_out_lists), *map(_named, chosen.left_out_segments)],
+        "lost": found.lost,
         "same_as": found.same_as_id,
         "pace": found.pace,
         "per_day": found.per_day,
@@ -104,6 +105,19 @@ def create(address: str, subject: str, text: Any, template: str | None, how: str
     if to or without:
         made = campaigns.address_to(made.pk, made.version, now(), BY, to=[_part(one) for one in to], left_out=[_part(one) for one in without])
     _print(made, as_json, f"newsletter {made.pk} is a draft")
+
+
+@campaign.command()
+@click.argument("number", metavar="ID")
+@click.option("--to", "to", multiple=True, metavar="ADDRESS[/SEGMENT]", help="These lists, or segments of them; else its own list.")
+@click.option("--without", multiple=True, metavar="ADDRESS[/SEGMENT]", help="Leave their members out.")
+@json_option
+@plainly
+def address(number: str, to: Sequence[str], without: Sequence[str], as_json: bool) -> None:
+    """Choose anew whom a draft is for."""
+    found = _find(number)
+    found = campaigns.address_to(found.pk, found.version, now(), BY, to=[_part(one) for one in to], left_out=[_part(one) for one in without])
+    _print(found, as_json, f"newsletter {number} would reach {campaigns.counted(found, now()).recipients} recipients")
 
 
 @campaign.command()

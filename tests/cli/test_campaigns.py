@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from colporteur.flow import lists, memberships, planning
 from colporteur.flow.campaigns import preflight
+from colporteur.store import purging
 from colporteur.store.campaigns import Campaign
 from colporteur.store.lists import List
 from colporteur.store.mailings import Copy, Mailing
@@ -87,3 +88,15 @@ def test_tests_copies_and_drafts(run: Run, ask: Any, nouvelles: List, tmp_path: 
     for words in (["show", "x"], ["show", "²"], ["start", "99999"], ["pause", made["id"]], ["create", LIST, "--subject", "x"], ["test", made["id"], "--to", "nonsense"]):
         wrong = run("campaign", *words)
         assert wrong.exit_code == 1 and wrong.stderr.startswith("Error: "), words
+
+
+def test_whom_it_is_for_is_chosen_anew_when_a_list_is_gone(run: Run, ask: Any, nouvelles: List, tmp_path: Path) -> None:
+    gone = lists.create("anciennes@saule.example", "newsletter", "helene@saule.example", NOW, by="test")
+    made = draft(ask, tmp_path, "--to", gone.address)
+    purging.purge(gone)
+    shown = ask("campaign", "show", made["id"])
+    assert (shown["lost"], shown["to"], shown["recipients"]) == (gone.address, [], 0) and run("campaign", "start", made["id"]).exit_code == 1
+    assert run("campaign", "address", made["id"], "--to", LIST).stdout == f"newsletter {made['id']} would reach 5 recipients\n"
+    shown = ask("campaign", "show", made["id"])
+    assert (shown["lost"], shown["to"]) == ("", [LIST])
+    assert ask("campaign", "address", made["id"], "--without", LIST)["id"] == made["id"] and ask("campaign", "show", made["id"])["recipients"] == 0
