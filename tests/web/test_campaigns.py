@@ -162,7 +162,7 @@ def test_it_is_scheduled_in_the_zone_of_the_person_and_taken_back(village: World
     draft.refresh_from_db()
     assert draft.state == CampaignState.DRAFT and draft.send_at is None
     wrong = paul.post(_url("campaign-send", draft), {"wish": "later", "version": draft.version, "day": "2020-01-01", "time": "09:00"})
-    assert wrong.status_code == 422 and "this moment is over" in wrong.content.decode()
+    assert wrong.status_code == 422 and "This moment is over" in wrong.content.decode()
 
 
 def test_the_audience_is_chosen_from_lists_one_may_write_to(village: World, draft: Campaign) -> None:

@@ -76,6 +76,8 @@ def rows(found: Sequence[Campaign], now: datetime) -> list[Row]:
 
 def _row(campaign: Campaign, totals: Totals | None, kept: dict[str, Any] | None, opened: int) -> Row:
     shape, words = in_words(campaign)
+    if totals is None and campaign.state == CampaignState.SCHEDULED:
+        return Row(campaign, shape, _("Scheduled"), None, words)
     if totals is None:
         return Row(campaign, shape, words, None, "")
     total, sent, failed = kept["fates"][:3] if kept else (totals.total, totals.sent, totals.failed)

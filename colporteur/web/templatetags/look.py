@@ -150,7 +150,7 @@ def key(kind: str) -> SafeString:
 @register.filter
 def thousands(number: int | None) -> str:
     """A whole number with its thousands set apart: narrow no-break space in French."""
-    return f"{number or 0:,}".replace(",", "\u202f" if (get_language() or "").startswith("fr") else ",")
+    return f"{number or 0:,}".replace(",", "\u202f" if (get_language() or "").startswith("fr") else ",").replace("-", "−")
 
 
 def decimal(number: float) -> str:
@@ -189,7 +189,8 @@ def said(moment: datetime, now: datetime) -> str:
     if there.date() == here.date() - timedelta(days=1):
         return gettext("yesterday at %(time)s") % {"time": clock(moment)}
     if timedelta(0) <= ago < timedelta(days=6):
-        return first(date_format(there, pgettext("day of this week, Django date format", "l j F")))
+        spoken = first(date_format(there, pgettext("day of this week, Django date format", "l j F")))
+        return spoken.lower() if (get_language() or "").startswith("fr") else spoken
     return _day(there, here)
 
 
