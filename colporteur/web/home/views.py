@@ -25,7 +25,7 @@ from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Person
 from colporteur.store.posts import Post
-from colporteur.store.rights import Right, known_lists, lists_for
+from colporteur.store.rights import Right, known_lists, knows_any, lists_for
 from colporteur.store.transports import Transport
 from colporteur.web.frame import rows_of_lists
 from colporteur.web.guard import person_of
@@ -57,7 +57,7 @@ def _home(request: HttpRequest) -> HttpResponse:
     """The first page after signing in; a plain member is shown the lists he or she is on."""
     person = person_of(request)
     decided, managed = known_lists(person, Right.MODERATE), known_lists(person, Right.MANAGE)
-    if not person.is_admin and not decided.exists():
+    if not person.is_admin and not knows_any(person, Right.MODERATE):
         return redirect("my-page")
     held = Post.objects.filter(state=PostState.HELD, list__in=decided)
     waiting = held.count()

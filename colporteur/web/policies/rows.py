@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from colporteur.domain.policy import OPTIONS, SECTIONS, Effective, Layer, Posting, ReplyTo, Stranger, holds_readers
 from colporteur.store.lists import List, RoleKind
@@ -19,7 +20,7 @@ LONG = ("blocked", "footer", "identity", "trusted_servers")
 
 @dataclass
 class Row:
-    """One option. ``control``: choice, size, number, line or text. ``own``: set at this very place."""
+    """One option. ``control``: choice, size, number, line or text. ``own``: set at this very place; ``inherited``: what would hold otherwise."""
 
     name: str
     label: str
@@ -38,11 +39,16 @@ class Row:
     fault: str = ""
 
 
+_LAYERS = {
+    Layer.DEFAULT: gettext_noop("Site"), Layer.SITE: gettext_noop("Site"), Layer.ORGANISATION: gettext_noop("Organisation"), Layer.DOMAIN: gettext_noop("Domain"),
+    Layer.TEMPLATE: gettext_noop("Template"), Layer.LIST: gettext_noop("List"),
+}  # fmt: skip
+_UNITS = {"days": gettext_noop("days"), "months": gettext_noop("months"), "bytes": gettext_noop("MB"), "minutes": gettext_noop("minutes"), "percent": "%", "copies": gettext_noop("copies")}
+
+
 def layer_name(layer: Layer) -> str:
     """The layer as the ruler writes it; a default of the product counts as the site's."""
-    return {
-        Layer.DEFAULT: _("Site"), Layer.SITE: _("Site"), Layer.ORGANISATION: _("Organisation"), Layer.DOMAIN: _("Domain"), Layer.TEMPLATE: _("Template"), Layer.LIST: _("List"),
-    }[layer]  # fmt: skip
+    return _(_LAYERS[layer])
 
 
 def shown(name: str, value: Any) -> str:
@@ -91,10 +97,12 @@ def rows(found: Mapping[str, Effective], here: Layer, places: Sequence[Layer], n
             continue
         origin = Layer.SITE if effective.origin == Layer.DEFAULT else effective.origin
         ruler = [(layer_name(place), place == origin) for place in places if place != Layer.ORGANISATION or place in (origin, here)]
-        inherited = _("Would be: %(value)s (%(origin)s)") % {"value": shown(name, effective.inherited), "origin": layer_name(effective.inherited_origin).lower()}
+        own, inherited = effective.origin == here, ""
+        if own:
+            inherited = _("Would be: %(value)s (%(origin)s)") % {"value": shown(name, effective.inherited), "origin": layer_name(effective.inherited_origin).lower()}
         answer.setdefault(_(SECTIONS[data["section"]]), []).append(Row(
             name, _(data["label"]), _(data["sentence"]), _control(name, effective.value), form_text(name, effective.value), _choices(data["choices"], effective.value), ruler,
-            _("The product's own value") if effective.origin == Layer.DEFAULT else names.get(origin, ""), effective.origin == here, inherited,
+            _("The product's own value") if effective.origin == Layer.DEFAULT else names.get(origin, ""), own, inherited,
             unit=_unit(name),
         ))  # fmt: skip
     return answer
@@ -102,8 +110,8 @@ def rows(found: Mapping[str, Effective], here: Layer, places: Sequence[Layer], n
 
 def _unit(name: str) -> str:
     """What a number counts, in a word."""
-    unit = OPTIONS[name].metadata["unit"]
-    return {"days": _("days"), "months": _("months"), "bytes": _("MB"), "minutes": _("minutes"), "percent": "%", "copies": _("copies")}.get(unit, "")
+    unit = _UNITS.get(OPTIONS[name].metadata["unit"], "")
+    return _(unit) if unit else ""  # of the empty text gettext answers with its own header
 
 
 def _control(name: str, value: Any) -> str:
