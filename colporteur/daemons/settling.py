@@ -35,8 +35,9 @@ R = TypeVar("R")
 MOST_UNSETTLED = 64
 """Accepted copies of a worker whose acceptance is not committed when the last message is handed over: with those in the
 data of a connection, the published bound."""
-BATCH = 32
-"""Acceptances that are worth a transaction of their own; fewer wait a moment for company."""
+BATCH = 48
+"""Acceptances that are worth a transaction of their own, which costs the same whatever it holds; fewer wait a moment for company. While these are
+written, as many as the gate still lets through and those in the data of connections keep the lane busy."""
 COMPANY_SECONDS = 0.01
 MOST_COMMITS = 2
 """Batches on their way to the database at once: while one is being written to disk the next is gathered and sent."""
