@@ -48,6 +48,22 @@ def test_a_newsletter_is_begun_and_saved(village: World) -> None:
     assert signed_in(village.stranger).get("/newsletters/").content.decode().count("Bonne année") == 0
 
 
+def test_the_list_written_for_last_is_offered_first(village: World) -> None:
+    browser, chosen = signed_in(village.admin), f'value="{village.other.pk}" selected'
+    assert chosen not in browser.get("/newsletters/new").content.decode()
+    writing.create(village.other, timezone.now(), by=village.stranger)
+    assert chosen in browser.get("/newsletters/new").content.decode()
+
+
+def test_one_that_waits_for_its_time_says_so_in_the_list_and_a_fault_stands_alone_in_its_preview(village: World, draft: Campaign) -> None:
+    Campaign.objects.filter(pk=draft.pk).update(state=CampaignState.SCHEDULED, send_at=timezone.now() + timedelta(days=9), source="{{ }}")
+    paul = signed_in(village.owner)
+    page = paul.get("/newsletters/").content.decode()
+    assert "<span>Scheduled</span>" in page and "Leaves on " in page
+    page = paul.get(_url("campaign-preview", draft)).content.decode()
+    assert "Line 1: nothing stands between" in page and "<iframe" not in page and "How it is made" not in page
+
+
 def test_what_two_write_at_once_is_lost_to_neither(village: World, draft: Campaign) -> None:
     signed_in(village.owner).post(_url("campaign", draft), _form(draft, source="Paul était là"))
     answer = signed_in(village.organiser).post(_url("campaign", draft), _form(draft, source="Yann écrivait aussi"))

@@ -19,7 +19,7 @@ from colporteur.web.campaigns import files, seeing
 from colporteur.web.campaigns.audience import audience_context
 from colporteur.web.campaigns.forms import CopyTo, New, Write, initial
 from colporteur.web.campaigns.marks import fields_of, marks_of
-from colporteur.web.campaigns.rows import campaign_or_404, draft_or_404, in_words
+from colporteur.web.campaigns.rows import campaign_or_404, campaigns_of, draft_or_404, in_words
 from colporteur.web.frame import whole
 from colporteur.web.guard import person_of
 from colporteur.web.saying import said
@@ -30,12 +30,13 @@ NEXT = {"phone": "campaign-preview", "desktop": "campaign-preview", "text": "cam
 
 @login_required
 def new(request: HttpRequest) -> HttpResponse:
-    """A new draft: which list, and what it is written in."""
+    """A new draft: which list (the one written for last is offered first), and what it is written in."""
     person = person_of(request)
     lists = lists_for(person, Right.MANAGE).order_by("address")
     if not lists.exists():
         raise Http404
-    form = New(lists, request.POST or None, initial={"list": whole(request.GET.get("list"))})
+    last = campaigns_of(person).order_by("-pk").values_list("list", flat=True).first()
+    form = New(lists, request.POST or None, initial={"list": whole(request.GET.get("list")) or last})
     if request.method == "POST" and form.is_valid():
         editor = Editor(form.cleaned_data["editor"])
         whole_by_itself = editor in (Editor.HTML, Editor.MJML)
