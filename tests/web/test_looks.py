@@ -43,6 +43,7 @@ from colporteur.flow import (
     standing,
     streams,
     templates,
+    transports,
 )
 from colporteur.flow.campaigns import writing as campaigns
 from colporteur.flow.enrolments import begin as hand_over
@@ -60,6 +61,8 @@ from colporteur.store.posts import Post
 from colporteur.store.sources import Source
 from colporteur.store.standing import AddressStanding, DeliveryEvent
 from colporteur.store.transports import Transport
+from tests.flow.test_statistics import a_life
+from tests.flow.tracked import newsletter
 from tests.servers import browser
 from tests.story.scenes import message
 from tests.web.conftest import World, signed_in, write_to
@@ -156,7 +159,24 @@ def _campaigns(world: World, now: datetime) -> dict[str, str]:
     """A newsletter with everything in it, being written."""
     draft = campaigns.create(world.list, now, by=world.owner, subject="Les paniers de Noël, et une fête le 12", source="# Bonjour {{ first_name }}\n\n**[Commander](https://x.example)**", template="letter", preheader="Avant le 5")
     names = ("campaign", "campaign-audience", "campaign-preview", "campaign-try", "campaign-send", "campaign-copy", "campaign-delete")
-    return {name: reverse(name, args=[draft.pk]) for name in names} | {"campaigns": reverse("campaigns"), "campaign-new": reverse("campaign-new")}
+    faulty = campaigns.create(world.list, now, by=world.owner, subject="Sans fin", editor=Editor.HTML, source="<p style='position:fixed'>Bonjour</p><script>1</script><p>{{ }}</p>")
+    found = {name: reverse(name, args=[draft.pk]) for name in names} | {"campaigns": reverse("campaigns"), "campaign-new": reverse("campaign-new")}
+    preview = found["campaign-preview"]
+    return found | {"campaign-preview-text": f"{preview}?way=text", "campaign-faulty": reverse("campaign-preview", args=[faulty.pk]), "campaign-faulty-send": reverse("campaign-send", args=[faulty.pk])} | _sent(now)
+
+
+def _sent(now: datetime) -> dict[str, str]:
+    """A newsletter that was read, with one before it whose details may go, on every page about them; and a service that sends them."""
+    campaign = a_life()
+    List.objects.filter(pk=campaign.list_id).update(policy={"public_archive": True, "tracking": "people"})
+    newsletter(list_=campaign.list, now=now - timedelta(days=90), subject="La lettre d’août, avec les courges de l’été et une assemblée générale extraordinaire")
+    service = transports.add("lettres", "mandrill://KEY@", now, by="test")
+    list_, statistics = campaign.list, reverse("statistics", args=[campaign.pk])
+    return {
+        "statistics": f"{statistics}?destinations=1", "campaign-details": f"{reverse('campaign-details')}?months=2", "campaign-archive": reverse("campaign-archive", args=[list_.host, list_.name]),
+        "campaign-sending": reverse("mailing", args=[campaign.mailing_id]), "campaign-sent-preview": f"{reverse('campaign-preview', args=[campaign.pk])}?way=text", "service": reverse("transport", args=[service.pk]),
+        "service-add": f"{reverse('transport-add')}?kind=mailjet",
+    }  # fmt: skip
 
 
 def _segments(world: World, now: datetime) -> dict[str, str]:
@@ -215,7 +235,7 @@ def close(request: pytest.FixtureRequest) -> Iterator[None]:
     connections.close_all()
 
 
-PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "join-list", "leave-list", "join-domain", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "signup", "mine", "mine-link", "back", "preferences", "join-embedded")
+PUBLIC = ("moderate", "unsubscribe", "request-link", "join-link", "join-list", "leave-list", "join-domain", "admit-link", "commands-link", "signin", "signin-password", "signin-link", "signup", "mine", "mine-link", "back", "preferences", "join-embedded", "campaign-archive")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark"), (320, "light")])
