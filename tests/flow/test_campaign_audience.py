@@ -70,6 +70,18 @@ def test_who_paused_the_outer_list_gets_no_newsletter_of_it_by_a_list_inside(lis
     assert campaigns.counted(_to(a_campaign(first), first, third), NOW).recipients == 6, "it stands inside one they did not pause, too"
 
 
+def test_who_is_left_out_of_one_of_several_lists_gets_no_newsletter_of_it_by_a_list_inside(lists: tuple[List, List]) -> None:
+    first, second = lists
+    third = a_list("third@lists.example", template="newsletter")
+    nesting.put_inside(third, second, NOW, by="test")
+    nesting.exclude(third, "dora@x.example", NOW, by="dora")
+    both = _to(a_campaign(first), first, third)
+    assert campaigns.counted(both, NOW).recipients == 3
+    assert planned(campaigns.start(both.pk, NOW, "test")) == {"anna", "ben", "cleo"}
+    nesting.put_inside(first, second, NOW, by="test")
+    assert campaigns.counted(_to(a_campaign(first), first, third), NOW).recipients == 4, "it stands inside one they were not left out of, too"
+
+
 # --- without details ---
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from colporteur.domain.campaigns import Skipped
+from colporteur.store.copies.parking import PARKED
 from colporteur.store.copies.planning import FAILED, IN_ORDER, KNOWN, NEW
 from colporteur.store.copies.running import SLICE, array, filled, run
 
@@ -26,7 +27,7 @@ class Reach:
     ``a.person_id`` that is true for who is left out. ``bound``: what both are bound with. ``others``: addresses that receive by a
     role. ``same``: mailings whose recipients have the same newsletter already. ``around``: lists whose exclusions hold by whichever list
     a copy comes. ``inside``: (list, outer list) for each way by which a list is reached only as it stands inside another: who paused
-    every one of these outer lists gets no copy by it."""
+    every one of these outer lists, or is left out of it, gets no copy by it."""
 
     lists: Sequence[int]
     some: Mapping[int, str] = field(default_factory=dict)
@@ -67,8 +68,8 @@ WITH found AS (
     SELECT DISTINCT ON (address_id) address_id, through, quiet FROM found ORDER BY address_id, quiet, place LIMIT %(limit)s
 ), judged AS MATERIALIZED (
     SELECT u.address_id, u.through, a.person_id,
-           CASE WHEN u.quiet OR a.paused_until > %(moment)s THEN {Skipped.PAUSED.value}
-                WHEN EXISTS (SELECT 1 FROM exclusion e WHERE e.address_id = u.address_id AND (e.list_id = u.through OR e.list_id = ANY (%(around)s::bigint[])) OFFSET 0) {{out}} THEN {Skipped.LEFT_OUT.value}
+           CASE WHEN EXISTS (SELECT 1 FROM exclusion e WHERE e.address_id = u.address_id AND (e.list_id = u.through OR e.list_id = ANY (%(around)s::bigint[])) OFFSET 0) {{out}} THEN {Skipped.LEFT_OUT.value}
+                WHEN u.quiet OR a.paused_until > %(moment)s THEN {Skipped.PAUSED.value}
                 {{same}}
                 WHEN EXISTS (SELECT 1 FROM standing t WHERE t.address_id = u.address_id AND t.state >= 2 OFFSET 0) THEN {Skipped.IN_TROUBLE.value}
                 ELSE 0 END AS why
@@ -89,7 +90,8 @@ _SAME = f"""WHEN EXISTS (SELECT 1 FROM copy c WHERE c.mailing_id = ANY (%(same)s
 
 _INSIDE = """OR l.id = ANY (%(inner)s::bigint[]) AND NOT EXISTS (
                     SELECT 1 FROM unnest(%(inner)s::bigint[], %(outer)s::bigint[]) e (inside, around)
-                     WHERE e.inside = l.id AND NOT EXISTS (SELECT 1 FROM membership q WHERE q.list_id = e.around AND q.address_id = m.address_id AND q.until IS NULL AND (q.paused OR q.delivery = 'none') OFFSET 0))"""
+                     WHERE e.inside = l.id AND NOT EXISTS (SELECT 1 FROM membership q WHERE q.list_id = e.around AND q.address_id = m.address_id AND q.until IS NULL AND (q.paused OR q.delivery = 'none') OFFSET 0)
+                       AND NOT EXISTS (SELECT 1 FROM exclusion x WHERE x.list_id = e.around AND x.address_id = m.address_id OFFSET 0))"""
 """As messages to the outer list do."""
 
 _COUNT = """
@@ -231,12 +233,12 @@ def release_held(mailing: int) -> int:
     return len(run(_RELEASE, {"mailing": mailing, "late": _LATE}))
 
 
-_SAMPLE_OPEN = "SELECT EXISTS (SELECT 1 FROM slice WHERE mailing_id = %(mailing)s AND NOT done AND (due_at IS NULL OR due_at <= %(late)s) AND sent + failed + cancelled + deferred < size)"
+_SAMPLE_OPEN = "SELECT EXISTS (SELECT 1 FROM slice WHERE mailing_id = %(mailing)s AND NOT done AND (due_at IS NULL OR due_at <= %(late)s OR due_at = %(parked)s) AND sent + failed + cancelled + deferred < size)"
 
 
 def sample_waits(mailing: int) -> bool:
     """Whether a copy of the sample was not tried yet."""
-    return bool(run(_SAMPLE_OPEN, {"mailing": mailing, "late": _LATE})[0][0])
+    return bool(run(_SAMPLE_OPEN, {"mailing": mailing, "late": _LATE, "parked": PARKED})[0][0])
 
 
 class Recipient(NamedTuple):
