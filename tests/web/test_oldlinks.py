@@ -58,6 +58,7 @@ def test_a_proven_link_asks_and_then_leaves_the_lists_it_names(tmp_path: Path) -
     assert browser.post(where).status_code == 200 and "You are unsubscribed" in browser.get(where).content.decode()
     everything = link("ben@exemple.example", "j2", path="/")
     assert "Leave these lists?" in browser.get(everything.replace("&arg", "&amp;arg")).content.decode(), "as some mail programs hand it on"
+    assert browser.post(link("ben@exemple.example", "j2", 99)).status_code == 200 and on("ben@exemple.example") == {"La lettre", "Interne"}, "of a list that did not come here no other is left"
     assert browser.post(link("ben@exemple.example", "j2", path="/blog/spip.php")).status_code == 200 and on("ben@exemple.example") == set()
 
 

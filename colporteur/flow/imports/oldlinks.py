@@ -78,10 +78,10 @@ def leave(link: Link, now: datetime) -> list[tuple[List, Outcome]]:
 
 
 def _lists(source: str, numbers: tuple[int, ...]) -> list[List]:
-    """Lists by their numbers over there; all of the site's for none, or where no number is known."""
+    """Lists by their numbers over there; all of the site's for none, or where no number of any is known (an older import)."""
     rows = Imported.objects.filter(source=source)
-    found = rows.filter(kind=NUMBER, external__in=[f"ms:{one}" for one in numbers])
-    wanted = set(found.values_list("ours", flat=True)) or set(rows.filter(kind="list", external__startswith="ms:").values_list("ours", flat=True))
+    known = dict(rows.filter(kind=NUMBER).values_list("external", "ours"))
+    wanted = {known.get(f"ms:{one}", 0) for one in numbers} if numbers and known else set(rows.filter(kind="list", external__startswith="ms:").values_list("ours", flat=True))
     return list(List.objects.filter(pk__in=wanted).exclude(state=ListState.DELETED).select_related("organisation", "domain").order_by("address"))
 
 
