@@ -90,6 +90,15 @@ def test_a_draft_to_lists_of_others_is_seen_as_ones_own_readers_only(village: Wo
     assert THEIRS in _text(yann, reverse("campaign-check", args=[both.campaign.pk]))
 
 
+def test_whom_others_left_out_stays_left_out_when_an_owner_chooses_anew(village: World, both: Both) -> None:
+    draft = campaigns.address_to(both.campaign.pk, both.campaign.version, LONG_AGO, village.admin, to=[village.list], left_out=[both.other])
+    memberships.add(village.list, [(THEIRS, "")], LONG_AGO, by="test")
+    paul, url, before = signed_in(village.owner), reverse("campaign-audience", args=[draft.pk]), campaigns.counted(draft)
+    assert "Left out by somebody else, and that stays: voisins@saule.example." in _text(paul, url)
+    assert paul.post(url, {"version": draft.version, f"list{village.list.pk}": "to", "do": "save"}).status_code == 302
+    assert campaigns.counted(Campaign.objects.get(pk=draft.pk)) == before, "what does not stand in his form is not taken away by it"
+
+
 def _text(client: object, url: str) -> str:
     answer = client.get(url)  # type: ignore[attr-defined]
     return b"".join(answer.streaming_content).decode() if answer.streaming else answer.content.decode().replace("<wbr>", "")

@@ -71,6 +71,10 @@ def test_the_webhook_is_registered_by_a_button_and_the_services_key_is_kept(worl
         server.forbidden = True
         assert "The webhook was not registered. Mandrill: HTTP 500" in browser.post(do, {"wish": "register"}, follow=True).content.decode()
         assert signed_in(world.organiser).post(do, {"wish": "register"}).status_code == 404
+    with Registry("brevo") as server:
+        server.forbidden = True
+        refused = transports.add("refused", server.url(), now)
+        assert "(cette clé permet-elle de gérer les webhooks ?)" in signed_in(world.admin, "fr").post(reverse("transport-do", args=[refused.pk]), {"wish": "register"}, follow=True).content.decode().replace("\u202f", " ")
     other = transports.add("other", "mailgun://key@", now)
     assert "Register the webhook" not in browser.get(reverse("transport", args=[other.pk])).content.decode()
 

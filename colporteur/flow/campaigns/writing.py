@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,9 +45,21 @@ def may_write(by: Person | str, list_: List) -> bool:
 
 def not_theirs(campaign: Campaign, by: Person | str) -> List | None:
     """A list the newsletter goes to that is not theirs to write to, as somebody else chose it; None when there is none."""
-    named = CampaignAudience.objects.filter(campaign=campaign, left_out=False).select_related("list__organisation", "list__domain", "segment__list__organisation", "segment__list__domain")
-    lists = [row.list if row.list else row.segment.list for row in named.order_by("id") if row.list or row.segment]  # type: ignore[union-attr]
-    return next((one for one in lists if not may_write(by, one)), None)
+    return next((list_ for list_, _row in _of_others(campaign, by, left_out=False)), None)
+
+
+def left_out_by_others(campaign: Campaign, by: Person | str) -> list[List]:
+    """Lists that somebody else left out, whole or a segment of them, and that are not theirs to write to: this stays, whatever they choose."""
+    return list(dict.fromkeys(list_ for list_, _row in _of_others(campaign, by, left_out=True)))
+
+
+def _of_others(campaign: Campaign, by: Person | str, *, left_out: bool) -> Iterator[tuple[List, int]]:
+    """Lists that are not theirs to write to, with the row that names each."""
+    named = CampaignAudience.objects.filter(campaign=campaign, left_out=left_out).select_related("list__organisation", "list__domain", "segment__list__organisation", "segment__list__domain")
+    for row in named.order_by("id"):
+        list_ = row.list or (row.segment.list if row.segment else None)
+        if list_ and not may_write(by, list_):
+            yield list_, row.pk
 
 
 @transaction.atomic
@@ -77,13 +89,15 @@ def change(campaign_id: int, version: int, now: datetime, by: Person | str, **fi
 
 @transaction.atomic
 def address_to(campaign_id: int, version: int, now: datetime, by: Person | str, *, to: Sequence[List | Segment] = (), left_out: Sequence[List | Segment] = ()) -> Campaign:
-    """Whom it goes to (none: its own list) and whom it leaves out. Raises ``Invalid`` as ``change``, and for what they may not write to."""
+    """Whom it goes to (none: its own list) and whom it leaves out, beside whom others left out (``left_out_by_others``). Raises ``Invalid``
+    as ``change``, and for what they may not write to."""
     campaign = change(campaign_id, version, now, by)
     for one in (*to, *left_out):
         list_ = one if isinstance(one, List) else one.list
         if list_.organisation_id != campaign.list.organisation_id or not may_write(by, list_):
             raise Invalid(_("%(list)s is not yours to write to"), list=list_.address)
-    CampaignAudience.objects.filter(campaign=campaign).delete()
+    stays = [row for _list, row in _of_others(campaign, by, left_out=True)]
+    CampaignAudience.objects.filter(campaign=campaign).exclude(pk__in=stays).delete()
     Campaign.objects.filter(pk=campaign.pk).update(lost="")
     campaign.lost = ""
     CampaignAudience.objects.bulk_create(

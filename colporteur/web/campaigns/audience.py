@@ -68,7 +68,7 @@ def page(request: HttpRequest, number: int) -> HttpResponse:
     lists, more = _offered(campaign, person, chosen, wanted)
     context = {
         "campaign": campaign, "version": request.POST.get("version", campaign.version), "choices": _choices(lists, chosen), "fault": fault, "counted": audience.counted(campaign),
-        "others": _of_others(campaign, person), "q": wanted, "more": more, "missed": bool(wanted) and not any(one.address.startswith(wanted) or one.title.lower().startswith(wanted) for one in lists),
+        "others": _of_others(campaign, person), "stays": sorted(one.address for one in writing.left_out_by_others(campaign, person)), "q": wanted, "more": more, "missed": bool(wanted) and not any(one.address.startswith(wanted) or one.title.lower().startswith(wanted) for one in lists),
     }  # fmt: skip
     return render(request, "campaigns/audience.html", context, status=409 if fault else 200)
 

@@ -183,7 +183,7 @@ def _register(request: HttpRequest, transport: Transport) -> None:
     try:
         done = registering.register(account, services.url_of(services.hook_of(transport, now)))
     except (registering.NotRegistered, SealBroken) as error:
-        messages.error(request, _("The webhook was not registered.") + f" {error}")
+        messages.error(request, _("The webhook was not registered.") + f" {said(error if isinstance(error, ValueError) else str(error))}")
         return
     services.registered(transport, done.done, done.key, now, by=person_of(request))
     words = {

@@ -18,12 +18,14 @@ from colporteur.adapters.transports import Outgoing
 from colporteur.adapters.transports.esp.accounts import Session, base
 from colporteur.adapters.transports.esp.answers import of_error
 from colporteur.domain.services import Account
+from colporteur.domain.words import Invalid
+from colporteur.domain.words import gettext_noop as _
 
 MADE, CHANGED, THERE = "made", "changed", "there"
 
 
-class NotRegistered(Exception):
-    """The service did not take the webhook; the text says why."""
+class NotRegistered(Invalid):
+    """The service did not take the webhook; the sentence says why."""
 
 
 class Registered(NamedTuple):
@@ -45,8 +47,10 @@ def register(account: Account, url: str) -> Registered:
     with Session() as session:
         try:
             return _WAYS[account.kind](_Service(account, session), url, ours)
+        except NotRegistered:
+            raise
         except (KeyError, ValueError, TypeError) as error:
-            raise NotRegistered(f"{account.service.title}: not the answer its documentation has") from error
+            raise NotRegistered(_("%(service)s: not the answer its documentation has"), service=account.service.title) from error
 
 
 class _Service:
@@ -72,14 +76,14 @@ class _Service:
         try:
             response = self.session.request(method, urljoin(self.url, path), json=body, headers=headers, auth=auth)
         except requests.RequestException as error:
-            raise NotRegistered(of_error(self.account, _NOBODY, None, error).text) from error
+            raise NotRegistered("%(words)s", words=of_error(self.account, _NOBODY, None, error).text) from error
         if response.status_code // 100 != 2:
             text = of_error(self.account, _NOBODY, response, None).text
-            raise NotRegistered(f"{text} (may this key manage webhooks?)" if response.status_code in (401, 403) else text)
+            raise NotRegistered(_("%(words)s (may this key manage webhooks?)") if response.status_code in (401, 403) else "%(words)s", words=text)
         try:
             return json.loads(response.content or b"{}")
         except ValueError as error:
-            raise NotRegistered(f"{name}: an answer that cannot be read") from error
+            raise NotRegistered(_("%(service)s: an answer that cannot be read"), service=name) from error
 
 
 _NOBODY = Outgoing((0, 0), b"", (), b"")
@@ -92,7 +96,7 @@ def _mailjet(service: _Service, url: str, ours: str) -> Registered:
     path = "../v3/REST/eventcallbackurl"
     there = {row["EventType"]: row for row in _rows(service.call("GET", f"{path}?Limit=100"), "Data") if not row.get("IsBackup")}
     if taken := [f"{name}: {there[name].get('Url')}" for name in events if name in there and not str(there[name].get("Url")).startswith(ours)]:
-        raise NotRegistered(f"Mailjet tells each event to one address only, and these are taken: {', '.join(taken)}. Delete them over there if nothing needs them, or use an API key of its own (subaccount).")
+        raise NotRegistered(_("Mailjet tells each event to one address only, and these are taken: %(taken)s. Delete them over there if nothing needs them, or use an API key of its own (subaccount)."), taken=", ".join(taken))
     done = set()
     for name in events:
         wanted = {"Url": url, "Version": 2, "Status": "alive"}
