@@ -72,7 +72,8 @@ def worker(share: str) -> None:
         mine = Share.read(share)
     except Invalid as error:
         raise click.BadParameter(str(error), param_hint="--share") from None
-    parts.run_part("worker", lambda: importlib.import_module("colporteur.daemons.work").main(mine))
+    sign = "worker" if mine.nth == 1 else "delivery"  # it does not stand for the one that judges and plans
+    parts.run_part("worker", lambda: importlib.import_module("colporteur.daemons.work").main(mine), sign)
 
 
 @click.command()

@@ -33,8 +33,8 @@ _PASSING = {
 Main = Callable[[], Coroutine[Any, Any, None]]
 
 
-def run_part(name: str, main: Main) -> None:
-    """Run ``main`` until it returns (it drains on SIGTERM and SIGINT itself), giving signs of life beside it.
+def run_part(name: str, main: Main, sign: str = "") -> None:
+    """Run ``main`` until it returns (it drains on SIGTERM and SIGINT itself), giving signs of life beside it, under the name ``sign`` where that is another.
 
     Exits with status 1 and a sentence when this process may not work on the database, or lost it.
     """
@@ -45,7 +45,7 @@ def run_part(name: str, main: Main) -> None:
             wait()
             connections.close_all()
             logger.info("started pid=%d", os.getpid())
-            uvloop.run(_beside(name, main))
+            uvloop.run(_beside(sign or name, main))
             logger.info("stopped pid=%d", os.getpid())
     except (DatabaseError, schema.SchemaError, health.DatabaseLost, OSError) as error:
         logger.error("refused reason=%s", error)

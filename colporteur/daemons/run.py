@@ -17,6 +17,7 @@ from colporteur.daemons.binaries import DatabaseError, die_with_parent
 from colporteur.daemons.health import HOST
 from colporteur.daemons.postgresql import Server
 from colporteur.daemons.threads import in_thread
+from colporteur.domain.transports import MOST_PROCESSES
 from colporteur.store.health import ended
 
 log = logging.getLogger("colporteur.run")
@@ -30,7 +31,7 @@ _STEADY_SECONDS = 60.0  # a part that lived this long starts again with the firs
 
 def parts_of(workers: int) -> tuple[str, ...]:
     """The words after ``colporteur`` that start each part, with so many workers; 0: as many as suit this machine."""
-    workers = workers or workers_here()
+    workers = min(workers or workers_here(), MOST_PROCESSES)
     return ("web", "receive", "collect", *(f"worker --share {nth}/{workers}" for nth in range(1, workers + 1)))
 
 

@@ -97,8 +97,8 @@ def sweep(now: datetime) -> None:
     for mailing in copies.sent_out():
         finish(mailing, now)
     mailings.assign_transports()
-    routes.leave_stranded()
-    mailings.resume_due(now)
+    copies.unlocked(routes.leave_stranded)
+    copies.unlocked(lambda: mailings.resume_due(now))  # their slices follow, which others lock first
 
 
 def put_aside(_now: datetime) -> int:

@@ -133,9 +133,13 @@ def pause(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) 
     return bool(won)
 
 
-@transaction.atomic
 def resume(mailing_id: int, now: datetime, by: str, *, actor: int | None = None) -> bool:
     """Go on with what is open, whoever or whatever paused it; a transport in trouble is tried at once. False: not paused."""
+    return copies.unlocked(lambda: _resume(mailing_id, now, by, actor))
+
+
+@transaction.atomic
+def _resume(mailing_id: int, now: datetime, by: str, actor: int | None) -> bool:
     won = Mailing.objects.filter(id=mailing_id, state=MailingState.PAUSED).update(state=MailingState.RUNNING, pause_reason="", resume_at=None, restored_from=None)
     if won:
         Transport.objects.filter(id__in=Slice.objects.filter(mailing=mailing_id, done=False).values("transport")).update(next_try=None)

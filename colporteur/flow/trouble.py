@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 from colporteur.domain import trouble
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.flow import letters, routes, transports
-from colporteur.store import journal
+from colporteur.store import copies, journal
 from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import RoleKind
 from colporteur.store.mailings import Mailing, Slice
@@ -68,7 +68,7 @@ def over(transport_id: int, now: datetime, *, looked: bool = False) -> None:
     """
     transport = Transport.objects.get(id=transport_id)
     if transports.recovered(transport, now, looked=looked):
-        routes.came_back(transport)
+        copies.unlocked(lambda: routes.came_back(transport))
 
 
 def _pause(mailing: Mailing, reply: str, resume_at: datetime | None, now: datetime) -> bool:

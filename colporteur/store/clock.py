@@ -14,6 +14,8 @@ WAITING = (
 """Columns with moments something waits for, or waits a time after. What was promised to a person (when a link or a waiting message ends) stays as it was said."""
 
 _LEAST = timedelta(seconds=1)
+_NO_MOMENT = "9000-01-01"
+"""What is due later waits for no clock: slices put aside or held (``store.copies``), which are known by the year they are due in."""
 
 
 class Clock(models.Model):
@@ -43,6 +45,6 @@ def follow(step: timedelta) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM slice WHERE NOT done ORDER BY mailing_id, number FOR UPDATE")  # in the order of everybody who locks several
         for table, column in WAITING:
-            cursor.execute(f"UPDATE {table} SET {column} = {column} - make_interval(secs => %s) WHERE {column} > clock_timestamp() {'AND NOT done' if table == 'slice' else ''}", [step.total_seconds()])
+            cursor.execute(f"UPDATE {table} SET {column} = {column} - make_interval(secs => %s) WHERE {column} > clock_timestamp() AND {column} < '{_NO_MOMENT}' {'AND NOT done' if table == 'slice' else ''}", [step.total_seconds()])
         for column in ("since", "until"):
             cursor.execute(f"UPDATE membership SET {column} = clock_timestamp() WHERE {column} > clock_timestamp()")

@@ -18,7 +18,7 @@ STALE = timedelta(seconds=15)
 class Heartbeat(models.Model):
     """One running process of a part; deleted when it ends, stale when it died."""
 
-    part = models.TextField()  # receive, collect, worker
+    part = models.TextField()  # receive, collect, worker; delivery: a worker that only delivers
     host = models.TextField()
     pid = models.IntegerField()
     at = models.DateTimeField()

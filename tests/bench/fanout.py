@@ -93,7 +93,7 @@ class Fanout:
         self.installation.start("receive")
         for nth, one in enumerate((self.installation, *self.others), 1):
             (one if nth == 1 else self.stack.enter_context(one)).start(f"worker --share {nth}/{1 + len(self.others)}")
-        wait_until(lambda: Heartbeat.objects.filter(part="worker").count() == 1 + len(self.others), 60, "the workers do not start")
+        wait_until(lambda: Heartbeat.objects.filter(part__in=["worker", "delivery"]).count() == 1 + len(self.others), 60, "the workers do not start")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -211,3 +211,4 @@ def test_a_transaction_of_a_frozen_worker_does_not_keep_its_rows_locked(bounded:
 def test_run_starts_as_many_workers_as_asked() -> None:
     assert parts_of(2) == ("web", "receive", "collect", "worker --share 1/2", "worker --share 2/2")
     assert len(parts_of(0)) == 3 + workers_here()
+    assert parts_of(100)[-1] == "worker --share 64/64", "more than a share knows would all be refused"

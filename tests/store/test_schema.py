@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
+from colporteur.cli.run import worker
+from colporteur.daemons import parts
 from colporteur.store import health, schema
 from colporteur.store.organisations import Site
 
@@ -94,6 +97,17 @@ def test_signs_of_life_go_stale_and_are_taken_back() -> None:
     assert health.living() == {"worker": 1}
     health.beat("worker", "one", 1)
     assert not health.Heartbeat.objects.filter(host="two").exists()
+
+
+def test_a_worker_that_only_delivers_does_not_stand_for_the_one_that_does_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    signs: list[str] = []
+    monkeypatch.setattr(parts, "run_part", lambda name, _main, sign="": signs.append(sign or name))
+    for share in ("2/2", "1/2"):
+        CliRunner().invoke(worker, ["--share", share], catch_exceptions=False)
+    health.beat(signs[0], "here", 1)
+    assert "worker" in health.look().down
+    health.beat(signs[1], "here", 2)
+    assert "worker" not in health.look().down
 
 
 def test_without_a_listener_no_receiver_is_expected(settings: Any) -> None:
