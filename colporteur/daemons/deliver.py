@@ -24,6 +24,8 @@ log = logging.getLogger("colporteur.deliver")
 
 DRAIN_SECONDS = 7.0
 """How long dialogues may take to end after SIGTERM before they are cut off."""
+CROWDED_AGAIN_SECONDS = 60.0
+"""When a worker whom a server does not let in beside others tries again."""
 
 
 class Delivery:
@@ -32,6 +34,7 @@ class Delivery:
     def __init__(self, share: Share = ALONE) -> None:
         self.share, self.gate, self.ledger = share, Gate(), Ledger()
         self._lanes: dict[int, tuple[Way, Lane, asyncio.Task[None]]] = {}
+        self._crowded: dict[int, float] = {}  # transports that let only others in, until when (monotonic seconds)
         self._next_sweep = 0.0
         self._listening: asyncio.Task[None] | None = None
 
@@ -43,9 +46,11 @@ class Delivery:
             self._next_sweep = monotonic() + settings.SWEEP
         for way in await in_thread(copies.ways_due, timezone.now()):
             await self._wake(way._replace(connections=self.share.of_connections(way.connections, way.limited)))
-        for transport, (_, _, task) in list(self._lanes.items()):
+        for transport, (_, lane, task) in list(self._lanes.items()):
             if task.done():
                 del self._lanes[transport]
+                if lane.crowded:
+                    self._crowded[transport] = monotonic() + CROWDED_AGAIN_SECONDS
                 task.result()
         return 0
 
@@ -63,14 +68,14 @@ class Delivery:
                 known[1].stop()  # another URL or number of connections: the next sweep opens it anew
             known[1].wake()
             return
-        if not way.connections:
+        if not way.connections or monotonic() < self._crowded.get(way.transport, 0.0):
             return
         try:
             transport = open_transport(way.url, way.connections)
         except ValueError as error:
             await in_thread(trouble.stop_transport, way.transport, str(Trouble(Stage.CONNECT, 0, str(error))), timezone.now(), lasting=True)
             return
-        lane = Lane(way, transport, self.gate, self.ledger)
+        lane = Lane(way, transport, self.gate, self.ledger, self.share)
         self._lanes[way.transport] = (way, lane, asyncio.create_task(lane.run()))
 
     async def drain(self) -> None:

@@ -29,9 +29,11 @@ from colporteur.daemons.slots import Slots
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.destinations import Act
 from colporteur.domain.mailings import Priority
+from colporteur.domain.transports import ALONE, Share
 from colporteur.domain.words import Invalid
 from colporteur.flow import copies, trouble
 from colporteur.flow.copies import Message, Way, Work
+from colporteur.store import copies as rows
 from colporteur.store.copies import Due
 
 log = logging.getLogger("colporteur.deliver")
@@ -39,6 +41,7 @@ log = logging.getLogger("colporteur.deliver")
 MOST_BYTES = 64 * 1024 * 1024  # of messages in dialogues at once
 PREPARED_SECONDS = 60.0  # a mailing that lasts is prepared anew: its pace, or keys that sign, may have changed
 IDLE_SECONDS = 20.0  # a lane without copies ends
+CROWDED_SECONDS = 5.0  # so long a worker that is let in nowhere looks whether another one gets on
 
 
 class Parcel(Outgoing):
@@ -57,9 +60,10 @@ class Parcel(Outgoing):
 
 class Lane:
     """One transport's lane; a ``Feed`` for it. ``run`` returns when there was nothing to do for a while, when told to
-    ``stop``, or after a trouble of the whole transport."""
+    ``stop``, or after a trouble of the whole transport. ``crowded``: it ended because the server lets others in, not us."""
 
-    def __init__(self, way: Way, transport: Transport, gate: Gate, ledger: Ledger) -> None:
+    def __init__(self, way: Way, transport: Transport, gate: Gate, ledger: Ledger, share: Share = ALONE) -> None:
+        self.share, self.crowded = share, False
         self.transport_id, self.transport, self.connections, self.gate = way.transport, transport, way.connections, gate
         self.closed = False
         self.changed = asyncio.Event()
@@ -257,9 +261,28 @@ class Lane:
             return
         self.settling.worked = False
         self.stop()
+        mine = {held.claimed[:2] for held in self.ready.held.values()}
         for held in list(self.ready.held.values()):
             self.ready.drop(held)
+        self.settling.soon()
+        if found.temporary and await self._is_crowded(mine):
+            log.info("crowded transport=%d reason=%r", self.transport_id, str(found))
+            self.crowded = True
+            return
         await in_thread(trouble.stop_transport, self.transport_id, f"{_WORDS[found.stage]}: {found}", now, lasting=not found.temporary)
+
+    async def _is_crowded(self, mine: Collection[tuple[int, int]]) -> bool:
+        """Whether the server only takes fewer connections than all of us open who share them. The first of us judges that: it is
+        so when another one gets on."""
+        if self.share.nth > 1 or self.share.of == 1:
+            return self.share.nth > 1
+        before = {key: sent for key, sent in (await in_thread(rows.under_way, self.transport_id)).items() if key not in mine}
+        until = time.monotonic() + CROWDED_SECONDS
+        while before and time.monotonic() < until:
+            await asyncio.sleep(0.5)
+            if await in_thread(rows.went_on, before):
+                return True
+        return False
 
     # --- claiming ---------------------------------------------------------------------------------------------------
 

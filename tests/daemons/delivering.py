@@ -43,20 +43,22 @@ def a_mailing(list_: List, raw: bytes = b"", *, now: datetime | None = None, sen
     return mailing
 
 
-def deliver_until(true: Callable[[], Any], seconds: float = 30, share: Share = ALONE) -> None:
-    """Run lanes until ``true()`` (asked on a thread with its own connection), then drain. Raises ``TimeoutError``."""
+def deliver_until(true: Callable[[], Any], seconds: float = 30, share: Share = ALONE, *, beside: Share | None = None) -> None:
+    """Run lanes until ``true()`` (asked on a thread with its own connection), then drain. ``beside``: another worker. Raises ``TimeoutError``."""
 
     async def work() -> None:
-        delivery = Delivery(share)
+        workers = [Delivery(one) for one in (share, beside) if one]
         deadline = time.monotonic() + seconds
         try:
             while not await in_thread(true):
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{true}; {[list(m.items()) for m in await in_thread(lambda: list(Mailing.objects.values('id', 'state', 'pause_reason', 'error')))]}")
-                await delivery.look()
+                for one in workers:
+                    await one.look()
                 await asyncio.sleep(0.02)
         finally:
-            await delivery.drain()
+            for one in workers:
+                await one.drain()
 
     try:
         uvloop.run(work())

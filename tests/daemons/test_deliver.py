@@ -14,6 +14,7 @@ from django.utils import timezone
 from colporteur.daemons.settling import MOST_UNSETTLED
 from colporteur.domain.mailings import CopyState, MailingState
 from colporteur.domain.posts import PostState
+from colporteur.domain.transports import Share
 from colporteur.flow import copies, mailings
 from colporteur.flow.copies import Refused
 from colporteur.store.journal import JournalEntry
@@ -121,6 +122,17 @@ def test_a_refusal_before_any_recipient_pauses_the_mailing_and_counts_for_no_cop
     Mailing.objects.filter(id=mailing.id).update(resume_at=timezone.now())
     deliver_until(is_in(mailing, "done"))
     assert len([one for one in sink.received() if one.startswith("member-")]) == 50 and counts(mailing) == {"sent": 50}
+    sound(mailing)
+
+
+@pytest.mark.parametrize("first", [Share(1, 2), Share(2, 2)])
+def test_of_two_that_share_neither_stops_a_server_that_takes_only_the_others_connections(sink: Sink, first: Share) -> None:
+    Transport.objects.update(connections=4)
+    sink.script = lambda event, argument, session: "421 4.7.0 Too many connections" if event == "CONNECT" and sink.open > 1 else None
+    mailing = a_mailing(a_list(members=2000))
+    deliver_until(is_in(mailing, "done"), 120, first, beside=Share(3 - first.nth, 2))
+    assert not JournalEntry.objects.filter(event__in=["mailing.stopped", "transport.trouble"]).exists()
+    assert counts(mailing) == {"sent": 2000} and sink.repeated() == 0 and len(sink.sessions) > 1
     sound(mailing)
 
 

@@ -35,7 +35,7 @@ from colporteur.store.copies.settling import (
     tried,
     write_refusals,
 )
-from colporteur.store.copies.whole import Counts, cancel_open, counts, has_open_slices, sent_out, transports_due
+from colporteur.store.copies.whole import Counts, cancel_open, counts, has_open_slices, sent_out, transports_due, under_way, went_on
 
 __all__ = [
     "ACCEPTED_PLACES",
@@ -77,7 +77,9 @@ __all__ = [
     "sent_out",
     "transports_due",
     "tried",
+    "under_way",
     "unlocked",
+    "went_on",
     "whom",
     "write_few",
     "write_refusals",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from colporteur.store.copies.claiming import FREE, OPEN_MAILINGS, RUNNING
-from colporteur.store.copies.running import NONE, is_open, run
+from colporteur.store.copies.running import NONE, array, is_open, run
 
 _CANCEL_OPEN = f"""
 -- Open copies of the next open slices; many ranges, each a short transaction, instead of a million rows locked at once.
@@ -69,6 +69,23 @@ SELECT mailing_id, sum(size)::int, sum(sent)::int, sum(failed)::int, sum(cancell
 def counts(mailings: Sequence[int]) -> dict[int, Counts]:
     """Totals per mailing, from its slices; mailings without slices are absent."""
     return {row[0]: Counts(*row[1:]) for row in run(_COUNTS, {"mailings": list(mailings)})}
+
+
+_UNDER_WAY = "SELECT mailing_id, number, sent FROM slice WHERE transport_id = %(transport)s AND NOT done AND due_at IS NULL AND lease_until > clock_timestamp()"
+_WENT_ON = """
+SELECT EXISTS (SELECT 1 FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[], %(sent)s::int[]) b (mailing_id, number, sent)
+                 JOIN slice s ON s.mailing_id = b.mailing_id AND s.number = b.number AND s.sent > b.sent)
+"""
+
+
+def under_way(transport: int) -> dict[tuple[int, int], int]:
+    """How many copies were accepted of each slice, (mailing, number), somebody holds on a transport."""
+    return {(mailing, number): sent for mailing, number, sent in run(_UNDER_WAY, {"transport": transport})}
+
+
+def went_on(before: Mapping[tuple[int, int], int]) -> bool:
+    """Whether more of one of these slices was accepted since (``under_way``)."""
+    return bool(run(_WENT_ON, {"mailings": array([key[0] for key in before]), "numbers": array([key[1] for key in before]), "sent": array(list(before.values()))})[0][0])
 
 
 _TRANSPORTS_DUE = f"""
