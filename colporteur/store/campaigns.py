@@ -12,6 +12,7 @@ from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
 from colporteur.store.people import Person
 from colporteur.store.segments import Segment
+from colporteur.store.statements import execute
 
 
 class Campaign(models.Model):
@@ -66,6 +67,13 @@ def family(campaign: int) -> set[int]:
         level = [one for one in near if one not in found]
         found.update(level)
     return found - {campaign}
+
+
+def take_turns(campaign: int) -> None:
+    """Until the transaction ends nobody else writes copies of the same newsletter for another audience: neither would see whom the other
+    writes to. Does nothing for one that is no copy and has none."""
+    if others := family(campaign):
+        execute("SELECT pg_advisory_xact_lock(hashtext('colporteur newsletter'), %s)", [min(others | {campaign}) % 2**31])
 
 
 class CampaignAudience(models.Model):

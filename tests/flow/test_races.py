@@ -8,13 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
-from colporteur.flow import demo, lists, memberships, organisations, people, roles, transports
+from colporteur.domain.campaigns import Editor
+from colporteur.flow import campaigns, demo, lists, memberships, organisations, people, planning, roles, transports
 from colporteur.store.lists import Alias, List, RoleKind
+from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.models import Address, Organisation, Person, Role
 from colporteur.store.transports import Transport
+from tests.servers.ports import wait_until
+from tests.story.scenes import a_list, a_transport
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -96,3 +101,37 @@ def test_settings_changed_at_once_are_all_kept(amapiens: List) -> None:
 
 def test_the_demo_is_made_once() -> None:
     assert sorted(at_once(lambda: demo.fill(NOW), lambda: demo.fill(NOW))) == [False, True]
+
+
+def test_the_same_newsletter_for_two_lists_reaches_who_is_on_both_once() -> None:
+    """Planned at once by two workers: the second one waits for what the first has not committed."""
+    a_transport("smtp://127.0.0.1:1")
+    first, second = (a_list(f"{name}@lists.example", members=["both@a.example", f"{name}@a.example"], template="newsletter") for name in ("first", "second"))
+    campaign = campaigns.create(first, timezone.now(), by="test", subject="News", editor=Editor.MARKDOWN, source="# Hello")
+    other = campaigns.copy(campaign, timezone.now(), "test", second)
+    ended = threading.Event()
+
+    def plan_other() -> None:
+        try:
+            Mailing.objects.filter(pk=second_mailing.pk).update(planned=False)
+            planning.plan_due(timezone.now())
+        finally:
+            ended.set()
+            connection.close()
+
+    first_mailing, second_mailing = (campaigns.start(one.pk, timezone.now(), "test") for one in (campaign, other))
+    assert first_mailing and second_mailing
+    Mailing.objects.filter(pk=second_mailing.pk).update(planned=True)  # not yet
+    thread = threading.Thread(target=plan_other)
+    with transaction.atomic(), connection.cursor() as cursor:
+        planning.plan_due(timezone.now())
+        thread.start()
+
+        def waits() -> bool:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database())")
+            return bool(cursor.fetchone()[0])
+
+        wait_until(lambda: waits() or ended.is_set(), 30)
+    thread.join(30)
+    assert sorted(Copy.objects.values_list("address__email", flat=True)) == ["both@a.example", "first@a.example", "second@a.example"]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from colporteur.domain.campaigns import SKIPPED_WORDS, Skipped
 from colporteur.domain.mailings import MailingKind, MailingState
 from colporteur.flow import nesting
-from colporteur.store.campaigns import Campaign, CampaignAudience, family
+from colporteur.store.campaigns import Campaign, CampaignAudience, family, take_turns
 from colporteur.store.copies import audience as rows
 from colporteur.store.copies.audience import Reach, Written
 from colporteur.store.lists import List, ListState
@@ -112,6 +112,7 @@ def _kept(campaign: Campaign, reach: Reach) -> dict[str, Any]:
 def plan(mailing: Mailing, limit: int, first: int, turns: Sequence[int]) -> tuple[Written, bool]:
     """Write the next copies of a campaign's mailing, and whether there may be more. What follows its sample is held."""
     assert mailing.campaign
+    take_turns(mailing.campaign.pk)
     family = earlier(mailing.campaign)
     reach = _sent_to(mailing, family)
     written = rows.plan_audience(
