@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from time import monotonic
 
 from django.conf import settings
@@ -37,10 +37,11 @@ class Delivery:
         self._crowded: dict[int, float] = {}  # transports that let only others in, until when (monotonic seconds)
         self._next_sweep = 0.0
         self._listening: asyncio.Task[None] | None = None
+        self.due: Callable[[], None] | None = None  # called when mail became due, by a worker that takes no wake-ups of its own
 
     async def look(self) -> int:
         """Wake the lanes of transports with due copies and open those that are missing; 0, nothing is left to call again for."""
-        self._listening = self._listening or asyncio.create_task(listen(self._steered))
+        self._listening = self._listening or asyncio.create_task(listen(self._steered, self.due))
         if monotonic() > self._next_sweep:
             await in_thread(copies.sweep, timezone.now())
             self._next_sweep = monotonic() + settings.SWEEP

@@ -111,9 +111,9 @@ async def run(stop: asyncio.Event, share: Share = ALONE) -> None:
         Round("aside", _now(copies.put_aside), _ASIDE_SECONDS),
     ]  # fmt: skip
     if share.nth > 1:
-        rounds, woken = [deliver], {Wake.DELIVER: [deliver]}
+        rounds, woken, delivery.due = [deliver], {}, deliver.wake
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
-    listener = asyncio.create_task(_listen(woken))
+    listener = asyncio.create_task(_listen(woken) if woken else stop.wait())
     log.info("working")
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([*tasks, listener, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -174,7 +174,7 @@ async def _listen(rounds: dict[Wake, list[Round]]) -> None:
         app.task(name=name.value)(_waker(woken))
     async with app.open_async():
         await app.run_worker_async(
-            queues=[name.value for name in rounds], concurrency=4, install_signal_handlers=False, delete_jobs="always", listen_notify=True, fetch_job_polling_interval=5.0, shutdown_graceful_timeout=1.0
+            concurrency=4, install_signal_handlers=False, delete_jobs="always", listen_notify=True, fetch_job_polling_interval=5.0, shutdown_graceful_timeout=1.0
         )
 
 

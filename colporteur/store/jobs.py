@@ -18,6 +18,9 @@ from procrastinate.manager import JobManager
 
 from colporteur.store.statements import execute
 
+DUE = "colporteur_due"
+"""Where workers that only deliver listen: a job is one worker's, and must be the one's who sends letters and whatever has limits."""
+
 
 class Wake(StrEnum):
     """What can be woken: each name is a task of ``daemons.work``."""
@@ -39,6 +42,8 @@ def wake(name: Wake) -> None:
             JobManager(DjangoConnector(alias="default")).defer_job(job)
     except AlreadyEnqueued:
         pass
+    if name == Wake.DELIVER:
+        execute("SELECT pg_notify(%s, '')", [DUE])
 
 
 def forget_stalled() -> None:

@@ -15,8 +15,9 @@ from colporteur.daemons import work
 from colporteur.daemons.run import parts_of, workers_here
 from colporteur.daemons.threads import close_connections, in_thread
 from colporteur.daemons.tick import Round
+from colporteur.domain.transports import Share
 from colporteur.flow import mailings
-from colporteur.store.jobs import Wake, wake
+from colporteur.store.jobs import DUE, Wake, wake
 from colporteur.store.mailings import Mailing
 from tests.daemons.delivering import a_mailing, a_post, is_in
 from tests.servers.sink import Sink
@@ -139,6 +140,39 @@ def test_without_any_job_the_sweep_finds_what_is_due(settings: object) -> None:
 
         run(scene)
         assert len(sink.received()) == 50
+
+
+def test_one_that_only_delivers_takes_nobody_elses_wake_up_and_hears_of_mail_nevertheless(settings: object) -> None:
+    settings.SWEEP = 3600  # type: ignore[attr-defined]  # no sweep finds it
+    with Sink() as sink:
+        a_transport(f"smtp://127.0.0.1:{sink.port}")
+        list_ = a_list(members=3)
+
+        async def scene() -> None:
+            stop = asyncio.Event()
+            worker = asyncio.create_task(work.run(stop, Share(2, 2)))
+            await until_listening()
+            mailing = await in_thread(a_mailing, list_)
+            while not await in_thread(is_in(mailing, "done")):
+                await asyncio.sleep(0.05)
+            stop.set()
+            await worker
+
+        run(scene)
+        assert sink.received().total() == 3
+    assert ("deliver", "todo") in jobs()
+
+
+async def until_listening() -> None:
+    """A connection listens for due mail."""
+
+    def listening() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE query = %s AND datname = current_database())", [f"LISTEN {DUE}"])
+            return bool(cursor.fetchone()[0])
+
+    while not await in_thread(listening):
+        await asyncio.sleep(0.01)
 
 
 def test_a_worker_that_loses_the_database_ends_with_an_error() -> None:
