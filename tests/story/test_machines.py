@@ -18,7 +18,7 @@ from colporteur.daemons.settling import MOST_UNSETTLED
 from colporteur.flow import mailings
 from colporteur.store.mailings import Mailing
 from tests.daemons.delivering import a_mailing, is_in, sound
-from tests.servers.machines import Machine, Network, NoNetwork
+from tests.servers.machines import Machine, Network
 from tests.servers.ports import wait_until
 from tests.servers.sink import Sink
 from tests.story.databases import elsewhere, open_folder
@@ -76,10 +76,7 @@ class Site:
 @pytest.fixture
 def site(django_db_blocker: Any) -> Iterator[Site]:
     with ExitStack() as stack:
-        try:
-            network = stack.enter_context(Network())
-        except NoNetwork as error:
-            pytest.skip(str(error))
+        network = stack.enter_context(Network())
         yield Site(stack.enter_context(open_folder()), network, stack, django_db_blocker)
 
 
