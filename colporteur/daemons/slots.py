@@ -23,10 +23,9 @@ from colporteur.daemons.paths import Path
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.destinations import Act
 from colporteur.flow import destinations, pacing, streams
-from colporteur.flow.copies import put_off
+from colporteur.flow.copies import Later, put_off
 from colporteur.flow.destinations import Standing
 from colporteur.flow.pacing import Given, Lane, Report, Reserved, Want
-from colporteur.store.copies import Claimed
 
 LONG_SECONDS = 30.0
 """A wait that is worth giving slices back for, until it is over."""
@@ -151,19 +150,20 @@ class Slots:
 
     async def _put_off(self, paths: Iterable[tuple[Path, float, bool]]) -> None:
         """Give back what waits for long: memory and leases are free, and it is claimed again when its time has come."""
-        parts: list[tuple[Claimed, list[int], datetime]] = []
+        parts: list[Later] = []
         mailings: dict[int, datetime] = {}
-        now = timezone.now()
+        now, tick = timezone.now(), time.monotonic()
         for path, wait, only_group in paths:
-            rests = self.pace.groups[path.line.group].standing.rests_until if path.line.group else None
-            due = rests if only_group and rests and rests > now else now + timedelta(seconds=wait)
+            group = path.line.group if only_group and self.pace.rests(path) > tick else 0
+            due = now + timedelta(seconds=wait)
             for held in list(path.parts):
                 if only_group:
-                    parts.append((held.claimed, [copy.address for copy in self.pace.put_aside(path, held)], due))
+                    parts.append(Later(held.claimed, [copy.address for copy in self.pace.put_aside(path, held)], due, group))
                 else:
                     mailings[held.claimed.mailing] = held.due = due
                     self.pace.drop(held)
-        await in_thread(put_off, self.lane.transport, parts, mailings)
+        if not await in_thread(put_off, self.lane.transport, parts, mailings, now):
+            self.pace.standing_at = 0.0
         self.soon()
 
 

@@ -16,7 +16,7 @@ from colporteur.domain.mailings import MailingKind, MailingState, Pace, next_att
 from colporteur.domain.posts import PostState
 from colporteur.domain.transports import account_of
 from colporteur.domain.words import Invalid
-from colporteur.flow import bounces, campaigns, failures, mailings, moderation, routes, signing, trouble
+from colporteur.flow import bounces, campaigns, destinations, failures, mailings, moderation, routes, signing, trouble
 from colporteur.flow.campaigns import readers
 from colporteur.mail.campaigns import message as newsletters
 from colporteur.mail.campaigns.message import Manner, Personal
@@ -193,8 +193,13 @@ def accepted(slice_: Claimed, addresses: Sequence[int], lease: float, now: datet
     def record() -> Standing:
         standing = copies.accepted(slice_, addresses, lease)
         if standing.changed < len(addresses):
-            copies.accepted_late(slice_.mailing, addresses)
+            late()
         return standing
+
+    @transaction.atomic
+    def late() -> None:
+        copies.lock_mailing(slice_.mailing)  # who moves copies makes slices, and the totals of one this cannot see yet would miss what is recorded
+        copies.accepted_late(slice_.mailing, addresses)
 
     standing = copies.unlocked(record)
     if standing.done:
@@ -258,20 +263,31 @@ def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitte
     return [one for one in refusals if one.address in failed]
 
 
-def put_off(transport: int, parts: Sequence[tuple[Claimed, Sequence[int], datetime]], mailings_until: Mapping[int, datetime]) -> None:
+class Later(NamedTuple):
+    """Copies of a claimed slice that leave at ``due``: an address each. ``group``: it is this destination group that rests."""
+
+    slice: Claimed
+    addresses: Sequence[int]
+    due: datetime
+    group: int = 0
+
+
+def put_off(transport: int, parts: Sequence[Later], mailings_until: Mapping[int, datetime], now: datetime) -> bool:
     """Nothing of some copies may leave for long: they come due later, attempts and states as they are. Whole mailings too,
-    as far as nobody holds their slices."""
-    for slice_, addresses, due in parts:
-        copies.unlocked(lambda slice_=slice_, addresses=addresses, due=due: _put_off(slice_, addresses, due))  # type: ignore[misc]
+    as far as nobody holds their slices. False: a group rests no more, its copies are due at once."""
+    rests = [copies.unlocked(lambda part=part: _put_off(transport, part, now)) for part in parts]  # type: ignore[misc]
     for mailing, until in mailings_until.items():
         copies.unlocked(lambda mailing=mailing, until=until: buckets.put_off(mailing, transport, until))  # type: ignore[misc]
+    return all(rests)
 
 
 @transaction.atomic
-def _put_off(slice_: Claimed, addresses: Sequence[int], due: datetime) -> None:
-    copies.lock_mailing(slice_.mailing)
-    if copies.owned(slice_):
-        copies.put_off(slice_, addresses, due)
+def _put_off(transport: int, part: Later, now: datetime) -> bool:
+    rests = destinations.rest(transport, part.group, now) if part.group else part.due  # what a worker remembers may be over since
+    copies.lock_mailing(part.slice.mailing)
+    if copies.owned(part.slice):
+        copies.put_off(part.slice, part.addresses, rests or now)
+    return rests is not None
 
 
 def release(slices: Sequence[Claimed], due: datetime | None = None) -> None:

@@ -21,6 +21,7 @@ from colporteur.domain.providers import RECEIVERS
 from colporteur.flow.organisations import actor
 from colporteur.flow.senders import domain_of
 from colporteur.store import buckets, journal
+from colporteur.store.copies.running import run
 from colporteur.store.destinations import DestinationGroup, MailDomain, Stream
 from colporteur.store.jobs import Wake, wake
 from colporteur.store.mailings import Slice
@@ -70,6 +71,13 @@ def standings(transport: int = 0) -> dict[int, Standing]:
 
 def _standings(rows: Iterable[DestinationGroup]) -> dict[int, Standing]:
     return {row.pk: Standing(part(row.connections, row.percent) if row.connections else 0, row.rests_until, row.patterns, row.messages) for row in rows}
+
+
+def rest(transport: int, group: int, now: datetime) -> datetime | None:
+    """Until when a group takes nothing by a transport; nobody lets it go on before the caller's transaction ends. None: it takes mail."""
+    run("SELECT 1 FROM destination_group WHERE id = %(group)s FOR SHARE", {"group": group})
+    standing = standings(transport).get(group)
+    return standing.rests_until if standing and standing.rests_until and standing.rests_until > now else None
 
 
 # --- whose domain is it -----------------------------------------------------------------------------------------

@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 
 from colporteur.domain.destinations import RETURNED_LEAST, Stop, next_rest, too_many
-from colporteur.flow import destinations, streams
+from colporteur.flow import copies, destinations, streams
 from colporteur.store.destinations import DestinationGroup, Stream
 from colporteur.store.journal import JournalEntry
+from colporteur.store.mailings import Slice
 from colporteur.store.standing import AddressStanding
+from tests.daemons.delivering import a_mailing
 from tests.flow.bounced import comes_back, day, posted
 from tests.flow.posts import letters, text
 from tests.story.scenes import a_list, a_person, a_transport
@@ -73,6 +75,22 @@ def test_refusals_in_the_dialogue_stop_their_stream_alone_and_one_of_a_sample_st
     assert destinations.standings(ours.pk)[group.pk].rests_until == day(0) + timedelta(hours=5) and destinations.standings(other.pk)[group.pk].rests_until is None
     assert group.state(day(0)) == "paused" and len(letters("trouble")) == 1
     assert refused(0.3) and Stream.objects.get().until == day(0.3) + timedelta(hours=8) and len(letters("trouble")) == 1
+
+
+@pytest.mark.django_db
+def test_what_is_put_off_for_a_stream_that_was_let_go_meanwhile_is_due_at_once() -> None:
+    transport = a_transport("smtp://127.0.0.1:1")
+    destinations.ship()
+    group = DestinationGroup.objects.get(name="orange")
+    mailing = a_mailing(a_list(members=["a@orange.fr"]))
+    [work] = copies.claim(transport.pk, day(0), 60.0)
+    group.streams.create(transport=transport, until=day(1))
+    part = copies.Later(work.slice, [due.address for due in work.copies], day(2), group.pk)
+    assert copies.put_off(transport.pk, [part], {}, day(0)) and Slice.objects.get(mailing=mailing, done=False).due_at == day(1)
+    Slice.objects.filter(mailing=mailing).update(due_at=None)
+    [work] = copies.claim(transport.pk, day(0), 60.0)
+    assert destinations.resume(group, day(0), "Alice"), "the worker does not know yet"
+    assert not copies.put_off(transport.pk, [part._replace(slice=work.slice)], {}, day(0)) and Slice.objects.get(mailing=mailing, done=False).due_at == day(0)
 
 
 @pytest.mark.django_db

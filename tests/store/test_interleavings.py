@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from colporteur.domain.mailings import CopyState, MailingState
@@ -23,6 +23,7 @@ from colporteur.store.copies import planning as ranges
 from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.memberships import Membership
 from tests.daemons.delivering import a_mailing
+from tests.servers.ports import wait_until
 from tests.story.scenes import a_list, a_transport
 
 MEMBERS, SLICE = 60, 9
@@ -113,7 +114,7 @@ class Worker:
             slice_, dues = self.chance.choice(self.held)
             wait = timedelta(minutes=self.chance.choice([10, 60]))
             until = {self.mailing.pk: self.now + wait} if self.chance.random() < 0.2 else {}
-            flow.put_off(self.chance.choice(self.ways), [(slice_, [due.address for due in self._some(dues)], self.now + wait)], until)
+            flow.put_off(self.chance.choice(self.ways), [flow.Later(slice_, [due.address for due in self._some(dues)], self.now + wait)], until, self.now)
 
     def release(self) -> None:
         if self.held:
@@ -223,3 +224,37 @@ def test_at_the_same_time() -> None:
     for worker in workers:
         worker.end()
     true_to_its_copies(mailing, accepted)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("small_slices")
+def test_an_acceptance_that_comes_while_its_copy_moves_to_a_new_slice_counts_there() -> None:
+    mailing, _ways = scene()
+    now, ended = timezone.now(), threading.Event()
+    work = flow.claim(mailing.transport_id or 0, now, 60.0)[0]
+    moved = [due.address for due in work.copies[:3]]
+    assert flow.refused(work.slice, [flow.Refused(address, 450, "Later") for address in moved], now, lambda: 0.0)
+    now += timedelta(hours=1)
+    Slice.objects.filter(mailing=mailing, deferred__gt=0).update(due_at=None)
+    again = next(work for works in iter(lambda: flow.claim(mailing.transport_id or 0, now, 60.0), []) for work in works if work.copies[0].address in moved)
+
+    def late() -> None:
+        try:
+            flow.accepted(work.slice, moved[:1], 60.0, now)
+        finally:
+            ended.set()
+            connection.close()
+
+    def meets() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+            return ended.is_set() or bool(cursor.fetchone()[0])
+
+    other = threading.Thread(target=late)
+    with transaction.atomic():
+        copies.lock_mailing(mailing.pk)
+        copies.defer(again.slice, dict.fromkeys(moved, 450), now + timedelta(minutes=5), now)
+        other.start()
+        wait_until(meets)
+    other.join()
+    true_to_its_copies(mailing, set(moved[:1]))

@@ -80,7 +80,7 @@ def test_what_is_refused_put_off_or_cancelled_leaves_its_place(mailing: Mailing)
     a, b, c, d, e = (due.address for due in work.copies[2:7])
     flow.refused(work.slice, [flow.Refused(a, 550, "no", final=True), flow.Refused(b, 550, "no", final=True), flow.Refused(c, 450, "later")], now, lambda: 0.5)
     assert states(mailing) == {"sent": 3, "failed": 1, "deferred": 1, "queued": 7}, "an accepted copy is not failed by a late refusal"
-    flow.put_off(mailing.transport_id or 0, [(work.slice, [a, d], now + timedelta(hours=1))], {})
+    flow.put_off(mailing.transport_id or 0, [flow.Later(work.slice, [a, d], now + timedelta(hours=1))], {}, now)
     copies.cancel_absent(mailing.pk, work.slice.number, [a, e])
     assert states(mailing) == {"sent": 3, "failed": 1, "deferred": 1, "queued": 6, "cancelled": 1}
     assert mailings.cancel(mailing.pk, now, "somebody")

@@ -95,7 +95,7 @@ UPDATE slice s SET sent = s.sent + n.n, failed = s.failed - n.failed, cancelled 
 
 
 def accepted_late(mailing: int, addresses: Sequence[int]) -> None:
-    """Record acceptances of copies that are no longer open where they were."""
+    """Record acceptances of copies that are no longer open where they were. The caller holds the mailing's row."""
     run(_ACCEPTED_LATE, {"mailing": mailing, "addresses": list(addresses)})
 
 
