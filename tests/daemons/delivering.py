@@ -43,7 +43,7 @@ def a_mailing(list_: List, raw: bytes = b"", *, now: datetime | None = None, sen
     return mailing
 
 
-def deliver_until(true: Callable[[], Any], seconds: float = 30, share: Share = ALONE, *, beside: Share | None = None) -> None:
+def deliver_until(true: Callable[[], Any], seconds: float = 120, share: Share = ALONE, *, beside: Share | None = None) -> None:
     """Run lanes until ``true()`` (asked on a thread with its own connection), then drain. ``beside``: another worker. Raises ``TimeoutError``."""
 
     async def work() -> None:

@@ -45,7 +45,8 @@ def begun_while(sink: Sink, others: Callable[[], object], begin: Callable[[], Ma
 
     def ended() -> bool:
         if not begun and len(sink.taken) > 50:
-            begun.append((len(sink.taken), begin()))
+            mailing = begin()
+            begun.append((len(sink.taken), mailing))  # from now on it may be claimed
         return bool(begun) and is_in(begun[0][1], "done")()
 
     deliver_until(ended, 90)
@@ -107,10 +108,10 @@ def test_memory_is_bounded_however_many_lists_have_much(sink: Sink) -> None:
 
     def looked() -> bool:
         held.append(sum(Slice.objects.filter(lease_until__isnull=False, done=False).values_list("size", flat=True)))
-        return len(held) > 30 and max(held) > 0
+        return sum(size > AHEAD for size in held) > 30
 
     deliver_until(looked)
-    assert AHEAD < max(held) <= LARGE_HELD + SLICE
+    assert max(held) <= LARGE_HELD + SLICE
 
 
 def pause(mailing: Mailing) -> None:
@@ -136,11 +137,12 @@ def switch_transport_off(mailing: Mailing) -> None:
 
 @pytest.mark.parametrize("steer", [pause, cancel, switch_domain_off, switch_list_off, switch_transport_off])
 def test_what_is_steered_stops_within_a_few_copies(sink: Sink, steer: Callable[[Mailing], None]) -> None:
+    sink.pause = 0.01
     mailing = a_mailing(a_list(members=3000))
     at: list[int] = []
 
     def given_back() -> bool:
-        if not at and len(sink.taken) > 50:
+        if not at and len(sink.taken) > 20:
             steer(mailing)
             at.append(len(sink.taken))
         return bool(at) and not Slice.objects.filter(done=False, lease_until__isnull=False).exists()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from colporteur.adapters.sources.lmtp import Answer
+from colporteur.daemons import receive as receiving
 from colporteur.daemons.receive import Desk, Gathering
 from colporteur.flow import intake
 from colporteur.flow.intake import TAKEN, TROUBLE, UNKNOWN, Incoming, Reply
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db  # the threads look after their connections
 
 def play(scene: Callable[[], Awaitable[None]]) -> None:
     async def run() -> None:
-        await asyncio.wait_for(scene(), 20)
+        await asyncio.wait_for(scene(), 120)
 
     asyncio.run(run())
 
@@ -35,7 +36,7 @@ def test_what_comes_while_a_batch_is_written_makes_the_next_batch() -> None:
     def work(items: Sequence[int]) -> list[int]:
         batches.append(list(items))
         first.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return [item * 10 for item in items]
 
     async def scene() -> None:
@@ -59,7 +60,7 @@ def test_under_load_a_batch_waits_for_who_was_just_answered_and_alone_nobody_wai
 
     def work(items: Sequence[int]) -> list[int]:
         batches.append(list(items))
-        assert go.wait(10)
+        assert go.wait(60)
         return list(items)
 
     async def scene() -> None:
@@ -102,7 +103,7 @@ def test_a_caller_who_gave_up_does_not_stop_the_others() -> None:
     go = threading.Event()
 
     def work(items: Sequence[int]) -> list[int]:
-        assert go.wait(10)
+        assert go.wait(60)
         return list(items)
 
     async def scene() -> None:
@@ -117,6 +118,7 @@ def test_a_caller_who_gave_up_does_not_stop_the_others() -> None:
 
 
 def test_a_yes_is_remembered_until_something_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "KNOWN_SECONDS", 3600.0)
     asked: list[str] = []
     replies = [TAKEN]
 

@@ -109,6 +109,7 @@ def test_weights_are_kept_and_a_reserve_takes_nothing(two: tuple[Sink, Sink]) ->
 
 def test_a_switched_off_transport_hands_its_slices_on_while_it_sends(two: tuple[Sink, Sink]) -> None:
     main, second = two
+    main.pause = 0.005
     switched: list[bool] = []
 
     def off() -> bool:

@@ -44,7 +44,7 @@ def run(scene: Callable[[], Awaitable[None]]) -> None:
     """A scene on an event loop, the threads' connections closed behind it."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await scene()
 
     try:
@@ -81,7 +81,7 @@ def test_waking_inside_a_worker_rolls_back_and_waits_for_the_commit() -> None:
             if fails:
                 raise ZeroDivisionError
             loop.call_soon_threadsafe(seen.append, "woken, not committed")
-            asyncio.run_coroutine_threadsafe(may_commit.wait(), loop).result(20)
+            asyncio.run_coroutine_threadsafe(may_commit.wait(), loop).result(60)
             loop.call_soon_threadsafe(seen.append, "committed")
 
     async def do_judge() -> int:
@@ -216,7 +216,7 @@ def test_a_mailing_at_rest_goes_on_when_its_time_has_come() -> None:
 
 @pytest.mark.parametrize("bounded", [True, False])
 def test_a_transaction_of_a_frozen_worker_does_not_keep_its_rows_locked(bounded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody stops in mid-transaction; another waits two seconds for the row. Without the worker's bound, in vain."""
+    """Somebody stops in mid-transaction; another waits for the row. Without the worker's bound, in vain."""
     monkeypatch.setattr(work, "_SILENT_MILLISECONDS", 200)
     mailing = a_mailing(a_list(members=1))
     frozen = connection.copy()
@@ -230,7 +230,7 @@ def test_a_transaction_of_a_frozen_worker_does_not_keep_its_rows_locked(bounded:
 
         def take() -> None:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = 2000")
+                cursor.execute("SET LOCAL lock_timeout = %s", [60_000 if bounded else 1000])
                 cursor.execute("SELECT 1 FROM mailing WHERE id = %s FOR UPDATE", [mailing.id])
 
         if bounded:
