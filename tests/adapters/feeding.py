@@ -64,7 +64,7 @@ async def feed_to(transport: Transport, copies: Sequence[Outgoing]) -> Sent:
     """Run the transport until every copy has its outcome or it is in trouble."""
     feed = Feed(copies)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await transport.run(feed)
     except Trouble as trouble:
         return Sent(feed, trouble)

@@ -207,7 +207,7 @@ def test_a_silent_server_is_given_up_after_its_time_and_does_not_delay_others() 
         return Silent() if event == "BODY" and session.recipients == ["m2@members.example"] else None
 
     with Sink(script) as sink:
-        sent = send(smtp(sink, connections=2, accept=0.5, slowest=1e9), [copy(n) for n in range(1, 21)])
+        sent = send(smtp(sink, connections=2, accept=2.0, slowest=1e9), [copy(n) for n in range(1, 21)])
     assert sent.outcomes[2].result.name == "UNKNOWN" and sent.results().count("SENT") == 19
 
 
@@ -285,7 +285,7 @@ def test_the_null_sender_is_a_sender() -> None:
 
 def test_connections_are_kept_between_runs_and_ended_when_nobody_needs_them() -> None:
     async def work() -> None:
-        transport = smtp(sink, connections=3, idle=0.2)
+        transport = smtp(sink, connections=3, idle=60.0)
         await feed_to(transport, [copy(n) for n in range(1, 20)])
         await feed_to(transport, [copy(n) for n in range(20, 40)])
         await transport.close()

@@ -70,7 +70,7 @@ def deliver(port: int, raw: bytes, *recipients: str, sender: str = "anna@members
     words = [word for recipient in recipients for word in ("--recipient", recipient)] + (["--sender", sender] if sender else [])
     # Nothing but the address of the listener: neither data directory nor key nor database.
     environment = {"COLPORTEUR_LMTP": f"127.0.0.1:{port}", "DATABASE_URL": "nonsense://", "PATH": "/usr/bin:/bin"}
-    return subprocess.run([sys.executable, "-m", "colporteur", "deliver", *words], input=raw, env=environment, cwd=REPOSITORY, capture_output=True, timeout=30)
+    return subprocess.run([sys.executable, "-m", "colporteur", "deliver", *words], input=raw, env=environment, cwd=REPOSITORY, capture_output=True, timeout=120)
 
 
 def test_a_message_is_handed_over(script: Script) -> None:
@@ -136,11 +136,11 @@ def test_nobody_listens() -> None:
 
 @pytest.mark.parametrize("words", [["--recipient", "a b"], ["--recipient", "a\nRCPT TO:<b@c.example>"], []])
 def test_wrong_use_is_said_on_stderr(words: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "colporteur", "deliver", *words], input=b"x", cwd=REPOSITORY, capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-m", "colporteur", "deliver", *words], input=b"x", cwd=REPOSITORY, capture_output=True, timeout=120)
     assert done.returncode == 2 and b"Usage:" in done.stderr and not done.stdout
 
 
 def test_it_needs_no_django() -> None:
-    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "colporteur", "deliver", "--help"], cwd=REPOSITORY, capture_output=True, timeout=30)
+    done = subprocess.run([sys.executable, "-X", "importtime", "-m", "colporteur", "deliver", "--help"], cwd=REPOSITORY, capture_output=True, timeout=120)
     assert done.returncode == 0
     assert b"django" not in done.stderr and b"psycopg" not in done.stderr

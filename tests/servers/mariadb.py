@@ -28,12 +28,12 @@ class MariaDb:
             [*self._command(), f"--port={self.port}", "--bind-address=127.0.0.1", f"--socket={self.directory}/socket", f"--pid-file={self.directory}/pid"], env=debian.environment(),
             stdout=subprocess.DEVNULL, stderr=open(self.directory / "log", "wb"),
         )  # fmt: skip
-        wait_until(self._answers, 60, "MariaDB does not answer")
+        wait_until(self._answers, 120, "MariaDB does not answer")
         return self
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(90)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @property

@@ -33,13 +33,13 @@ class OpenLdap:
         self.load(self.ldif)
         command = [debian.program("usr/sbin/slapd"), "-d", "0", "-f", self.directory / "slapd.conf", "-h", f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port}"]
         self.process = subprocess.Popen(command, env=debian.environment(), stdout=subprocess.DEVNULL, stderr=open(self.directory / "log", "wb"))
-        wait_until(lambda: self._alive() and listens(self.port) and listens(self.tls_port), 30, "OpenLDAP does not answer")
+        wait_until(lambda: self._alive() and listens(self.port) and listens(self.tls_port), 90, "OpenLDAP does not answer")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.process:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(60)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def load(self, ldif: str) -> None:

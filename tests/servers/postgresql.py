@@ -49,7 +49,7 @@ def postgresql(folder: Path) -> Iterator[PostgreSql]:
         assert server.process
         server.process.send_signal(signal.SIGHUP)
         made = PostgreSql(host)
-        wait_until(lambda: _lets_in(made), 30, "PostgreSQL lets nobody in")
+        wait_until(lambda: _lets_in(made), 90, "PostgreSQL lets nobody in")
         yield made
     finally:
         server.stop()

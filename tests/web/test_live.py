@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 from django.urls import reverse
 
 from colporteur.flow import mailboxes, transports
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.transports import Transport
+from tests.servers.ports import free_port
 from tests.web.conftest import World, signed_in
 
 
 @pytest.fixture
 def closed_port() -> int:
     """A port of this machine where nobody answers."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    return free_port()
 
 
 def test_a_sending_service_that_does_not_answer_is_kept_and_said(world: World, closed_port: int) -> None:

@@ -84,13 +84,13 @@ def _ldap(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 def _postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     server: PostgreSql = request.getfixturevalue("postgres")
     asked = Asked(server.url, "secret", {"user": "amap", "query": ROWS}, MAPPING, internal=True)
-    yield Place("sql", asked, f"postgresql://127.0.0.1:{free_port()}/amap", replace(asked, secret="Geheim"), replace(asked, options={"user": "amap", "query": "SELECT pg_sleep(600)"}, seconds=0.5))
+    yield Place("sql", asked, f"postgresql://127.0.0.1:{free_port()}/amap", replace(asked, secret="Geheim"), replace(asked, options={"user": "amap", "query": "SELECT pg_sleep(600)"}, seconds=1.0))
 
 
 def _mysql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     server: MariaDb = request.getfixturevalue("maria")
     asked = Asked(server.url, mariadb.PASSWORD, {"user": mariadb.USER, "query": ROWS}, MAPPING, internal=True)
-    slow = replace(asked, options={"user": mariadb.USER, "query": "SELECT sleep(600)"}, seconds=0.5)
+    slow = replace(asked, options={"user": mariadb.USER, "query": "SELECT sleep(600)"}, seconds=1.0)
     yield Place("sql", asked, f"mysql://127.0.0.1:{free_port()}/amap", replace(asked, secret="Geheim"), slow)
 
 

@@ -126,12 +126,12 @@ def test_news_wake_a_waiting_source_and_a_dead_server_is_noticed(account: Accoun
         assert bool(waiting.socket) == (account.kind == "imap")
         if waiting.socket:
             own.put(USER, b"Subject: news\r\n\r\n")
-            assert select.select([waiting.socket], [], [], 10)[0]
+            assert select.select([waiting.socket], [], [], 90)[0]
             source.idle_over()
             assert len(source.listing().messages) == 1
             waiting = source.idle()
             own.stop(signal.SIGKILL)
-            assert waiting.socket and select.select([waiting.socket], [], [], 10)[0]
+            assert waiting.socket and select.select([waiting.socket], [], [], 90)[0]
             with pytest.raises(Trouble, match="lost"):
                 source.idle_over()
         own.stop(signal.SIGKILL)

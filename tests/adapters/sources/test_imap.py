@@ -79,7 +79,7 @@ def test_news_that_arrive_with_the_word_idling_are_not_missed(account: Account, 
     dovecot.put(USER, b"Subject: between listing and idle\r\n\r\n")
     waiting = source.idle()
     if waiting.socket:
-        assert select.select([waiting.socket], [], [], 10)[0]
+        assert select.select([waiting.socket], [], [], 90)[0]
         source.idle_over()
     assert len(source.listing().messages) == 1
     source.close()
