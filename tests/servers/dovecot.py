@@ -132,7 +132,7 @@ class Dovecot:
     @contextlib.contextmanager
     def imap(self, user: str) -> Iterator[imaplib.IMAP4]:
         """A plain client, signed in."""
-        client = imaplib.IMAP4("127.0.0.1", self.ports["imap"], timeout=30)
+        client = imaplib.IMAP4("127.0.0.1", self.ports["imap"], timeout=120)
         client.login(user, self.accounts[user])
         try:
             yield client

@@ -41,7 +41,7 @@ class Installation:
     def command(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Result of one command, whatever its status."""
         return subprocess.run(
-            [self.python, "-m", "colporteur", *words], env=self.environment | environment, capture_output=True, text=True, timeout=120, cwd="/", stdin=subprocess.DEVNULL, user=self.user
+            [self.python, "-m", "colporteur", *words], env=self.environment | environment, capture_output=True, text=True, timeout=300, cwd="/", stdin=subprocess.DEVNULL, user=self.user
         )
 
     def start(self, *words: str, log: Path) -> None:
@@ -55,7 +55,7 @@ class Installation:
     def ready(self) -> dict[str, Any] | None:
         """What ``/health/ready`` says; None when nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/health/ready", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.web}/health/ready", timeout=30) as answer:
                 return json.load(answer)  # type: ignore[no-any-return]
         except urllib.error.HTTPError as error:
             return json.loads(error.read())  # type: ignore[no-any-return]
@@ -82,7 +82,7 @@ class Installation:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(60)
+            return self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.kill()
             raise

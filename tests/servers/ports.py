@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 _DICE, _given = random.SystemRandom(), set[int]()
+_PATIENCE = 3  # seconds are those of a machine with nothing else to do; another one may take so many times longer
 
 
 def free_port() -> int:
@@ -44,9 +45,9 @@ def greets(port: int, seconds: float = 5) -> bool:
 
 
 def wait_until(true: Callable[[], object], seconds: float = 60, what: str | Callable[[], str] = "") -> None:
-    """Return when ``true()`` is; raises ``TimeoutError`` after ``seconds``, saying ``what``, or what that answers then."""
-    deadline = time.monotonic() + seconds
+    """Return when ``true()`` is; raises ``TimeoutError`` after three times ``seconds``, saying ``what``, or what that answers then."""
+    deadline = time.monotonic() + _PATIENCE * seconds
     while not true():
         if time.monotonic() > deadline:
-            raise TimeoutError((what() if callable(what) else what) or f"{true} did not become true within {seconds} s")
+            raise TimeoutError((what() if callable(what) else what) or f"{true} did not become true within {_PATIENCE * seconds} s")
         time.sleep(0.02)

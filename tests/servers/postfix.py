@@ -79,13 +79,13 @@ class Postfix:
 
     def send(self, sender: str, recipients: Sequence[str], raw: bytes) -> None:
         """Hand over one message by SMTP. Raises ``smtplib.SMTPException`` when Postfix refuses it."""
-        with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as client:
+        with smtplib.SMTP("127.0.0.1", self.port, timeout=120) as client:
             client.sendmail(sender, list(recipients), raw, mail_options=["BODY=8BITMIME"])
 
     def waiting(self) -> list[str]:
-        """Identifiers of the messages in the queue."""
-        listed = self._command("usr/sbin/postqueue", "-j").stdout
-        return re.findall(r'"queue_id": "([^"]+)"', listed)
+        """Identifiers of the messages in the queue. Listed twice: one that moves from one folder to the next meanwhile is missed."""
+        listed = "".join(self._command("usr/sbin/postqueue", "-j").stdout for _time in range(2))
+        return sorted(set(re.findall(r'"queue_id": "([^"]+)"', listed)))
 
     def flush(self) -> None:
         """Try everything deferred now."""

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, NamedTuple
 
 
@@ -60,7 +61,7 @@ class Sink:
     """On a thread of its own, on a free port of ``host``.
 
     ``extensions``: EHLO words; "STARTTLS" needs ``context``. ``users``: user -> password for AUTH. ``pause``: seconds before
-    every answer.
+    every answer. ``limit``: once it has taken so many messages, whoever wants to hand over another one waits until it is raised.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Sink:
         self._writers: set[asyncio.StreamWriter] = set()
         self._released = asyncio.Event()
         self.silent = 0  # connections that get no answer
+        self.limit: float = inf
 
     def __enter__(self) -> Sink:
         self._thread.start()
@@ -87,7 +89,7 @@ class Sink:
     def __exit__(self, *_: object) -> None:
         self._call(self._stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join()
         self._loop.close()
 
     def release(self) -> None:
@@ -111,7 +113,7 @@ class Sink:
     # --- how ---
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
     async def _start(self) -> None:
         tls = self.context if self.implicit else None
@@ -237,6 +239,8 @@ class Sink:
         """Say what the script wants, else the usual; False: the connection ends. ``_said`` is what was said."""
         if self.pause:
             await asyncio.sleep(self.pause)
+        while event == "MAIL" and len(self.taken) >= self.limit:
+            await asyncio.sleep(0.01)
         wanted = self.script(event, argument, session) if self.script else None
         session.kept = isinstance(wanted, Drop) and wanted.keep
         if isinstance(wanted, Silent):

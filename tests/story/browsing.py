@@ -44,7 +44,7 @@ class Browser:
         return self._ask("POST", path, body, {"Content-Type": content_type} | (headers or {}))
 
     def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=180)
         try:
             connection.request(method, path, body, {"Host": self._host, "Accept-Language": "fr", **({"Cookie": self._cookies} if self._cookies else {}), **headers})
             return Answer(connection.getresponse())

@@ -133,7 +133,7 @@ class Installation:
             if port := ports.get(part):
                 wait_until(lambda part=part, port=port: self._lives(part) and listens(port), 90, f"{part} does not answer:\n{self.words(part)[-3000:]}")
 
-    def stop(self, *parts: str, seconds: float = 20) -> dict[str, int]:
+    def stop(self, *parts: str, seconds: float = 90) -> dict[str, int]:
         """SIGTERM to the parts (all of them without names), the exit status of each. Whoever does not end is killed: -9."""
         names = parts or tuple(self.parts)
         for name in names:
@@ -164,7 +164,7 @@ class Installation:
 
     def run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """The same, with everything that came back."""
-        return subprocess.run([sys.executable, "-m", "colporteur", *words], env=self.environment, cwd=REPOSITORY, input=stdin, capture_output=True, timeout=120)
+        return subprocess.run([sys.executable, "-m", "colporteur", *words], env=self.environment, cwd=REPOSITORY, input=stdin, capture_output=True, timeout=300)
 
     def words(self, part: str) -> str:
         """What the part wrote to its log."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,17 +16,6 @@ from tests.servers.ports import wait_until
 from tests.servers.sink import Sink
 
 MEMBERS = 600
-
-
-class Gated(Sink):
-    """Takes no further message once it has ``limit`` of them; whoever wants to hand one over waits."""
-
-    limit = MEMBERS // 2
-
-    async def _answer(self, session: Any, writer: Any, event: str, argument: str, usual: str) -> bool:
-        while event == "MAIL" and len(self.taken) >= self.limit:
-            await asyncio.sleep(0.01)
-        return await super()._answer(session, writer, event, argument, usual)
 
 
 @pytest.fixture
@@ -42,7 +30,8 @@ def folder() -> Iterator[Path]:
 def test_a_backup_in_the_middle_of_a_sending_restored_after_its_end_sends_nothing_by_itself(folder: Path) -> None:
     before, after = Installation(folder / "before"), Installation(folder / "after")
     log = folder / "log"
-    with Gated(keep_data=False) as sink:
+    with Sink(keep_data=False) as sink:
+        sink.limit = MEMBERS // 2
         try:
             arrange(before, sink.port, folder)
             before.start(log=log)
@@ -52,14 +41,14 @@ def test_a_backup_in_the_middle_of_a_sending_restored_after_its_end_sends_nothin
             done = before.command("backup", str(folder / "backup"), "--with-key")
             assert done.returncode == 0 and "read again; with the secret key" in done.stderr, done
             assert (folder / "backup").stat().st_mode & 0o777 == 0o600
-            sink.limit = 10**9
+            sink.limit = inf
             wait_until(lambda: (len(sink.received()), sink.repeated()) == (MEMBERS, 0), 60, log.read_text())
             assert before.stop() == 0
 
             restored = after.command("restore", str(folder / "backup"), "--json")
             assert restored.returncode == 0, restored
             (held,) = json.loads(restored.stdout)["mailings"]
-            assert MEMBERS - held["open"] in range(1, sink.limit) and held["list"] == "amis@lists.example"
+            assert MEMBERS - held["open"] in range(1, MEMBERS) and held["list"] == "amis@lists.example"
             after.start(log=log)
             after.wait_until_ready(log)
             post(after, "bureau@lists.example", "Something new")
@@ -99,6 +88,6 @@ def post(installation: Installation, to: str, subject: str) -> None:
     message = f"From: anna@elsewhere.example\nTo: {to}\nSubject: {subject}\nMessage-ID: <{subject.replace(' ', '-')}@elsewhere.example>\n\nHello\n"
     done = subprocess.run(
         [installation.python, "-m", "colporteur", "deliver", "--recipient", to, "--sender", "anna@elsewhere.example"], input=message.encode(), env=installation.environment,
-        capture_output=True, cwd="/", timeout=60,
+        capture_output=True, cwd="/", timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done
