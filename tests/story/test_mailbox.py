@@ -82,7 +82,7 @@ def test_mail_is_collected_once_and_moved_or_deleted_after(protocol: str, doveco
     assert len(dovecot.messages(LIST, "Taken")) == (4 if move else 0)
     last = Arrival.objects.order_by("-id")[0]
     assert (last.door, last.mail_from, last.recipients) == (protocol[:4], "bounces+marc@members.example", ["jardin+part@shared.example", LIST])
-    assert installation.stop("collect", seconds=10) == {"collect": 0}
+    assert installation.stop("collect") == {"collect": 0}
 
 
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
@@ -109,8 +109,12 @@ def test_a_server_killed_while_we_wait_is_noticed_and_recovers(dovecot: Dovecot,
     assert "was lost" in Mailbox.objects.get().last_error or "Nothing answers" in Mailbox.objects.get().last_error
     dovecot.start()
     dovecot.deliver(LIST, post_of(1), sender=ANNA)
-    Mailbox.objects.update(next_try=None)  # as "try now" does
-    wait(lambda: posts() == expected(1), installation)
+
+    def tried() -> bool:
+        Mailbox.objects.filter(next_try__isnull=False).update(next_try=None)  # as "try now" does
+        return posts() == expected(1)
+
+    wait(tried, installation)
     mailbox.refresh_from_db()
     assert (mailbox.failures, mailbox.last_error, mailbox.told_at) == (0, "", None)
     assert not Mailing.objects.filter(letter="trouble").exists()  # a short absence is nobody's business
@@ -124,10 +128,11 @@ def test_a_wrong_password_is_told_to_owners_once_and_others_go_on(dovecot: Dovec
     installation.start("collect")
     dovecot.deliver("autre@shared.example", post_of(1), sender=ANNA)
     wait(lambda: posts() == expected(1) and Mailbox.objects.filter(list=list_, failures=1), installation)
+    before = timezone.now()
     Mailbox.objects.filter(list=list_).update(next_try=None)
     wait(lambda: Mailbox.objects.filter(list=list_, failures=2), installation)
     found = Mailbox.objects.get(list=list_)
-    assert found.next_try and timedelta(seconds=15) < found.next_try - timezone.now() < timedelta(seconds=30)
+    assert found.next_try and before + timedelta(seconds=15) < found.next_try < timezone.now() + timedelta(seconds=30)
     assert Mailing.objects.filter(letter="trouble", list=list_).count() == 1
     mailboxes.set_mailbox(list_, dovecot.url("imap", LIST), timezone.now(), by="test")
     dovecot.deliver(LIST, post_of(2), sender=ANNA)
@@ -147,7 +152,7 @@ def test_a_collector_follows_the_table_and_ends_when_the_database_is_lost(doveco
     wait(lambda: posts() == expected(1, 2), installation)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-    assert installation.parts["collect"].wait(20) != 0
+    assert installation.parts["collect"].wait(90) != 0
 
 
 def free_to_claim(mailbox: int) -> bool:
@@ -209,7 +214,7 @@ def test_connections_cut_at_any_byte_lose_and_repeat_nothing(dovecot: Dovecot, l
             client.append("INBOX", "", "", post_of(number) + b"x" * 3000 + b"\r\n")  # type: ignore[arg-type]
     with cutting(dovecot.ports["imap"], most=16_000, seed=7) as (port, cuts):
         mailboxes.set_mailbox(list_, dovecot.url("imap", LIST, move="Taken").replace(str(dovecot.ports["imap"]), str(port)), timezone.now(), by="test")
-        done = subprocess.run([sys.executable, "-c", LOOKS_AGAIN_AND_AGAIN], env=installation.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([sys.executable, "-c", LOOKS_AGAIN_AND_AGAIN], env=installation.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(posts()) == sorted(expected(*numbers))
     assert not dovecot.messages(LIST)
