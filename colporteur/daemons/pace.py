@@ -120,7 +120,7 @@ class Pace(Ready):
             return Act.NONE
         answer = asked(outcome.code, outcome.text, group.standing.patterns)
         group.policies += answer.act is Act.PAUSE
-        if answer.act in (Act.SLOW, Act.WAIT) or group.policies >= PATIENCE:
+        if answer.act in (Act.SLOW, Act.WAIT) or group.policies >= (1 if group.standing.sample else PATIENCE):
             group.rests_until = max(group.rests_until, time.monotonic() + answer.rest)
         if answer.act is not Act.NONE:
             group.refusals.append((outcome.code, outcome.text))

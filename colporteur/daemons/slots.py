@@ -120,7 +120,8 @@ class Slots:
         for id_, group in self.pace.groups.items():
             group.standing = standings.get(id_, Standing(0, None, ()))
             rests = group.standing.rests_until
-            group.rests_until = tick + (rests - now).total_seconds() if rests and rests > now else 0.0
+            known = tick + (rests - now).total_seconds() if rests and rests > now else 0.0
+            group.rests_until = max(known, group.rests_until) if group.refusals else known  # what it said meanwhile is told next
 
     async def _rest(self) -> None:
         """Until something changes or is due."""

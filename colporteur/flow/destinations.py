@@ -35,12 +35,13 @@ _MOST_LOOKED_UP = 200
 
 class Standing(NamedTuple):
     """How a group stands for a lane. ``connections``: copies under way at once, 0 any number. ``rests_until``: None, it takes mail.
-    ``messages``: of one connection, 0 any number."""
+    ``messages``: of one connection, 0 any number. ``sample``: it was stopped, and what leaves next shows whether it may go on."""
 
     connections: int
     rests_until: datetime | None
     patterns: tuple[Pattern, ...]
     messages: int = 0
+    sample: bool = False
 
 
 def ship() -> None:
@@ -65,7 +66,7 @@ def standings(transport: int = 0) -> dict[int, Standing]:
     for group, until in held.items():
         if group in found and until:
             one = found[group]
-            found[group] = one._replace(connections=1, rests_until=max(until, one.rests_until or until))
+            found[group] = one._replace(connections=1, rests_until=max(until, one.rests_until or until), sample=True)
     return found
 
 

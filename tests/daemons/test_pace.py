@@ -143,6 +143,20 @@ def test_policy_refusals_stop_the_stream_and_say_why_nobody_fails_and_others_go_
     assert counts(mailing) == {"sent": 70} and sink.repeated() == 0
 
 
+def test_a_sample_that_is_refused_is_one_copy_whoever_sends_it(sink: Timed) -> None:
+    group = grouped(sink)
+    now = timezone.now()
+    stream = Stream.objects.create(transport=Transport.objects.get(), group=group, until=now - timedelta(minutes=1), stopped_at=now - timedelta(hours=4), stops=1)
+    sink.answers["big.example"] = "550 5.7.1 We do not like your IP"
+    mailing = a_mailing(a_list(members=[f"b{number}@big.example" for number in range(30)]))
+    deliver_until(lambda: not Slice.objects.filter(mailing=mailing, done=False).exclude(due_at__gt=timezone.now()).exists())
+    stream.refresh_from_db()
+    assert stream.stops == 2 and stream.until and stream.until > now + timedelta(hours=7)
+    assert sum("@big.example" in word for session in sink.sessions for word in session.commands) == 1, "this lane had not met the others"
+    assert counts(mailing) == {"queued": 29, "deferred": 1}
+    sound(mailing)
+
+
 def test_421_halves_the_pace_of_its_group_and_acceptances_widen_it_slowly(sink: Timed) -> None:
     group = grouped(sink, connections=4)
     sink.answers["big.example"] = "451 4.7.0 Slow down"
