@@ -24,7 +24,7 @@ from tests.servers.ports import wait_until
 from tests.servers.sink import Drop, Session, Silent, Sink
 from tests.story.numbers import FULL
 from tests.story.scenes import Installation, a_list, a_transport, message
-from tests.story.test_delivery import OPTIONS
+from tests.story.test_delivery import ALIVE
 
 MEMBERS = 2000 if FULL else 200
 BODY = "A few words.\r\n" * 40
@@ -180,7 +180,7 @@ KINDS: tuple[type[Far], ...] = (PutsOff, Refuses, HangsUp, Stalls, Drops, Shrink
 
 @pytest.fixture
 def installation(tmp_path: Path, transactional_db: None) -> Iterator[Installation]:
-    with Installation(tmp_path / "installation", options=OPTIONS) as made:
+    with Installation(tmp_path / "installation", options=ALIVE) as made:
         yield made
 
 
@@ -217,10 +217,10 @@ def test_servers_that_misbehave(installation: Installation, context: ssl.SSLCont
             rows = Mailing.objects.values_list("list__address", "state", "pause_reason")
             return f"{[*rows]}\n{[(type(far).__name__, far.shown, mailings.totals(far.mailing.pk).counts) for far in all_]}\n{installation.words('worker')[-3000:]}"
 
-        wait_until(lambda: good.over, 60, states())
-        wait_until(lambda: all(far.shown for far in all_), 60, states())
+        wait_until(lambda: good.over, 60, states)
+        wait_until(lambda: all(far.shown for far in all_), 60, states)
         second = a_mailing(Mailing.objects.get(pk=good.mailing.pk).list, message(subject="Again"))  # with all of them at their worst
-        wait_until(is_in(second, "done"), 60, states())
+        wait_until(is_in(second, "done"), 60, states)
         assert len(good.sink.taken) == 2 * MEMBERS and good.sink.repeated() == 0
         assert not any(far.over for far in all_ if isinstance(far, Stalls | NoTls))
 
@@ -231,10 +231,7 @@ def test_servers_that_misbehave(installation: Installation, context: ssl.SSLCont
             time_passes()
             return all(far.over for far in all_)
 
-        try:
-            wait_until(over, 120)
-        except TimeoutError:
-            raise AssertionError(states()) from None
+        wait_until(over, 120, states)
         for far in all_:
             far.check()
             assert max(Counter((one.recipient, one.message_id) for one in far.sink.taken if one.answered).values()) == 1, f"{type(far).__name__}: accepted, and sent again"
