@@ -111,12 +111,12 @@ async def _beside(name: str, main: Main) -> None:
     if not work.done():
         work.cancel()
     done = await asyncio.gather(work, signs, return_exceptions=True)
-    # What is left are clean-ups of libraries; without a database one of them may try again for long.
-    last = threading.Timer(_LAST_SECONDS, os._exit, [1])
+    failed = [one for one in done if isinstance(one, BaseException) and not isinstance(one, asyncio.CancelledError)]
+    # What is left are clean-ups of libraries; without a database, or on a slow disk, one of them may take long: that is no failure.
+    last = threading.Timer(_LAST_SECONDS, os._exit, [1 if failed else 0])
     last.daemon = True
     last.start()
     with contextlib.suppress(Error):
         await in_thread(ended, health.HOST, os.getpid())
-    for outcome in done:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
-            raise outcome
+    for error in failed:
+        raise error
