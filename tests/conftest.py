@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
 import pytest
+from django.utils import translation
 from hypothesis import HealthCheck, settings
 
 # Settings read the environment once, at import: decide it here, before Django is touched.
@@ -24,8 +26,17 @@ os.environ.update(
 for _name in ("DATABASE_URL", "COLPORTEUR_DEMO", "LC_ALL"):
     os.environ.pop(_name, None)
 django.setup()  # conftests further down import tables
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a machine that does much else is no failure
+# A machine that does much else is no failure, and the examples are the same each time: what one change broke shows with that change.
+settings.register_profile("patient", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", settings.get_profile("patient"), derandomize=False)  # pytest --hypothesis-profile=search: others each time
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """A browser's language stays active in this thread after its request: not into the next test, of whatever file."""
+    yield
+    translation.deactivate()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from django.test import Client
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from colporteur.flow import demo, lists, memberships, organisations, people, roles
 from colporteur.flow.intake import Incoming, receive
@@ -45,13 +44,6 @@ def write_to(list_: List, sender: str, name: str, subject: str, **more: object) 
     receive([Incoming(raw=raw, mail_from=sender, recipients=(list_.address,), door="lmtp")], timezone.now())
     judge_due(timezone.now())
     return Post.objects.filter(list=list_).latest("pk")
-
-
-@pytest.fixture(autouse=True)
-def own_language() -> Iterator[None]:
-    """A browser's language stays active in this thread after its request: not into the next test."""
-    yield
-    translation.deactivate()
 
 
 @pytest.fixture
