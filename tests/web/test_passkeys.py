@@ -34,7 +34,7 @@ def page(transactional_db: None, village: World, chromium: Browser, live_server:
     device.send("WebAuthn.enable")
     device.send("WebAuthn.addVirtualAuthenticator", {"options": {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True, "automaticPresenceSimulation": True}})
     yield opened
-    context.close()
+    browser.leave(chromium)
 
 
 def test_a_passkey_is_made_and_signs_in_and_works_no_more_when_removed(page: Page, village: World) -> None:
