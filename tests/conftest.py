@@ -31,6 +31,10 @@ settings.register_profile("patient", deadline=None, derandomize=True, suppress_h
 settings.register_profile("search", settings.get_profile("patient"), derandomize=False)  # pytest --hypothesis-profile=search: others each time
 settings.load_profile("patient")
 
+from colporteur.flow.campaigns import preflight  # noqa: E402
+
+preflight.AT_ONCE_SECONDS = 60.0  # so long may trying the few copies of a test take before its newsletter starts
+
 
 @pytest.fixture(autouse=True)
 def own_language() -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -129,6 +130,13 @@ def test_the_clock_ends_what_the_steps_did_not() -> None:
     meter = Meter(lambda: next(ticks))
     with pytest.raises(Invalid, match="takes too long"):
         meter.step(1)
+
+
+def test_a_machine_that_stands_still_fails_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "SECONDS", 0.02)
+    meter = Meter()
+    threading.Event().wait(0.1)
+    meter.step(1)
 
 
 def test_values_are_never_read_as_a_template() -> None:

@@ -25,6 +25,7 @@ SOURCE, OUTPUT = 1_000_000, 2_000_000
 STEPS = 100_000
 """Steps for one copy: about as many as nodes of the template are worked out."""
 SECONDS = 2.0
+"""Of a processor for one copy: a machine that stands still for a while fails nobody's."""
 TAGS, NODES, DEPTH = 4_000, 20_000, 40
 _METER = "_meter"
 _LOOP = frozenset("index index0 revindex revindex0 first last length".split())
@@ -38,11 +39,11 @@ _ALLOWED = (
 
 
 class Meter:
-    """What one copy has used of its steps, time and size. Raises ``Invalid`` when it is too much."""
+    """What one copy has used of its steps, time and size, in one thread. Raises ``Invalid`` when it is too much."""
 
     __slots__ = ("_clock", "_ends", "_size", "_steps")
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
         self._clock, self._steps, self._size, self._ends = clock, STEPS, OUTPUT, clock() + SECONDS
 
     def step(self, steps: int) -> None:
