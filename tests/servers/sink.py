@@ -128,7 +128,7 @@ class Sink:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks, timeout=5)
+            await asyncio.wait(tasks, timeout=60)
 
     async def _cut(self) -> None:
         for writer in list(self._writers):

@@ -26,6 +26,8 @@ from tests.servers.ports import free_port, listens, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+UP = {"worker": b"log=work event=working", "collect": b"log=collect event=collecting"}
+"""What parts without a port say when they have begun, unless they were told what to say."""
 
 
 def a_list(
@@ -113,6 +115,7 @@ class Installation:
             **(options or {}),
         }  # fmt: skip
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
+        self._said: dict[str, int] = {}  # bytes in the log of a part before it was started
 
     def __enter__(self) -> Installation:
         return self
@@ -126,6 +129,7 @@ class Installation:
         for words in parts:
             part = words.split()[0]
             with open(self._log(part), "ab") as log:
+                self._said[part] = log.tell()
                 self.parts[part] = subprocess.Popen(
                     [sys.executable, "-m", "colporteur", *words.split()], env=self.environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
                 )
@@ -134,9 +138,11 @@ class Installation:
                 wait_until(lambda part=part, port=port: self._lives(part) and listens(port), 90, f"{part} does not answer:\n{self.words(part)[-3000:]}")
 
     def stop(self, *parts: str, seconds: float = 90) -> dict[str, int]:
-        """SIGTERM to the parts (all of them without names), the exit status of each. Whoever does not end is killed: -9."""
+        """SIGTERM to the parts (all of them without names), once they have begun; the exit status of each. Whoever does not end is killed: -9."""
         names = parts or tuple(self.parts)
         for name in names:
+            with contextlib.suppress(TimeoutError):
+                wait_until(lambda name=name: self._is_up(name) or self.parts[name].poll() is not None, 20)
             if self.parts[name].poll() is None:
                 self.parts[name].send_signal(signal.SIGTERM)
         statuses = {}
@@ -172,6 +178,9 @@ class Installation:
 
     def _log(self, part: str) -> Path:
         return self.directory / f"{part}.log"
+
+    def _is_up(self, part: str) -> bool:
+        return part not in UP or "COLPORTEUR_LOG" in self.environment or UP[part] in self._log(part).read_bytes()[self._said[part] :]
 
     def _lives(self, part: str) -> bool:
         if (status := self.parts[part].poll()) is not None:
