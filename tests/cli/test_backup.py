@@ -52,7 +52,7 @@ def environment(name: str) -> dict[str, str]:
 
 def colporteur(name: str, *words: object, **other: str) -> subprocess.CompletedProcess[str]:
     """One command on the database ``name`` of the tests' server."""
-    return subprocess.run([sys.executable, "-m", "colporteur", *map(str, words)], capture_output=True, text=True, env=environment(name) | other, timeout=120, stdin=subprocess.DEVNULL)
+    return subprocess.run([sys.executable, "-m", "colporteur", *map(str, words)], capture_output=True, text=True, env=environment(name) | other, timeout=300, stdin=subprocess.DEVNULL)
 
 
 def ours() -> str:
@@ -97,7 +97,7 @@ def test_there_and_back_by_a_file_and_by_a_pipe(made: Path, empty: str) -> None:
     assert domains(empty) == ["saule.example"]
     piped = made.with_name("piped")
     with open(piped, "wb") as file:
-        assert subprocess.run([sys.executable, "-m", "colporteur", "backup", "-"], stdout=file, stderr=subprocess.PIPE, env=environment(ours()), timeout=60).returncode == 0
+        assert subprocess.run([sys.executable, "-m", "colporteur", "backup", "-"], stdout=file, stderr=subprocess.PIPE, env=environment(ours()), timeout=300).returncode == 0
     colporteur(empty, "domain", "add", "later.example")
     assert "add --replace" in refused(colporteur(empty, "restore", piped)), "what is there is not overwritten by mistake"
     assert sorted(domains(empty)) == ["later.example", "saule.example"]
@@ -150,7 +150,7 @@ def test_a_restore_killed_before_its_end_lets_nobody_work(made: Path, empty: str
     """Killed after the load: whoever starts then must not send what is not held back yet."""
     where = connection.settings_dict
     killer = f"import os, signal; from colporteur.flow import backup; backup.hold_back = lambda *_, **__: os.kill(os.getpid(), {signal.SIGKILL}); from colporteur.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", f"import sys; sys.argv = ['colporteur', 'restore', {str(made)!r}]; import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'colporteur.settings'; import django; django.setup(); {killer}"], env=environment(empty), capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", f"import sys; sys.argv = ['colporteur', 'restore', {str(made)!r}]; import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'colporteur.settings'; import django; django.setup(); {killer}"], env=environment(empty), capture_output=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done
     assert "restore --replace" in refused(colporteur(empty, "domain", "list"))
     with psycopg.connect(host=where["HOST"], user=where["USER"], dbname=empty) as looked:
@@ -168,12 +168,12 @@ def test_a_part_waits_while_the_schema_is_behind_and_goes_on_by_itself(empty: st
     log = tmp_path / "log"
     worker = part(empty, log)
     try:
-        wait_until(lambda: "colporteur migrate" in log.read_text() or worker.poll() is not None, 60)
+        wait_until(lambda: "colporteur migrate" in log.read_text() or worker.poll() is not None, 180)
         assert "event=waiting" in log.read_text() and worker.poll() is None, log.read_text()
         assert colporteur(empty, "migrate").returncode == 0
-        wait_until(lambda: "event=working" in log.read_text() or worker.poll() is not None, 60)
+        wait_until(lambda: "event=working" in log.read_text() or worker.poll() is not None, 180)
         worker.terminate()
-        assert worker.wait(60) == 0, log.read_text()
+        assert worker.wait(180) == 0, log.read_text()
     finally:
         worker.kill()
         worker.wait()
@@ -187,7 +187,7 @@ def test_a_part_refuses_a_schema_that_is_ahead(empty: str, tmp_path: Path) -> No
     log = tmp_path / "log"
     worker = part(empty, log)
     try:
-        assert worker.wait(60) == 1
+        assert worker.wait(180) == 1
     finally:
         worker.kill()
         worker.wait()

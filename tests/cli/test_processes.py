@@ -19,7 +19,7 @@ def colporteur(*words: str, input: str = "", **environment: str) -> subprocess.C
     where = connection.settings_dict
     url = f"postgresql:///{where['NAME']}?host={where['HOST']}&user={where['USER']}"
     made = {**os.environ, "DATABASE_URL": url, "COLPORTEUR_SECRET_KEY": settings.SECRET_KEY, **environment}
-    return subprocess.run([sys.executable, "-m", "colporteur", *words], input=input, capture_output=True, text=True, env=made, timeout=60)
+    return subprocess.run([sys.executable, "-m", "colporteur", *words], input=input, capture_output=True, text=True, env=made, timeout=300)
 
 
 def test_from_nothing_to_a_list_with_members_and_an_administrator() -> None:
