@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from concurrent.futures import Executor, Future
+from queue import SimpleQueue
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.db import Error, close_old_connections, connection, connections
 
@@ -17,8 +19,59 @@ R = TypeVar("R")
 THREADS = 8
 _IDLE_SECONDS = 5.0  # a connection unused for longer is checked before it is used again
 
-_executor = ThreadPoolExecutor(THREADS, thread_name_prefix="flow")
 _local = threading.local()
+
+
+class Job(NamedTuple):
+    """Something to be done by a thread."""
+
+    future: Future[Any]
+    do: Callable[[], Any]
+
+
+class Latest(Executor):
+    """Up to ``most`` threads, of which the one that ended its work last has the next: its connection knows the statements already and
+    has their plans, which cost more than running them. Further threads only work when it is busy."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._started, self._lock = most, 0, threading.Lock()
+        self._idle: list[SimpleQueue[Job]] = []
+        self._waiting: deque[Job] = deque()
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """See ``Executor.submit``."""
+        job = Job(Future(), lambda: fn(*args, **kwargs))
+        with self._lock:
+            if self._idle:
+                self._idle.pop().put(job)
+            elif self._started < self._most:
+                self._started += 1
+                threading.Thread(target=self._work, args=[job], name=f"flow-{self._started}", daemon=True).start()
+            else:
+                self._waiting.append(job)
+        return job.future
+
+    def _work(self, job: Job) -> None:
+        mine: SimpleQueue[Job] = SimpleQueue()
+        while True:
+            if job.future.set_running_or_notify_cancel():
+                try:
+                    result = job.do()
+                except BaseException as error:
+                    job.future.set_exception(error)
+                else:
+                    job.future.set_result(result)
+                    del result
+            del job  # with what it holds
+            with self._lock:
+                waiting = self._waiting.popleft() if self._waiting else None
+                if waiting is None:
+                    self._idle.append(mine)
+            job = waiting or mine.get()
+            del waiting
+
+
+_threads = Latest(THREADS)
 
 
 async def in_thread(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -27,7 +80,7 @@ async def in_thread(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     A connection that broke is closed, so that the next call opens a new one; the error itself is raised as it came.
     A cancelled caller does not stop ``fn``: it runs to its end.
     """
-    return await asyncio.get_running_loop().run_in_executor(_executor, lambda: _call(fn, *args, **kwargs))
+    return await asyncio.get_running_loop().run_in_executor(_threads, lambda: _call(fn, *args, **kwargs))
 
 
 def close_connections() -> None:
@@ -38,7 +91,7 @@ def close_connections() -> None:
         together.wait(30)  # one call for each thread
         connections.close_all()
 
-    for ended in [_executor.submit(close) for _ in range(THREADS)]:
+    for ended in [_threads.submit(close) for _ in range(THREADS)]:
         ended.result()
 
 
