@@ -22,7 +22,7 @@ def test_a_full_disk_turns_mail_away_for_now_and_recovers_by_itself(small_disk: 
     def deliver(number: int) -> int:
         message = f"Message-ID: <{number}@x.example>\nFrom: anna@members.example\nSubject: {number}\n\n" + os.urandom(500_000).hex()
         words = [installation.python, "-m", "colporteur", "deliver", "--recipient", LIST]
-        return subprocess.run(words, env=installation.environment, input=message.encode(), capture_output=True, cwd="/", timeout=60).returncode
+        return subprocess.run(words, env=installation.environment, input=message.encode(), capture_output=True, cwd="/", timeout=300).returncode
 
     def posts() -> set[str]:
         with psycopg.connect(f"host={small_disk / 'var' / 'postgres' / 'run'} user=colporteur dbname=colporteur") as own:
@@ -41,7 +41,7 @@ def test_a_full_disk_turns_mail_away_for_now_and_recovers_by_itself(small_disk: 
 
         # No room for the write-ahead log either: PostgreSQL itself ends, and cannot start.
         with pytest.raises(psycopg.OperationalError), psycopg.connect(f"host={small_disk / 'var' / 'postgres' / 'run'} user=colporteur dbname=colporteur", autocommit=True) as own:
-            for _ in range(50):
+            for _ in range(300):
                 own.execute("SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000000))")
         wait_until(lambda: "refused part=database" in log.read_text(), 60)
         assert deliver(3) == 75

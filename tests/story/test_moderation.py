@@ -70,7 +70,7 @@ def together(*does: Callable[[], object]) -> None:
 
     def one(do: Callable[[], object]) -> None:
         try:
-            gate.wait(10)
+            gate.wait(90)
             do()
         finally:
             connection.close()
@@ -79,7 +79,7 @@ def together(*does: Callable[[], object]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
         assert not thread.is_alive()
 
 
@@ -209,7 +209,7 @@ def test_held_scanned_answered_by_an_absence_notice_and_then_released_by_mail(in
     wait_until(lambda: any(b"To decide" in path.read_bytes() for path in folder.rglob("*.eml")), 30, "the notice did not leave")
     for url in links(text(notice)):
         assert url.startswith(installation.base_url)
-        with urllib.request.urlopen(url, timeout=20) as page:
+        with urllib.request.urlopen(url, timeout=120) as page:
             assert "Covoiturage" in page.read().decode()
     address = str(notice["Reply-To"])
     hand_over(installation.lmtp_port, CLAIRE, address, message(CLAIRE, to=address, subject="Absence du bureau", body="distribute\r\n", headers=["Auto-Submitted: auto-replied"]))

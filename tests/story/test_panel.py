@@ -38,7 +38,7 @@ def test_a_panels_path(installation: Installation, tmp_path: Path) -> None:
         assert ask("member", "add", f"{name}@client.example", "--file", "-", stdin=MEMBERS.encode())["added"] == 3
     installation.start("receive", "worker")
     outbox = tmp_path / "outbox"
-    told = lambda: [file for file in outbox.glob("*") if b"/s/" in file.read_bytes()] if outbox.exists() else []  # noqa: E731
+    told = lambda: [file for file in outbox.glob("*.eml") if b"/s/" in file.read_bytes()] if outbox.exists() else []  # noqa: E731
     wait_until(lambda: len(told()) == 2, 60, "the administrator was not notified")
 
     assert hand_in(installation, "nouvelles@client.example", "Before")[0] == 250

@@ -248,8 +248,11 @@ def test_ready_is_503_while_the_database_is_away(here: Installation, log: Path) 
     here.start(log=log)
     here.wait_until_ready(log)
     server = next(int(line.split()[0]) for line in processes_of(here.data) if "bin/postgres -D" in line)
+    assert here.process
+    os.kill(here.process.pid, signal.SIGSTOP)  # it does not start it again before we have looked
     os.kill(server, signal.SIGINT)
     wait_until(lambda: (here.ready() or {}).get("down") == ["database"], what="the missing database shows in /health/ready")
+    os.kill(here.process.pid, signal.SIGCONT)
     here.wait_until_ready(log)  # it was started again, and the parts found it
     assert here.stop() == 0
 
