@@ -160,7 +160,7 @@ class Feeder(threading.Thread):
             key = f"<{self.series}{number}@feeder.example>"
             try:
                 if client is None:
-                    client = smtplib.LMTP("127.0.0.1", self.port, local_hostname="feeder", timeout=20)
+                    client = smtplib.LMTP("127.0.0.1", self.port, local_hostname="feeder", timeout=180)
                 # A Received line that differs each time, as a real resend has it.
                 raw = f"Received: attempt {self.broken}\r\n".encode() + message(message_id=key, body=f"{self.series} {number}\r\n" * (number % 40))
                 if client.sendmail("feeder@members.example", self.recipients, raw) == {}:
@@ -180,7 +180,7 @@ class Feeder(threading.Thread):
         before = len(self.acknowledged)
         wait_until(lambda: len(self.acknowledged) > before)
         self._over.set()
-        self.join(30)
+        self.join(180)
         assert not self.is_alive()
 
 

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.servers import debian
-from tests.servers.installation import CODE, Installation
+from tests.servers.installation import CODE, Installation, processes_of
 from tests.servers.ports import free_port, listens, wait_until
 
 HOST = "lists.example.org"
@@ -35,7 +35,7 @@ class Browser:
 
     def ask(self, method: str, path: str, fields: dict[str, str] | None = None, host: str = "", **headers: str) -> tuple[http.client.HTTPResponse, str]:
         connection = http.client.HTTPConnection(HOST)
-        connection.sock = self.context.wrap_socket(socket.create_connection(("127.0.0.1", self.port), 20), server_hostname=HOST)
+        connection.sock = self.context.wrap_socket(socket.create_connection(("127.0.0.1", self.port), 120), server_hostname=HOST)
         send = {"Host": host or f"{HOST}:{self.port}", "Cookie": "; ".join(f"{name}={cookie.value}" for name, cookie in self.cookies.items())}
         if fields is not None:
             send["Content-Type"] = "application/x-www-form-urlencoded"
@@ -67,8 +67,9 @@ def behind_nginx() -> Iterator[tuple[Installation, Browser, Path]]:
             yield installation, Browser(port, certificate), folder
         finally:
             nginx.terminate()
-            nginx.wait(20)
+            nginx.wait(90)
             installation.stop()
+            wait_until(lambda: not processes_of(installation.data), what="processes of the installation end")
 
 
 def test_signing_in_behind_nginx(behind_nginx: tuple[Installation, Browser, Path]) -> None:
