@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.utils import timezone
 
 from colporteur.flow import lists, memberships, moderation
 from colporteur.store.lists import List
@@ -21,17 +22,18 @@ def message(sender: str, subject: str = "Covoiturage", number: int = 1) -> bytes
 
 @pytest.fixture
 def held(amapiens: List) -> Post:
-    memberships.add(amapiens, [("anna@courriel.example", "Anna")], NOW, by="test")
-    post = arrives(amapiens, message("Marc Le Goff <marc@courriel.example>"))
-    moderation.judge_due(NOW)
+    now = timezone.now()  # it waits for some days only, and the commands look at the clock
+    memberships.add(amapiens, [("anna@courriel.example", "Anna")], now, by="test")
+    post = arrives(amapiens, message("Marc Le Goff <marc@courriel.example>"), now)
+    moderation.judge_due(now)
     post.refresh_from_db()
     assert post.state == "held"
     return post
 
 
 def test_posts_are_listed_with_their_findings(run: Run, ask, held: Post) -> None:
-    arrives(held.list, message("anna@courriel.example", "Bonjour", 2))
-    moderation.judge_due(NOW)
+    arrives(held.list, message("anna@courriel.example", "Bonjour", 2), timezone.now())
+    moderation.judge_due(timezone.now())
     first, second = ask("post", "list", LIST)
     assert (first["subject"], first["state"], second["subject"], second["state"]) == ("Bonjour", "accepted", "Covoiturage", "held")
     assert second["sender"] == "marc@courriel.example" and second["list"] == LIST
