@@ -28,7 +28,6 @@ from colporteur.daemons.signing import Signing
 from colporteur.daemons.slots import Slots
 from colporteur.daemons.threads import in_thread
 from colporteur.domain.destinations import Act
-from colporteur.domain.mailings import Priority
 from colporteur.domain.transports import ALONE, Share
 from colporteur.domain.words import Invalid
 from colporteur.flow import copies, trouble
@@ -52,10 +51,10 @@ class Parcel(Outgoing):
 
     path: Path
 
-    def __init__(self, held: Held, dues: tuple[Due, ...], sender: bytes, recipients: tuple[bytes, ...], wire: bytes, number: int) -> None:
-        self.key, self.sender, self.recipients, self.wire, self.utf8, self.cap = (held.claimed.mailing, dues[0].address), sender, recipients, wire, held.message.prepared.needs_utf8, None
+    def __init__(self, held: Held, dues: tuple[Due, ...], token: str, recipients: tuple[bytes, ...], wire: bytes, number: int) -> None:
+        self.key, self.sender, self.recipients, self.wire, self.cap = (held.mailing, dues[0].address), held.sender(token), recipients, wire, None
         self.held, self.dues, self.number, self.open = held, dues, number, len(dues)
-        self.token, self.bulk = held.tokens[dues[0].address], held.priority == Priority.NEWSLETTER
+        self.token, self.utf8, self.bulk = token, held.utf8, held.bulk
 
 
 class Lane:
@@ -125,7 +124,7 @@ class Lane:
         due = dues[0]
         token = held.tokens[due.address]
         recipients = (due.email.encode(),) if len(dues) == 1 else tuple([one.email.encode() for one in dues])
-        return Parcel(held, dues, held.sender(token), recipients, held.wire(due, token), self._begun)
+        return Parcel(held, dues, token, recipients, held.wire(due, token), self._begun)
 
     def still(self, copy: Outgoing) -> bool:
         """Whether a copy taken a while ago is still this worker's to send."""

@@ -24,12 +24,13 @@ class Held:
     """A slice this worker owns until ``deadline`` (monotonic seconds). ``left``: copies that may leave now; ``aside``: how
     many wait for a limit (``daemons.pace``); ``unsigned``: those that wait for a signature (``daemons.signing``)."""
 
-    __slots__ = ("_sender", "accepted", "aside", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "message", "placed", "priority", "refused", "signatures", "signing", "stopped", "together", "tokens", "under_way", "unsigned")
+    __slots__ = ("_sender", "accepted", "aside", "bulk", "claimed", "committing", "deadline", "done", "dropped", "due", "left", "list", "mailing", "message", "placed", "priority", "refused", "signatures", "signing", "stopped", "together", "tokens", "under_way", "unsigned", "utf8")
 
     def __init__(self, claimed: Claimed, left: Sequence[Due], message: Message, deadline: float, priority: int = Priority.POST, list_: int = 0) -> None:
         self.priority, self.list, self.aside = priority, list_, 0
         self.due: datetime | None = None  # given back until then
         self.claimed, self.left, self.message, self.deadline = claimed, deque(left), message, deadline
+        self.mailing, self.utf8, self.bulk = claimed.mailing, message.prepared.needs_utf8, priority == Priority.NEWSLETTER
         addresses = [due.address for due in left]
         self.tokens: dict[int, str] = dict(zip(addresses, sign_all(settings.TOKEN_KEY, Purpose.COPY, claimed.mailing, addresses), strict=True))
         self.unsigned: deque[Due] = deque()

@@ -39,10 +39,13 @@ def bare(footer: list[Item], codec: str, escape: Escape) -> Pieces:
         if kind == "token":
             return Slot(write_token)
 
-        def write(email: str, name: str, token: str) -> bytes:
-            return escape(_value(kind, email, name, token)).encode(codec, "replace")
+        def write_name(_email: str, name: str, _token: str) -> bytes:
+            return escape(name).encode(codec, "replace")
 
-        return made.setdefault(kind, Slot(write))
+        def write_email(email: str, _name: str, _token: str) -> bytes:
+            return escape(email).encode(codec, "replace")
+
+        return made.setdefault(kind, Slot(write_name if kind == "name" else write_email))
 
     return [slot_of(item.slot) if item.slot else item.text.encode(codec) for item in footer]
 

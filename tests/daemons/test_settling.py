@@ -21,7 +21,7 @@ class Broken:
 
 
 def test_a_lane_that_fails_leaves_the_gate_as_it_found_it() -> None:
-    gate, message = Gate(), SimpleNamespace(envelope_sender="", prepared=SimpleNamespace(individual=True))
+    gate, message = Gate(), SimpleNamespace(envelope_sender="", prepared=SimpleNamespace(individual=True, needs_utf8=False))
     dues = [Due(1, 0, number, f"a{number}@members.example", "", True, number) for number in range(MOST_UNSETTLED)]
     held = Held(Claimed(1, 0, 1), dues, message, 0.0)  # type: ignore[arg-type]
     broken: Any = Broken()

@@ -74,6 +74,7 @@ class Connection(Dialogue):
         self.fruitful = False  # it took a message
         self.worn = False  # it carried as many messages to one destination as it may: it ends when they are answered
         self._carried: dict[int, int] = {}  # messages by destination, of those that count them
+        self._usual = b""  # what was said last when everything was well and one recipient welcome
         self._awaited: deque[_Awaited] = deque()
         self._copy: Outgoing | None = None  # in the envelope
         self._refusal: tuple[int, str, bool] | None = None  # of the copy in the envelope as a whole; True: of its sender
@@ -85,11 +86,11 @@ class Connection(Dialogue):
     def begin(self, copy: Outgoing) -> None:
         """Send ``copy``, then whatever the owner has next."""
         self._talking = False
-        self._next(b"", copy)
+        self._next((), copy)
 
     # --- the envelope -----------------------------------------------------------------------------------------------
 
-    def _next(self, before: bytes, copy: Outgoing | None) -> None:
+    def _next(self, before: tuple[bytes, ...], copy: Outgoing | None) -> None:
         """Write ``before`` and the envelope of the next copy that can be sent, in one write; idle when there is none."""
         envelope = b""
         while copy is not None:
@@ -105,7 +106,7 @@ class Connection(Dialogue):
             self._carries(*copy.cap)
         if before or envelope:
             assert self.wire
-            self.wire.write(before + envelope)
+            self.wire.write(b"".join((*before, envelope)))
         if copy is not None and self._sent is None:
             self.deadline = self.loop.time() + self.timeouts.command
         elif copy is None and not self._awaited:
@@ -162,24 +163,36 @@ class Connection(Dialogue):
         if self._copy is None or self._lines or self._refusal is not None or self._refused or self._talking:
             return False
         recipients = len(self._copy.recipients)
-        welcomes, takes = (_WELCOME, _TAKEN) if recipients == 1 else _welcome(recipients)
         awaited = len(self._awaited) - recipients
-        if self._sent is not None:
-            taken = takes(data)
-            if awaited != 3 or taken is None or self._sent_to is not None:
+        if self._sent is None:
+            welcomes = _WELCOME if recipients == 1 else _welcome(recipients)[0]
+            if awaited != 2 or not welcomes(data):
                 return False
-            sent, self._sent = self._sent, None
-            self.fruitful = True
-            self._awaited.popleft()
-            self.deadline = self.loop.time() + self.timeouts.command
-            self.owner.accepted(sent)
-            if taken.lastindex is None:
-                return True
-        elif awaited != 2 or not welcomes(data):
-            return False
+        else:
+            if awaited != 3 or self._sent_to is not None:
+                return False
+            if data != self._usual or recipients != 1:  # a server mostly says the same as before
+                taken = (_TAKEN if recipients == 1 else _welcome(recipients)[1])(data)
+                if taken is None:
+                    return False
+                if taken.lastindex is None:
+                    self._awaited.popleft()
+                    self.deadline = self.loop.time() + self.timeouts.command
+                    self._took()
+                    return True
+                if recipients == 1:
+                    self._usual = data
+            self._took()
         self._awaited.clear()
         self._send_data()
         return True
+
+    def _took(self) -> None:
+        """The server has the message whose data are out, for all its recipients."""
+        assert self._sent
+        sent, self._sent = self._sent, None
+        self.fruitful = True
+        self.owner.accepted(sent)
 
     def _answered(self, code: int, lines: list[bytes]) -> None:
         if not self._awaited:
@@ -198,7 +211,7 @@ class Connection(Dialogue):
         elif awaited is _Awaited.EMPTY:
             self._refuse()
         elif self._copy is None and not self._awaited:  # RSET
-            self._next(b"", None if self.worn else self.owner.next_copy())
+            self._next((), None if self.worn else self.owner.next_copy())
 
     def _named(self, awaited: _Awaited, code: int, lines: list[bytes]) -> None:
         """The answer to MAIL or to a RCPT."""
@@ -270,7 +283,7 @@ class Connection(Dialogue):
         self._awaited.append(_BODY)
         times = self.timeouts
         self.deadline = self.loop.time() + times.accept + len(copy.wire) / times.slowest
-        self._next(copy.wire + b".\r\n", self.owner.next_copy() if self.pipelining and not self.worn else None)
+        self._next((copy.wire, b".\r\n"), self.owner.next_copy() if self.pipelining and not self.worn else None)
 
     def _body_answered(self, code: int, lines: list[bytes]) -> None:
         assert self._sent
@@ -281,7 +294,7 @@ class Connection(Dialogue):
         if code == 421:
             self._hang_up(code, text_of(lines))
         elif self._copy is None:
-            self._next(b"", None if self.worn else self.owner.next_copy())
+            self._next((), None if self.worn else self.owner.next_copy())
         else:
             self.deadline = self.loop.time() + self.timeouts.command
 
@@ -308,7 +321,7 @@ class Connection(Dialogue):
             self._settle_refused(copy)
         if reset:
             self._awaited.append(_Awaited.RSET)
-        self._next(b"RSET\r\n" if reset else b"", self.owner.next_copy() if (self.pipelining or not reset) and not self.worn else None)
+        self._next((b"RSET\r\n",) if reset else (), self.owner.next_copy() if (self.pipelining or not reset) and not self.worn else None)
 
     def _settle_refused(self, copy: Outgoing) -> None:
         """Refusals to RCPT. 552 counts as 452; and 452 after others were welcome says that there were too many (RFC 5321
