@@ -51,24 +51,30 @@ class Latest(Executor):
                 self._waiting.append(job)
         return job.future
 
-    def _work(self, job: Job) -> None:
+    def _work(self, first: Job) -> None:
         mine: SimpleQueue[Job] = SimpleQueue()
+        job: Job | None = first
+        del first  # with what it holds
         while True:
-            if job.future.set_running_or_notify_cancel():
-                try:
-                    result = job.do()
-                except BaseException as error:
-                    job.future.set_exception(error)
-                else:
-                    job.future.set_result(result)
-                    del result
-            del job  # with what it holds
-            with self._lock:
-                waiting = self._waiting.popleft() if self._waiting else None
-                if waiting is None:
-                    self._idle.append(mine)
-            job = waiting or mine.get()
-            del waiting
+            job = self._do(job, mine) if job else mine.get()
+
+    def _do(self, job: Job, mine: SimpleQueue[Job]) -> Job | None:
+        """Do it; what waits already. The thread is free before its caller hears of it, so that what that one asks next is this thread's."""
+        wanted, result, failure = job.future.set_running_or_notify_cancel(), None, None
+        if wanted:
+            try:
+                result = job.do()
+            except BaseException as error:
+                failure = error
+        with self._lock:
+            waiting = self._waiting.popleft() if self._waiting else None
+            if waiting is None:
+                self._idle.append(mine)
+        if failure:
+            job.future.set_exception(failure)
+        elif wanted:
+            job.future.set_result(result)
+        return waiting
 
 
 _threads = Latest(THREADS)
