@@ -50,6 +50,8 @@ _CLAIM = f"""
 -- Slices due for one transport, one of each mailing, as many as there is room for. Walks mailing by mailing, not slice by
 -- slice: one that is paused, leased or has thousands of slices costs one look at the index. Lists with the fewest copies in
 -- the worker's memory come first; of a crowded priority only those it holds nothing of, so that none waits behind another.
+-- Pairs are compared as wholes because only slice_ready answers that: a plan kept from when the table was empty took another
+-- index, and read every slice that was put off.
 WITH RECURSIVE ready (priority, mailing_id) AS (
     (VALUES (-1, 0::bigint))
     UNION ALL
@@ -62,9 +64,9 @@ WITH RECURSIVE ready (priority, mailing_id) AS (
         ON h.priority = r.priority AND h.list = m.list
      CROSS JOIN LATERAL (
         SELECT number, size FROM slice s
-         WHERE s.transport_id = %(transport)s AND s.priority = r.priority AND s.mailing_id = r.mailing_id AND {FREE}
+         WHERE s.transport_id = %(transport)s AND (s.priority, s.mailing_id) >= (r.priority, r.mailing_id) AND (s.priority, s.mailing_id) <= (r.priority, r.mailing_id) AND {FREE}
            AND (s.size <= %(few)s OR r.priority <> ALL (%(full)s::int[]))
-         ORDER BY number LIMIT 1 FOR UPDATE SKIP LOCKED) s
+         ORDER BY priority, mailing_id, number LIMIT 1 FOR UPDATE SKIP LOCKED) s
      WHERE r.priority <> ALL (%(closed)s::int[]) AND (r.priority <> ALL (%(crowded)s::int[]) OR h.copies IS NULL)
        AND coalesce(h.copies, 0) < %(enough)s
        AND EXISTS (SELECT 1 FROM transport t WHERE t.id = %(transport)s AND t.enabled AND (t.next_try IS NULL OR t.next_try <= %(now)s))
