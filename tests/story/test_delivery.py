@@ -137,6 +137,7 @@ def test_sigterm_in_the_middle_repeats_and_loses_nothing(alive: Installation, si
     wait_until(is_in(mailing, "done"), 60)
     assert len(sink.received()) == members and sink.repeated() == 0
     print(f"{stops} stops, the slowest {slowest:.1f} s")
+    assert not FULL or slowest < 10, "on a machine with nothing else to do"
 
 
 @pytest.mark.parametrize("workers", [2, 4])
