@@ -30,7 +30,7 @@ class Held:
         self.priority, self.list, self.aside = priority, list_, 0
         self.due: datetime | None = None  # given back until then
         self.claimed, self.left, self.message, self.deadline = claimed, deque(left), message, deadline
-        self.mailing, self.utf8, self.bulk = claimed.mailing, message.prepared.needs_utf8, priority == Priority.NEWSLETTER
+        self.mailing, self.utf8, self.bulk = claimed.mailing, message.prepared.needs_utf8, priority == Priority.NEWSLETTER  # asked for each copy
         addresses = [due.address for due in left]
         self.tokens: dict[int, str] = dict(zip(addresses, sign_all(settings.TOKEN_KEY, Purpose.COPY, claimed.mailing, addresses), strict=True))
         self.unsigned: deque[Due] = deque()
