@@ -37,16 +37,16 @@ class Delivery:
         self._crowded: dict[int, float] = {}  # transports that let only others in, until when (monotonic seconds)
         self._next_sweep = 0.0
         self._listening: asyncio.Task[None] | None = None
-        self.due: Callable[[], None] | None = None  # called when mail became due, by a worker that takes no wake-ups of its own
+        self.due: Callable[[], None] = lambda: None  # called when mail became due
 
     async def look(self) -> int:
-        """Wake the lanes of transports with due copies and open those that are missing; 0, nothing is left to call again for."""
-        self._listening = self._listening or asyncio.create_task(listen(self._steered, self.due))
-        if monotonic() > self._next_sweep:
-            await in_thread(copies.sweep, timezone.now())
+        """Let the lanes look and open those that are missing for transports with due copies; 0, nothing is left to call again for."""
+        self._listening = self._listening or asyncio.create_task(listen(self._steered, lambda: self.due()))
+        await self._look()
+        if monotonic() > self._next_sweep:  # what is due needs not wait for it
+            if await in_thread(copies.sweep, timezone.now()):
+                await self._look()
             self._next_sweep = monotonic() + settings.SWEEP
-        for way in await in_thread(copies.ways_due, timezone.now()):
-            await self._wake(way._replace(connections=self.share.of_connections(way.connections, way.limited)))
         for transport, (_, lane, task) in list(self._lanes.items()):
             if task.done():
                 del self._lanes[transport]
@@ -55,6 +55,12 @@ class Delivery:
                 task.result()
         return 0
 
+    async def _look(self) -> None:
+        for _, lane, _ in self._lanes.values():
+            lane.wake()  # at once: a claim in vain costs less than waiting for what ways there are
+        for way in await in_thread(copies.ways_due, timezone.now()):
+            await self._open(way._replace(connections=self.share.of_connections(way.connections, way.limited)))
+
     def _steered(self, gone: Collection[int]) -> None:
         for _, lane, _ in self._lanes.values():
             if gone:
@@ -62,12 +68,11 @@ class Delivery:
             else:
                 lane.steered()
 
-    async def _wake(self, way: Way) -> None:
+    async def _open(self, way: Way) -> None:
         known = self._lanes.get(way.transport)
         if known and not known[2].done():
             if known[0] != way:
                 known[1].stop()  # another URL or number of connections: the next sweep opens it anew
-            known[1].wake()
             return
         if not way.connections or monotonic() < self._crowded.get(way.transport, 0.0):
             return

@@ -289,6 +289,7 @@ class Lane:
         idle_since = time.monotonic()
         while not self.closed:
             self._hungry.clear()
+            self._woken.clear()
             self._gone.clear()
             began, room = time.monotonic(), room_of(self.ready.held.values())
             works = await in_thread(copies.claim, self.transport_id, timezone.now(), settings.LEASE, room)
@@ -303,7 +304,6 @@ class Lane:
                 await self._wait(self._hungry, settings.SWEEP)
             elif not works:  # nothing is due: whoever asks for a copy in vain does not make it so
                 await self._wait(self._woken, settings.SWEEP)
-                self._woken.clear()
 
     async def _wait(self, event: asyncio.Event, seconds: float) -> None:
         """Until the event, at most so long."""

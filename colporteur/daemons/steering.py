@@ -19,7 +19,7 @@ log = logging.getLogger("colporteur.deliver")
 _AGAIN_SECONDS = 2.0
 
 
-async def listen(told: Callable[[Collection[int]], None], due: Callable[[], None] | None = None) -> None:
+async def listen(told: Callable[[Collection[int]], None], due: Callable[[], None]) -> None:
     """Call ``told`` whenever something was steered, or with the ids of addresses that receive no more, and ``due`` when mail became due,
     until cancelled. A database that went away is asked again."""
     values = connections["default"].get_connection_params()
@@ -29,15 +29,14 @@ async def listen(told: Callable[[Collection[int]], None], due: Callable[[], None
         try:
             async with await psycopg.AsyncConnection.connect(**values, autocommit=True) as wire:
                 await wire.execute(f"LISTEN {STEERED}")
-                if due:
-                    await wire.execute(f"LISTEN {DUE}")
+                await wire.execute(f"LISTEN {DUE}")
                 told(())  # what was said while nobody listened
+                due()
                 async for notification in wire.notifies():
                     if notification.channel == DUE:
-                        assert due
                         due()
-                        continue
-                    told({int(number) for number in notification.payload.split(",") if number})
+                    else:
+                        told({int(number) for number in notification.payload.split(",") if number})
         except psycopg.Error as error:
             log.info("not listening reason=%r", str(error))
             await asyncio.sleep(_AGAIN_SECONDS)

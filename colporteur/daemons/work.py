@@ -95,12 +95,14 @@ async def run(stop: asyncio.Event, share: Share = ALONE) -> None:
     gc.set_threshold(*_COLLECT)
     delivery = Delivery(share)
     deliver = Round(Wake.DELIVER, delivery.look)
-    plan = Round(Wake.PLAN, _now(lambda now: planning.plan_due(now, known_only=True)), then=[deliver])
+    delivery.due = deliver.wake
+    plan = Round(Wake.PLAN, _now(lambda now: planning.plan_due(now, known_only=True, unasked=waits)))
     cancel = Round("cancel", _now(planning.cancel_due))
     authors = Round("authors", _ask_about_authors, then=[plan])
     ask = Round("sources", Asking(plan.wake).look)
-    judge = Round(Wake.JUDGE, _now(moderation.judge_due), then=[plan, authors, ask, deliver], most=moderation.MOST)
-    do_errands = Round(Wake.ERRANDS, _now(errands.do_due), then=[plan, deliver])
+    waits = _waker([authors, ask])
+    judge = Round(Wake.JUDGE, _now(moderation.judge_due), then=[plan], most=moderation.MOST)
+    do_errands = Round(Wake.ERRANDS, _now(errands.do_due), then=[plan])
     enrol = Round(Wake.ENROL, _now(enrolments.do_due))
     woken = {Wake.JUDGE: [judge], Wake.PLAN: [plan, cancel, authors], Wake.ERRANDS: [do_errands], Wake.DELIVER: [deliver], Wake.ENROL: [enrol]}
     rounds = [
@@ -111,7 +113,7 @@ async def run(stop: asyncio.Event, share: Share = ALONE) -> None:
         Round("aside", _now(copies.put_aside), _ASIDE_SECONDS),
     ]  # fmt: skip
     if share.nth > 1:
-        rounds, woken, delivery.due = [deliver], {}, deliver.wake
+        rounds, woken = [deliver], {}
     tasks = [asyncio.create_task(one.run(stop)) for one in rounds]
     listener = asyncio.create_task(_listen(woken) if woken else stop.wait())
     log.info("working")

@@ -91,14 +91,14 @@ class Way(NamedTuple):
         return account_of(self.url)
 
 
-def sweep(now: datetime) -> None:
+def sweep(now: datetime) -> int:
     """What needs a look now and then: mailings without a transport get one, rested ones go on, and those end whose last
-    outcome was settled by a worker that was killed."""
+    outcome was settled by a worker that was killed. How many may leave that could not before."""
     for mailing in copies.sent_out():
         finish(mailing, now)
-    mailings.assign_transports()
-    copies.unlocked(routes.leave_stranded)
-    copies.unlocked(lambda: mailings.resume_due(now))  # their slices follow, which others lock first
+    given = mailings.assign_transports()
+    moved = copies.unlocked(routes.leave_stranded)
+    return given + moved + copies.unlocked(lambda: mailings.resume_due(now))  # their slices follow, which others lock first
 
 
 def put_aside(_now: datetime) -> int:

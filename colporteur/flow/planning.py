@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
@@ -31,12 +32,12 @@ WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), time
 """How long after it was made a mailing is planned again that could not be, by failed attempts."""
 
 
-def plan_due(now: datetime, *, known_only: bool = False) -> int:
+def plan_due(now: datetime, *, known_only: bool = False, unasked: Callable[[], None] = lambda: None) -> int:
     """Write the next range of every mailing that is not planned yet; how many ranges were written, 0: nothing to do.
 
-    ``known_only``: leave a mailing alone until the DMARC policy of its author's domain was asked for (the worker asks
-    ``senders.domains_to_look_up`` first); otherwise an unknown policy counts as none. A mailing that cannot be planned is
-    tried again a few times, then its post is quarantined; the others are planned meanwhile.
+    ``known_only``: leave a mailing alone until the DMARC policy of its author's domain was asked for, and the list's source (the worker
+    asks ``senders.domains_to_look_up`` and ``sources.claim`` when ``unasked`` is called); otherwise an unknown policy counts as none. A
+    mailing that cannot be planned is tried again a few times, then its post is quarantined; the others are planned meanwhile.
     """
     written = 0
     for id_, attempts, created, planned_to in to_plan().values_list("id", "attempts", "created", "planned_to"):
@@ -45,7 +46,7 @@ def plan_due(now: datetime, *, known_only: bool = False) -> int:
         if written and planned_to:
             break  # first ranges go before further ones: what was accepted meanwhile does not wait for a long audience
         try:
-            written += _plan_range(id_, now, known_only)
+            written += _plan_range(id_, now, known_only, unasked)
         except (OperationalError, InterfaceError):
             raise  # the database's trouble, not the mailing's
         except Exception as error:
@@ -87,13 +88,14 @@ def _could_not_plan(mailing_id: int, failure: Exception, now: datetime) -> None:
 
 
 @transaction.atomic
-def _plan_range(mailing_id: int, now: datetime, known_only: bool) -> int:
+def _plan_range(mailing_id: int, now: datetime, known_only: bool, unasked: Callable[[], None]) -> int:
     found = Mailing.objects.select_for_update(skip_locked=True, of=("self",)).select_related("list__organisation", "list__domain", "post", "transport")
     mailing = found.filter(id=mailing_id, planned=False).first()
     if mailing is None or mailing.list is None:
         return 0
     first = mailing.planned_to == 0
     if first and not _freeze(mailing, now, known_only):
+        unasked()
         return 0
     limit = FIRST_RANGE if first else RANGE
     _write_campaign(mailing, limit) if mailing.kind == MailingKind.CAMPAIGN else _write(mailing, limit)

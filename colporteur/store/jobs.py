@@ -19,7 +19,7 @@ from procrastinate.manager import JobManager
 from colporteur.store.statements import execute
 
 DUE = "colporteur_due"
-"""Where workers that only deliver listen: a job is one worker's, and must be the one's who sends letters and whatever has limits."""
+"""Where every worker listens for mail that is due: all of them may send it. Anything else is one worker's, a job."""
 
 
 class Wake(StrEnum):
@@ -34,6 +34,9 @@ class Wake(StrEnum):
 
 def wake(name: Wake) -> None:
     """Wake whoever does ``name``; a no-op when it is already enqueued and not started. Last statement of a transaction."""
+    if name == Wake.DELIVER:
+        execute("SELECT pg_notify(%s, '')", [DUE])
+        return
     if execute("SELECT FROM procrastinate_jobs WHERE queueing_lock = %s AND status = 'todo'", [name.value]).rowcount:
         return  # as under load nearly always, and much cheaper than being refused
     job = Job(id=None, queue=name.value, lock=None, queueing_lock=name.value, task_name=name.value, task_kwargs={})
@@ -42,8 +45,6 @@ def wake(name: Wake) -> None:
             JobManager(DjangoConnector(alias="default")).defer_job(job)
     except AlreadyEnqueued:
         pass
-    if name == Wake.DELIVER:
-        execute("SELECT pg_notify(%s, '')", [DUE])
 
 
 def forget_stalled() -> None:

@@ -76,6 +76,25 @@ class Finding(models.Model):
         ordering = ["post", "position"]
 
 
+_BOOK = """
+-- New posts to judge, as many as fit, or one that failed before; an attempt is booked for each.
+WITH due AS MATERIALIZED (
+    SELECT id, size, attempts > 0 AS failed FROM post
+     WHERE state = 'received' AND (next_try IS NULL OR next_try <= %s) ORDER BY attempts > 0, id LIMIT %s FOR UPDATE SKIP LOCKED
+), fitting AS (
+    SELECT id FROM (SELECT id, failed, sum(size) OVER turn AS total, row_number() OVER turn AS nth FROM due WINDOW turn AS (ORDER BY failed, id)) d
+     WHERE nth = 1 OR NOT failed AND total <= %s
+)
+UPDATE post p SET attempts = p.attempts + 1, next_try = %s WHERE p.id = ANY (ARRAY(SELECT id FROM fitting)) RETURNING p.id
+"""
+
+
+def book(now: datetime, again: datetime, *, posts: int, size: int) -> list[int]:
+    """Book an attempt for received posts that are due, at most so many of so many bytes together, or for one that failed before; their
+    ids. ``again``: when somebody else looks at them unless they were judged."""
+    return sorted(row[0] for row in execute(_BOOK, [now, posts, size, again]).fetchall())
+
+
 Identity = tuple[int, str, bytes]
 """(list, Message-ID, content key): what makes two posts the same message."""
 DUPLICATE_DAYS = 7

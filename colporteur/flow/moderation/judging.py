@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import F, Q
 from django.utils import translation
 
 from colporteur.domain.moderation import Action, Facts, Verdict, judge
@@ -22,7 +21,7 @@ from colporteur.flow.moderation.facts import Case, gather, read
 from colporteur.flow.moderation.sentences import reasons
 from colporteur.store import jobs, journal
 from colporteur.store.people import Address
-from colporteur.store.posts import Finding, Post
+from colporteur.store.posts import Finding, Post, book
 
 log = logging.getLogger("colporteur.moderation")
 mail = logging.getLogger("colporteur.mail")
@@ -40,33 +39,19 @@ STATES = {Action.ACCEPT: PostState.ACCEPTED, Action.HOLD: PostState.HELD, Action
 
 
 def judge_due(now: datetime, limit: int = MOST) -> int:
-    """Judge received posts, at most about ``limit``; how many were looked at, fewer when no more is due. The last statement
-    wakes planning."""
+    """Judge received posts, at most about ``limit``; how many were looked at, fewer when no more is due. The caller plans what was
+    accepted."""
     done = 0
     while done < limit and (batch := _claim(now)):
         done += len(batch)
         _judge(batch, now)
-    if done:
-        jobs.wake(jobs.Wake.PLAN)
     return done
 
 
-@transaction.atomic
 def _claim(now: datetime) -> list[Post]:
     """Book an attempt for a batch of new posts, or for one that failed before."""
-    due = Post.objects.filter(Q(next_try__isnull=True) | Q(next_try__lte=now), state=PostState.RECEIVED)
-    found = due.annotate(failed=Q(attempts__gt=0)).order_by("failed", "id").select_for_update(skip_locked=True).values_list("id", "size", "failed")
-    ids: list[int] = []
-    total = 0
-    for id_, size, failed in found[:BATCH_POSTS]:
-        total += size
-        if ids and (failed or total > BATCH_BYTES):
-            break
-        ids.append(id_)
-    if not ids:
-        return []
-    Post.objects.filter(pk__in=ids).update(attempts=F("attempts") + 1, next_try=now + LEASE)
-    return list(Post.objects.filter(pk__in=ids).select_related("list__organisation", "list__domain", "arrival__blob").order_by("id"))
+    ids = book(now, now + LEASE, posts=BATCH_POSTS, size=BATCH_BYTES)
+    return list(Post.objects.filter(pk__in=ids).select_related("list__organisation", "list__domain", "arrival__blob").order_by("id")) if ids else []
 
 
 def _judge(batch: Sequence[Post], now: datetime) -> None:
