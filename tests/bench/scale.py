@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
-from tests.bench.fanout import cpu, database, peak, post
+from tests.bench.fanout import cpu, database, done, peak, post
 from tests.servers.ports import wait_until
 from tests.servers.postfix import Sink
 from tests.story.scenes import LONG_AGO, Installation, a_list, a_transport
@@ -57,9 +57,9 @@ def run(home: Path, sizes: Sequence[int], size: int, sessions: int) -> None:
         for members in sizes:
             list_ = _list(members)
             installation.start("worker")
-            done = Mailing.objects.count()
+            before = Mailing.objects.count()
             post(installation.lmtp_port, _list(1, "warm").address, members, size)
-            _wait_done(installation, done + 1)
+            done(before + 1, 3600, installation)
             print(_measure(installation, list_, members, size), flush=True)
             installation.stop("worker")
 
@@ -89,16 +89,15 @@ def _list(members: int, name: str = "list") -> List:
 def _measure(installation: Installation, list_: List, members: int, size: int) -> Row:
     worker = psutil.Process(installation.parts["worker"].pid)
     before = cpu([worker]), cpu(database())
-    posts, first = max(1, _LEAST // members), 0.0
-    began = time.monotonic()
+    posts, first, seconds = max(1, _LEAST // members), 0.0, 0.0
     for number in range(posts):
-        known = Mailing.objects.count()
+        known, began = Mailing.objects.count(), time.time()
         post(installation.lmtp_port, list_.address, number, size)
         posted = time.monotonic()
         wait_until(lambda known=known: _accepted(known), 60)
         first = max(first, time.monotonic() - posted)
-        _wait_done(installation, known + 1)
-    seconds, each = time.monotonic() - began, 1000 / (members * posts)
+        seconds += done(known + 1, 3600, installation) - began
+    each = 1000 / (members * posts)
     return Row(members, posts, first, members * posts / seconds, (cpu([worker]) - before[0]) * each, (cpu(database()) - before[1]) * each, peak(worker))
 
 
@@ -107,7 +106,3 @@ def _accepted(known: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT 1 FROM slice WHERE mailing_id = (SELECT max(id) FROM mailing) AND sent > 0) AND (SELECT count(*) > %s FROM mailing)", [known])
         return bool(cursor.fetchone()[0])
-
-
-def _wait_done(installation: Installation, number: int) -> None:
-    wait_until(lambda: Mailing.objects.filter(state="done").count() == number, 3600, installation.words("worker")[-2000:])
