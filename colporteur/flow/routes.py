@@ -17,7 +17,7 @@ from zlib import crc32
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from colporteur.domain import routes
@@ -347,7 +347,8 @@ def checks_due(now: datetime) -> list[Check]:
     the time is written before anybody connects."""
     due = Q(failures__gt=0) & (Q(next_try__isnull=True) | Q(next_try__lte=now)) & (Q(checked_at__isnull=True) | Q(checked_at__lte=now - CHECK_AFTER))
     hour_ago = now - CHECK_IDLE
-    idle = Q(failures=0, id__in=RouteStep.objects.values("transport")) & (Q(checked_at__isnull=True) | Q(checked_at__lte=hour_ago)) & (Q(last_success__isnull=True) | Q(last_success__lte=hour_ago))
+    of_a_route = Exists(RouteStep.objects.filter(transport=OuterRef("pk")))
+    idle = Q(of_a_route, failures=0) & (Q(checked_at__isnull=True) | Q(checked_at__lte=hour_ago)) & (Q(last_success__isnull=True) | Q(last_success__lte=hour_ago))
     found = list(Transport.objects.select_for_update(skip_locked=True, of=("self",)).filter(due | idle, enabled=True).order_by("checked_at", "id")[:MOST_CHECKS])
     Transport.objects.filter(id__in=[one.pk for one in found]).update(checked_at=now)
     checks = []

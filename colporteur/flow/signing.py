@@ -79,10 +79,10 @@ def _public(private: PrivateKey) -> str:
 
 def to_look_up(now: datetime) -> list[Wanted]:
     """Records that are awaited, and those of keys in use, which may vanish; each again after a while."""
-    still = [KeyState.PUBLISHED, KeyState.USED]
-    due = Q(looked_at=None) | Q(looked_at__lt=now - _WATCHED) | Q(state=KeyState.MADE, looked_at__lt=now - _LONG_AWAITED)
+    seen = [KeyState.PUBLISHED, KeyState.USED]
+    due = Q(state__in=[KeyState.MADE, *seen], looked_at=None) | Q(state__in=seen, looked_at__lt=now - _WATCHED) | Q(state=KeyState.MADE, looked_at__lt=now - _LONG_AWAITED)
     due |= Q(state=KeyState.MADE, created__gt=now - _FRESH, looked_at__lt=now - _AWAITED)
-    rows = SigningKey.objects.filter(due, state__in=[KeyState.MADE, *still]).select_related("domain").order_by("looked_at", "id")[:100]
+    rows = SigningKey.objects.filter(due).select_related("domain").order_by("looked_at", "id")[:100]
     return [Wanted(row.pk, row.name) for row in rows if domain_of(f"@{row.domain.name}")]
 
 

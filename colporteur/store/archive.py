@@ -29,8 +29,10 @@ SELECT l.organisation_id, sum(w.size)::bigint FROM archive_weight w JOIN list l 
 """
 _BY_DOMAIN = _BY_ORGANISATION.replace("l.organisation_id", "l.domain_id")
 _ADD_UP = """
--- Lists with many rows get one: written one by one, they are added up by whoever looks.
-WITH many AS (SELECT list_id FROM archive_weight GROUP BY 1 HAVING count(*) > 100),
+-- Lists with many rows get one: written one by one, they are added up by whoever looks. Only lists something was noted of last: who gets
+-- many rows is among them soon, and the others are not counted each time.
+WITH last AS MATERIALIZED (SELECT DISTINCT list_id FROM (SELECT list_id FROM archive_weight ORDER BY id DESC LIMIT 100) w),
+     many AS MATERIALIZED (SELECT list_id FROM last l WHERE (SELECT count(*) FROM (SELECT 1 FROM archive_weight w WHERE w.list_id = l.list_id LIMIT 101) o) > 100),
      gone AS (DELETE FROM archive_weight WHERE list_id IN (SELECT list_id FROM many) RETURNING list_id, size)
 INSERT INTO archive_weight (list_id, size) SELECT list_id, sum(size) FROM gone GROUP BY 1 HAVING sum(size) <> 0
 """

@@ -118,7 +118,7 @@ ON CONFLICT (campaign_id, address_id, link) DO UPDATE SET n = h.n + 1, last_at =
 """
 _FOLD = """
 WITH gone AS (
-    DELETE FROM campaign_hits WHERE id IN (SELECT id FROM campaign_hits WHERE loose ORDER BY id LIMIT 20000 FOR UPDATE SKIP LOCKED)
+    DELETE FROM campaign_hits WHERE id = ANY (ARRAY(SELECT id FROM campaign_hits WHERE loose ORDER BY id LIMIT 20000 FOR UPDATE SKIP LOCKED))
     RETURNING campaign_id, link, what, who, hour, n
 ), folded AS (
     INSERT INTO campaign_hits AS h (campaign_id, link, what, who, hour, n, loose)

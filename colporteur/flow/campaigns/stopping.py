@@ -72,7 +72,7 @@ def look(now: datetime) -> int:
     """Campaigns on their way: failures that came back later, samples that have left, limits of what ended; how many changed."""
     running = Mailing.objects.filter(kind=MailingKind.CAMPAIGN, state=MailingState.RUNNING).exclude(campaign=None)
     changed = sum(judge(id_, now) for id_ in running.values_list("pk", flat=True))
-    waiting = Campaign.objects.filter(state=CampaignState.STARTED, sample__gt=0, mailing__state=MailingState.RUNNING, mailing__planned=True).select_related("list__organisation", "list__domain", "mailing", "created_by")
+    waiting = Campaign.objects.filter(state=CampaignState.STARTED, sample__gt=0, mailing__kind=MailingKind.CAMPAIGN, mailing__state=MailingState.RUNNING, mailing__planned=True).select_related("list__organisation", "list__domain", "mailing", "created_by")
     changed += sum(_alone(partial(_look_at_sample, campaign, now), campaign.mailing_id or 0) for campaign in waiting)
     limited = buckets.limited_mailings()
     ended = set(limited) - set(Mailing.objects.filter(pk__in=limited, state__in=(MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED)).values_list("pk", flat=True))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from colporteur.domain.campaigns import CampaignState
 from colporteur.domain.mailings import MailingKind, MailingState
@@ -90,7 +90,7 @@ def _ended() -> QuerySet[Campaign]:
     running = set(going.values_list("campaign", flat=True))
     for campaign in going.filter(planned=False).values_list("campaign", flat=True):  # who has the same newsletter is still asked
         running |= family(campaign or 0)
-    found = Campaign.objects.select_related("mailing", "list__organisation", "list__domain").filter(Q(state=CampaignState.STARTED), mailing__finished__isnull=False)
+    found = Campaign.objects.select_related("mailing", "list__organisation", "list__domain").filter(state=CampaignState.STARTED, mailing__kind=MailingKind.CAMPAIGN, mailing__finished__isnull=False)
     return found.exclude(pk__in=running).defer("source", "text").order_by("mailing__finished", "id")
 
 

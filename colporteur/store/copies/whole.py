@@ -41,7 +41,7 @@ def has_open_slices(mailing: int) -> bool:
 
 _SENT_OUT = """
 SELECT m.id FROM mailing m WHERE m.state IN ('running', 'paused') AND m.planned
-   AND NOT EXISTS (SELECT 1 FROM slice s WHERE s.mailing_id = m.id AND NOT s.done)
+   AND NOT EXISTS (SELECT 1 FROM slice s WHERE s.mailing_id = m.id AND NOT s.done OFFSET 0)
 """
 
 
