@@ -295,7 +295,8 @@ class Lane:
             works = await in_thread(copies.claim, self.transport_id, timezone.now(), settings.LEASE, room)
             if works:
                 await self._take_in(works, began + settings.LEASE * 0.9)
-                self.left(frozenset(self._gone))
+                if self._gone:
+                    self.left(frozenset(self._gone))
             if works or self.ready.held:
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > IDLE_SECONDS:

@@ -31,13 +31,15 @@ class Held:
         self.due: datetime | None = None  # given back until then
         self.claimed, self.left, self.message, self.deadline = claimed, deque(left), message, deadline
         self.mailing, self.utf8, self.bulk = claimed.mailing, message.prepared.needs_utf8, priority == Priority.NEWSLETTER  # asked for each copy
-        addresses = [due.address for due in left]
-        self.tokens: dict[int, str] = dict(zip(addresses, sign_all(settings.TOKEN_KEY, Purpose.COPY, claimed.mailing, addresses), strict=True))
         self.unsigned: deque[Due] = deque()
         self.signing = 0  # how many a thread signs at this moment
         self.signatures: dict[int, bytes] = {}  # of each address's copy, where they differ
         self._sender = [part.encode() for part in message.envelope_sender.split("{token}")]
         self.together = not message.prepared.individual and len(self._sender) == 1  # every copy is the same
+        addresses = [due.address for due in left]
+        named = not (self.together and isinstance(message.prepared, Prepared))  # else no copy says whose it is
+        tokens = sign_all(settings.TOKEN_KEY, Purpose.COPY, claimed.mailing, addresses) if named else [""] * len(addresses)
+        self.tokens: dict[int, str] = dict(zip(addresses, tokens, strict=True))
         self.under_way = 0  # taken, no outcome yet, or a refusal that waits for its row to end
         self.placed = all(due.place >= 0 for due in left)
         self.accepted: list[Due] = []  # to be settled

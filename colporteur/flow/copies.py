@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -135,11 +137,11 @@ def claim(transport_id: int, now: datetime, lease: float, room: Room | None = No
             return []
         works = {offer.claimed[:2]: Work(offer.claimed, [], offer.priority, offer.list, {} if offer.personal else None) for offer in offers}
         gone: dict[tuple[int, int], list[int]] = {}
-        for due in copies.copies_of([offer.claimed for offer in offers], now):
-            if due.here:
-                works[due.mailing, due.slice].copies.append(due)
-            else:
-                gone.setdefault((due.mailing, due.slice), []).append(due.address)
+        for key, found in groupby(copies.copies_of([offer.claimed for offer in offers], now), itemgetter(0, 1)):
+            dues = list(found)
+            works[key].copies.extend(here := [due for due in dues if due.here])
+            if len(here) < len(dues):
+                gone[key] = [due.address for due in dues if not due.here]
         for (mailing, number), addresses in gone.items():
             copies.cancel_absent(mailing, number, addresses)
         for work in works.values():
