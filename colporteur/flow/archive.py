@@ -7,7 +7,7 @@ As Sympa does it: a full archive stops no mail, and administrators are told befo
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -21,7 +21,8 @@ from colporteur.flow import letters
 from colporteur.mail.compose import Letter, compose
 from colporteur.store import archive, journal
 from colporteur.store.lists import List
-from colporteur.store.organisations import Organisation, Site
+from colporteur.store.organisations import Organisation
+from colporteur.store.policies import site_quotas
 from colporteur.store.posts import Post
 from colporteur.store.rights import administrators_of
 
@@ -38,7 +39,7 @@ _A_TIME = 100
 def without_room(lists: Iterable[List]) -> set[int]:
     """Ids of those of the lists whose archive is full: nothing more is asked when nobody has a quota."""
     found = {list_.pk: list_ for list_ in lists}
-    site = _site()
+    site = site_quotas()
     organisations = {one.organisation_id: most for one in found.values() if (most := _most(site, one.organisation.quotas)) is not None}
     domains = {one.domain_id: most for one in found.values() if one.domain and (most := _most(one.domain.quotas)) is not None}
     full = {id_ for id_, size in archive.of_organisations(list(organisations)).items() if size >= organisations[id_]} if organisations else set()
@@ -75,7 +76,7 @@ def _stub(post: Post) -> bytes:
 
 @transaction.atomic
 def _tell(now: datetime) -> None:
-    site = _site()
+    site = site_quotas()
     having = Organisation.objects.all() if "archive" in site else Organisation.objects.filter(quotas__has_key="archive")
     limited = {one.pk: one for one in having.select_for_update(of=("self",))}
     sizes = archive.of_organisations(list(limited)) if limited else {}
@@ -93,10 +94,6 @@ def _tell(now: datetime) -> None:
                 letters.send("archive", address, now, fields=fields, language="" if address.person and address.person.language else organisation.language)
 
 
-def _site() -> dict[str, int]:
-    return Site.objects.filter(id=1).values_list("quotas", flat=True).first() or {}
-
-
-def _most(*layers: dict[str, int]) -> int | None:
+def _most(*layers: Mapping[str, int]) -> int | None:
     values = [layer["archive"] for layer in layers if "archive" in layer]
     return min(values, default=None)

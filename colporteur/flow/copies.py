@@ -27,7 +27,7 @@ from colporteur.mail.signing import Signer
 from colporteur.store import buckets, copies, journal
 from colporteur.store.copies import Claimed, Due, Room, Standing
 from colporteur.store.destinations import Stream
-from colporteur.store.mailings import Mailing
+from colporteur.store.mailings import Mailing, end, to_send
 from colporteur.store.people import Address
 from colporteur.store.sealed import SealBroken, unseal
 
@@ -157,7 +157,7 @@ def claim(transport_id: int, now: datetime, lease: float, room: Room | None = No
 
 def message_of(mailing_id: int) -> Message:
     """The mailing's message, prepared. Raises whatever is wrong with it: see ``could_not_prepare``."""
-    mailing = Mailing.objects.select_related("blob", "list").get(id=mailing_id)
+    mailing = to_send(mailing_id)
     raw = bytes(mailing.blob.raw)
     prepared: Prepared | Personal = newsletters.prepare(raw, Manner.from_json(mailing.rewriting)) if mailing.campaign_id else prepare(raw, Rewriting.from_json(mailing.rewriting))
     limited = mailing.kind == MailingKind.CAMPAIGN
@@ -308,8 +308,7 @@ def finish(mailing_id: int, now: datetime) -> bool:
     """Mark the mailing done when every copy is written and none is open. True when this call did it."""
     if copies.has_open_slices(mailing_id):
         return False
-    list_ = Mailing.objects.filter(id=mailing_id).values_list("list_id", flat=True).first()
-    copies.unlocked(lambda: bounces.untold(mailing_id, list_, now))
+    copies.unlocked(lambda: bounces.untold(mailing_id, now))
     return _finish(mailing_id, now)
 
 
@@ -318,12 +317,11 @@ def _finish(mailing_id: int, now: datetime) -> bool:
     state, planned = copies.lock_mailing(mailing_id)
     if not planned or state not in (MailingState.RUNNING, MailingState.PAUSED) or copies.has_open_slices(mailing_id):
         return False
-    Mailing.objects.filter(id=mailing_id).update(state=MailingState.DONE, finished=now, pause_reason="", resume_at=None)
-    mailing = Mailing.objects.only("kind", "list_id", "post_id").get(id=mailing_id)
-    if mailing.kind != MailingKind.LETTER:
-        journal.write("mailing.done", now, list=mailing.list_id, post=mailing.post_id, mailing=mailing_id)
+    kind, list_, post = end(mailing_id, now)
+    if kind != MailingKind.LETTER:
+        journal.write("mailing.done", now, list=list_, post=post, mailing=mailing_id)
     found = copies.counts([mailing_id]).get(mailing_id, copies.Counts())
-    log.info("done mailing=%d post=%s sent=%d failed=%d cancelled=%d", mailing_id, mailing.post_id, found.sent, found.failed, found.cancelled)
-    if mailing.kind == MailingKind.POST:
+    log.info("done mailing=%d post=%s sent=%d failed=%d cancelled=%d", mailing_id, post, found.sent, found.failed, found.cancelled)
+    if kind == MailingKind.POST:
         failures.tell_ended(mailing_id, found.failed, found.total, now)
     return True

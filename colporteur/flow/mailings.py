@@ -19,7 +19,7 @@ from colporteur.domain.policy import Policy, Urgency
 from colporteur.flow import limits, nesting, routes
 from colporteur.flow.rewriting import bounces_address, only_sender
 from colporteur.mail.parse import skim
-from colporteur.store import copies, journal
+from colporteur.store import authors, copies, journal
 from colporteur.store.arrivals import keep
 from colporteur.store.destinations import hosts_of_copies
 from colporteur.store.jobs import Wake, wake
@@ -79,8 +79,7 @@ def left_out(post: Post, values: Policy | None = None) -> list[int]:
     """Ids of addresses the policy leaves out: the author's own, and those who stand in To or Cc."""
     values = values or policy(post.list)
     ids: set[int] = set()
-    if author := Address.objects.filter(email=post.sender).values("id", "person_id").first() if post.sender else None:
-        own = {author["id"], *(Address.objects.filter(person_id=author["person_id"]).values_list("id", flat=True) if author["person_id"] else ())}
+    if own := {one.id for one in authors.addresses([post.sender])} if post.sender else set():
         wishes = dict(Membership.objects.filter(list=post.list, address__in=own, until__isnull=True, own_copy__isnull=False).values_list("address_id", "own_copy"))
         ids.update(address for address in own if not wishes.get(address, values.own_copy))
     if values.skip_addressed:

@@ -227,8 +227,10 @@ def _by_role(list_: List, values: Policy) -> list[int]:
     """Addresses that receive and are not members: of moderators and free senders by their role, of people on every list of the domain."""
     kinds = [kind for kind, wanted in ((RoleKind.MODERATOR, values.moderators_receive), (RoleKind.FREE_SENDER, values.free_senders_receive)) if wanted]
     found = [address for kind in kinds if Role.objects.filter(list=list_, kind=kind).exists() for address in addresses_of(list_, kind)]
-    if list_.domain_id:
-        found += Address.objects.filter(pk__in=OnEvery.objects.filter(domain=list_.domain_id).values("address"))
+    if list_.domain_id and (everywhere := nesting.on_every(list_.domain_id)):
+        found += Address.objects.filter(pk__in=everywhere)
+    if not found:
+        return []
     people = {address.person_id for address in found if address.person_id}
     here = set(Membership.objects.filter(list=list_, until__isnull=True, address__person__in=people).values_list("address__person_id", flat=True))
     members = set(Membership.objects.filter(list=list_, until__isnull=True, address__in=[address.pk for address in found]).values_list("address_id", flat=True))

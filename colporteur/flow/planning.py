@@ -18,7 +18,7 @@ from colporteur.flow.campaigns import audience
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal, standing
 from colporteur.store.jobs import Wake, wake
-from colporteur.store.mailings import Mailing, to_cancel, to_plan
+from colporteur.store.mailings import Mailing, lock_to_plan, of_post, to_cancel, to_plan
 from colporteur.store.policies import policy
 
 log = logging.getLogger("colporteur.mail")
@@ -40,7 +40,7 @@ def plan_due(now: datetime, *, known_only: bool = False, unasked: Callable[[], N
     mailing that cannot be planned is tried again a few times, then its post is quarantined; the others are planned meanwhile.
     """
     written = 0
-    for id_, attempts, created, planned_to in to_plan().values_list("id", "attempts", "created", "planned_to"):
+    for id_, attempts, created, planned_to, _sender in to_plan():
         if attempts and now < created + WAITS[min(attempts, len(WAITS)) - 1]:
             continue
         if written and planned_to:
@@ -89,8 +89,7 @@ def _could_not_plan(mailing_id: int, failure: Exception, now: datetime) -> None:
 
 @transaction.atomic
 def _plan_range(mailing_id: int, now: datetime, known_only: bool, unasked: Callable[[], None]) -> int:
-    found = Mailing.objects.select_for_update(skip_locked=True, of=("self",)).select_related("list__organisation", "list__domain", "post", "transport")
-    mailing = found.filter(id=mailing_id, planned=False).first()
+    mailing = lock_to_plan(mailing_id)
     if mailing is None or mailing.list is None:
         return 0
     first = mailing.planned_to == 0
@@ -111,7 +110,7 @@ def _plan_range(mailing_id: int, now: datetime, known_only: bool, unasked: Calla
 def _write(mailing: Mailing, limit: int) -> None:
     """The next copies of a post or digest."""
     assert mailing.list
-    earlier = list(Mailing.objects.filter(post_id=mailing.post_id).exclude(id=mailing.id).order_by("id").values_list("id", "audience_at")) if mailing.post_id else []
+    earlier = of_post(mailing.post_id, mailing.id) if mailing.post_id else []
     written, last = copies.plan_range(
         mailing.id, mailing.list.id, mailing.planned_to, mailing.audience_at, excluded=mailing.excluded, earlier=[id_ for id_, _at in earlier], limit=limit,
         first=copies.next_number(mailing.id), turns=routes.turns_for(mailing), priority=mailing.priority,

@@ -8,7 +8,7 @@ from colporteur.domain.policy import Copies, FromForm, Layer, Policy, Posting, R
 from colporteur.domain.tokens import LENGTH
 from colporteur.flow import senders
 from colporteur.mail.render import Rewriting
-from colporteur.store import wordings
+from colporteur.store import mailboxes, wordings
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.mailings import Mailing
@@ -64,10 +64,10 @@ def _footer(list_: List, values: Policy, language: str) -> str:
 def bounces_address(list_: List, transport: Transport | None, *, together: bool = False) -> str:
     """Envelope sender: where reports about copies go, ``{token}`` naming the copy (VERP); the bare address where nothing
     else is taken, and without a token where all copies are one (``together``)."""
-    mailboxes = {mailbox.only_reports: mailbox for mailbox in Mailbox.objects.filter(list=list_)}
-    if reports := _reports_to(mailboxes.get(True), together):
+    found = mailboxes.of_list(list_.pk)
+    if found and found.only_reports and (reports := _reports_to(found, together)):
         return reports
-    mailbox = mailboxes.get(False)
+    mailbox = found if found and not found.only_reports else None
     if only := _only_sender(list_, mailbox, transport):
         return only
     if mailbox:
@@ -79,9 +79,9 @@ def bounces_address(list_: List, transport: Transport | None, *, together: bool 
     return f"{list_.name}-bounces+{{token}}@{list_.host}" if _fits(f"{list_.name}-bounces+") else f"b+{{token}}@{list_.host}"
 
 
-def _reports_to(mailbox: Mailbox | None, together: bool) -> str:
-    """Envelope sender where a mailbox is there for reports only; "" elsewhere."""
-    if mailbox is None or not mailbox.enabled or "@" not in mailbox.user:
+def _reports_to(mailbox: Mailbox, together: bool) -> str:
+    """Envelope sender where a mailbox is there for reports only; "" when none can be named."""
+    if not mailbox.enabled or "@" not in mailbox.user:
         return ""
     local, _at, host = mailbox.user.rpartition("@")
     return f"{local}+{{token}}@{host}" if not together and mailbox.traits.get("plus_part", False) and _fits(f"{local}+") else mailbox.user
@@ -138,4 +138,5 @@ def _fits(before: str) -> bool:
 
 def _mailbox(list_: List) -> Mailbox | None:
     """The mailbox the list is run from: it then has one address, whatever its domain is."""
-    return Mailbox.objects.filter(list=list_, only_reports=False).first()
+    found = mailboxes.of_list(list_.pk)
+    return found if found and not found.only_reports else None

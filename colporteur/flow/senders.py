@@ -30,12 +30,12 @@ def known(domain: str, now: datetime) -> bool:
 
 def domains_to_look_up(now: datetime) -> list[str]:
     """Domains of authors whose mailings wait to be planned and whose policy is not known or too old."""
-    waiting = to_plan().values_list("post__sender", "planned_to")
-    return _unknown({domain_of(sender or "") for sender, planned_to in waiting if not planned_to} - {""}, now)
+    return _unknown({domain_of(mailing.sender) for mailing in to_plan() if not mailing.planned_to} - {""}, now)
 
 
 def _unknown(domains: Iterable[str], now: datetime) -> list[str]:
-    wanted = set(domains)
+    if not (wanted := set(domains)):
+        return []
     return sorted(wanted - set(AuthorPolicy.objects.filter(domain__in=wanted, expires__gt=now).values_list("domain", flat=True)))
 
 

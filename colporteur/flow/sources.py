@@ -278,9 +278,8 @@ def ask_soon(source: Source, now: datetime) -> None:
 def asked_for(mailing: Mailing, now: datetime) -> datetime | None:
     """The moment of the audience of a message whose list has sources that are asked before sending: after they were.
     None while that is still to come."""
-    rows = Source.objects.filter(list=mailing.list_id, refresh=True).exclude(kind="manual").values_list("last_run", "running_until", "last_good")
     moment = mailing.audience_at
-    for last_run, running_until, last_good in rows:
+    for last_run, running_until, last_good in sources.asked_first(mailing.list_id or 0):
         waits = last_run is None or last_run < mailing.created or (running_until is not None and running_until >= now)
         if waits and now < mailing.created + REFRESH_PATIENCE:
             return None

@@ -12,6 +12,7 @@ from django.db import connection, models
 
 from colporteur.store.arrivals import Arrival
 from colporteur.store.lists import List
+from colporteur.store.statements import execute
 
 
 class UnmatchedReport(models.Model):
@@ -90,9 +91,7 @@ SELECT DISTINCT ON (r.address_id) r.address_id, r.code, r.text
 
 def untold(mailing: int) -> list[tuple[int, int, str]]:
     """(address, reply code, text) of each failed copy nothing was learnt from yet."""
-    with connection.cursor() as cursor:
-        cursor.execute(_UNTOLD, [mailing])
-        return [(row[0], row[1], row[2]) for row in cursor.fetchall()]
+    return [(row[0], row[1], row[2]) for row in execute(_UNTOLD, [mailing]).fetchall()]
 
 
 def told_of(pairs: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:

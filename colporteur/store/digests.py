@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import models
-from django.db.models import Sum
 
 from colporteur.domain.digests import Cadence, DeliveryMode
 from colporteur.store.copies.running import array, run
 from colporteur.store.lists import List
 from colporteur.store.mailings import Mailing
-from colporteur.store.memberships import FormerDelivery, Tally
 from colporteur.store.posts import Post
+from colporteur.store.statements import execute
 
 CADENCES = [(cadence.value, cadence.value) for cadence in Cadence]
 
@@ -63,12 +62,16 @@ class DigestEntry(models.Model):
         constraints = [models.UniqueConstraint(fields=["mailing", "position"], name="digest_entry_once")]
 
 
+_READ_BY = """
+SELECT delivery FROM membership_tally WHERE list_id = ANY (%s::bigint[]) AND delivery NOT IN ('each', 'none') GROUP BY delivery HAVING sum(n) <> 0
+UNION
+SELECT delivery FROM former_delivery WHERE list_id = ANY (%s::bigint[]) AND until > %s AND delivery NOT IN ('each', 'none')
+"""
+
+
 def read_by(lists: Sequence[int], moment: datetime) -> set[DeliveryMode]:
     """By which ways but message by message somebody on one of the lists receives, or did at that moment."""
-    usual = (DeliveryMode.EACH, DeliveryMode.NONE)
-    now = Tally.objects.filter(list_id__in=lists).exclude(delivery__in=usual).values_list("delivery").annotate(n=Sum("n"))
-    before = FormerDelivery.objects.filter(list_id__in=lists, until__gt=moment).exclude(delivery__in=usual).values_list("delivery", flat=True).distinct()
-    return {DeliveryMode(mode) for mode in [*(mode for mode, n in now if n), *before]}
+    return {DeliveryMode(row[0]) for row in execute(_READ_BY, [list(lists), list(lists), moment]).fetchall()}
 
 
 class Group(NamedTuple):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_noop as _
+
+from colporteur.store.statements import execute
 
 EVENTS: dict[str, str] = {
     "post.received": _("Received by {door}"),
@@ -177,7 +180,10 @@ class JournalEntry(models.Model):
         ]
 
 
+_WRITE = 'INSERT INTO journal (at, event, actor_id, organisation_id, list_id, post_id, mailing_id, address_id, "values") VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)'
+
+
 def write(event: str, now: datetime, *, actor: int | None = None, organisation: int | None = None, list: int | None = None, post: int | None = None, mailing: int | None = None, address: int | None = None, **values: Any) -> None:
     """Append one entry within the caller's transaction. ``event`` must be in ``EVENTS``; ``values`` are JSON."""
     assert event in EVENTS, event
-    JournalEntry.objects.create(at=now, event=event, actor_id=actor, organisation_id=organisation, list_id=list, post_id=post, mailing_id=mailing, address_id=address, values=values)
+    execute(_WRITE, [now, event, actor, organisation, list, post, mailing, address, json.dumps(values)])

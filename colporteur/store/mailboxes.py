@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import connection, models
 
 from colporteur.store.arrivals import Arrival
+from colporteur.store.instances import Shape
 from colporteur.store.lists import List
 
 
@@ -41,6 +42,14 @@ class Mailbox(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} on {self.host}"
+
+
+_SHAPE = Shape(Mailbox, "m")
+
+
+def of_list(list_: int) -> Mailbox | None:
+    """The mailbox of a list."""
+    return next(iter(_SHAPE.read(f"SELECT {_SHAPE.columns} FROM mailbox m WHERE m.list_id = %s", [list_])), None)
 
 
 class Collected(models.Model):

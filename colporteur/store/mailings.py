@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+from datetime import datetime
+from typing import NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -11,9 +13,12 @@ from django.db.models import Q, QuerySet
 from colporteur.domain.digests import DeliveryMode
 from colporteur.domain.mailings import MailingKind, MailingState, Pace, Priority
 from colporteur.store.arrivals import Blob
-from colporteur.store.lists import List, ListState
+from colporteur.store.instances import Shape
+from colporteur.store.lists import List
+from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Address
 from colporteur.store.posts import Post
+from colporteur.store.statements import execute
 from colporteur.store.transports import Transport
 
 STATES = [(state.value, state.value) for state in MailingState]
@@ -67,12 +72,63 @@ class Mailing(models.Model):
         ]
 
 
-def to_plan() -> QuerySet[Mailing]:
+class ToPlan(NamedTuple):
+    """A mailing whose copies are not all written. ``planned_to``: 0 for one not begun. ``sender``: of its post, "" for none."""
+
+    id: int
+    attempts: int
+    created: datetime
+    planned_to: int
+    sender: str
+
+
+_TO_PLAN = """
+SELECT m.id, m.attempts, m.created, m.planned_to, coalesce(p.sender, '')
+  FROM mailing m JOIN list l ON l.id = m.list_id LEFT JOIN domain d ON d.id = l.domain_id LEFT JOIN post p ON p.id = m.post_id
+ WHERE NOT m.planned AND m.state IN ('planned', 'running', 'paused') AND m.kind <> 'letter' AND l.state = 'active' AND coalesce(d.enabled, true)
+ ORDER BY m.planned_to, m.id LIMIT 100
+"""
+
+
+def to_plan() -> builtins.list[ToPlan]:
     """Mailings of posts and digests whose copies are not all written, a hundred, those that got least far first; those of lists
     that are switched off wait and take no place."""
-    working = Q(list__state=ListState.ACTIVE) & (Q(list__domain__isnull=True) | Q(list__domain__enabled=True))
-    still = [MailingState.PLANNED, MailingState.RUNNING, MailingState.PAUSED]
-    return Mailing.objects.filter(working, planned=False, state__in=still).exclude(kind=MailingKind.LETTER).order_by("planned_to", "id")[:100]
+    return [ToPlan(*row) for row in execute(_TO_PLAN, []).fetchall()]
+
+
+_PLANNED = Shape(Mailing, "m", list=Shape(List, "l", organisation=Shape(Organisation, "o"), domain=Shape(Domain, "d")), post=Shape(Post, "p"), transport=Shape(Transport, "t"))
+_LOCK_TO_PLAN = f"""
+SELECT {_PLANNED.columns} FROM mailing m LEFT JOIN list l ON l.id = m.list_id LEFT JOIN organisation o ON o.id = l.organisation_id LEFT JOIN domain d ON d.id = l.domain_id
+  LEFT JOIN post p ON p.id = m.post_id LEFT JOIN transport t ON t.id = m.transport_id WHERE m.id = %s AND NOT m.planned FOR UPDATE OF m SKIP LOCKED
+"""
+
+
+def lock_to_plan(mailing: int) -> Mailing | None:
+    """The mailing with its list, post and transport, locked; None when it is planned, or somebody is at it."""
+    return next(iter(_PLANNED.read(_LOCK_TO_PLAN, [mailing])), None)
+
+
+_SENT = Shape(Mailing, "m", list=Shape(List, "l"), blob=Shape(Blob, "b"))
+_TO_SEND = f"SELECT {_SENT.columns} FROM mailing m LEFT JOIN list l ON l.id = m.list_id JOIN blob b ON b.sha256 = m.blob_id WHERE m.id = %s"
+
+
+def to_send(mailing: int) -> Mailing:
+    """The mailing with its message and list. Raises ``Mailing.DoesNotExist``."""
+    for found in _SENT.read(_TO_SEND, [mailing]):
+        return found
+    raise Mailing.DoesNotExist
+
+
+def end(mailing: int, now: datetime) -> tuple[str, int | None, int | None]:
+    """Mark a mailing done; its kind, list and post."""
+    query = "UPDATE mailing SET state = 'done', finished = %s, pause_reason = '', resume_at = NULL WHERE id = %s RETURNING kind, list_id, post_id"
+    (ended,) = execute(query, [now, mailing]).fetchall()
+    return ended[0], ended[1], ended[2]
+
+
+def of_post(post: int, but: int) -> builtins.list[tuple[int, datetime]]:
+    """The other mailings of a post and the moments of their audiences, in order."""
+    return [(row[0], row[1]) for row in execute("SELECT id, audience_at FROM mailing WHERE post_id = %s AND id <> %s ORDER BY id", [post, but]).fetchall()]
 
 
 def to_cancel() -> QuerySet[Mailing]:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from django.db import connection, models
 from django.db.models import F, Q
 
-from colporteur.store.lists import List, ListState
+from colporteur.store.lists import List
 from colporteur.store.organisations import Domain
 from colporteur.store.people import Address
+from colporteur.store.statements import execute
 
 
 class Nesting(models.Model):
@@ -73,6 +74,12 @@ class Inside(NamedTuple):
     asked: list[int]
 
 
+_EDGES = """
+SELECT n.outer_id, n.inner_id, n.covers FROM nesting n JOIN list l ON l.id = n.inner_id LEFT JOIN domain d ON d.id = l.domain_id
+ WHERE n.outer_id = ANY (%s::bigint[]) AND (NOT %s OR l.state = 'active' AND coalesce(d.enabled, true)) ORDER BY n.id
+"""
+
+
 def inside(list_: int, *, working: bool = True) -> Inside:
     """Walk the edges level by level; a circle, which saving refuses, ends the walk. ``working`` False: also edges that ask
     again, and lists that are switched off."""
@@ -80,11 +87,9 @@ def inside(list_: int, *, working: bool = True) -> Inside:
     asked: list[int] = []
     level = [list_]
     while level:
-        edges = Nesting.objects.filter(outer__in=level).order_by("id")
-        if working:
-            edges = edges.filter(Q(inner__domain__isnull=True) | Q(inner__domain__enabled=True), inner__state=ListState.ACTIVE)
+        edges = execute(_EDGES, [level, working]).fetchall()
         level = []
-        for outer, inner, covers in edges.values_list("outer_id", "inner_id", "covers"):
+        for outer, inner, covers in edges:
             if working and not covers:
                 asked.append(inner)
             elif inner not in paths:
@@ -118,7 +123,12 @@ def outside(lists: Sequence[int]) -> list[tuple[int, list[int]]]:
 
 def excluded(lists: Sequence[int]) -> bool:
     """Whether one of the lists leaves somebody out."""
-    return Exclusion.objects.filter(list__in=lists).exists()
+    return bool(execute("SELECT EXISTS (SELECT 1 FROM exclusion WHERE list_id = ANY (%s::bigint[]))", [list(lists)]).fetchall()[0][0])
+
+
+def on_every(domain: int) -> list[int]:
+    """Ids of addresses that are on every list of the domain."""
+    return [row[0] for row in execute("SELECT address_id FROM on_every_list WHERE domain_id = %s", [domain]).fetchall()]
 
 
 def through(mailing: int, addresses: Sequence[int]) -> dict[int, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,13 +10,23 @@ from typing import Any
 from colporteur.domain.policy import Effective, Layer, Policy, effective, policy_of
 from colporteur.domain.templates import TEMPLATES
 from colporteur.store.lists import List
-from colporteur.store.organisations import Site
+from colporteur.store.statements import execute
 from colporteur.store.templates import OwnTemplate
 
 
 def site_policy() -> Mapping[str, Any]:
     """What the site's layer says; ask once and hand it on when several lists are looked at."""
-    return Site.objects.filter(id=1).values_list("policy", flat=True).first() or {}
+    return _of_site("SELECT policy::text FROM site WHERE id = 1")
+
+
+def site_quotas() -> Mapping[str, Any]:
+    """What the site allows every organisation (``domain.quotas``)."""
+    return _of_site("SELECT quotas::text FROM site WHERE id = 1")
+
+
+def _of_site(query: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next((json.loads(row[0]) for row in execute(query, []).fetchall()), {})
+    return found
 
 
 def layers(list_: List, site: Mapping[str, Any] | None = None) -> dict[Layer, Mapping[str, Any]]:

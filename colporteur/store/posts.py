@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,8 +12,10 @@ from datetime import datetime, timedelta
 from django.db import models
 
 from colporteur.domain.posts import PostState
-from colporteur.store.arrivals import Arrival
+from colporteur.store.arrivals import Arrival, Blob
+from colporteur.store.instances import Shape
 from colporteur.store.lists import List
+from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Address, Person
 from colporteur.store.statements import execute, together
 
@@ -89,10 +92,45 @@ UPDATE post p SET attempts = p.attempts + 1, next_try = %s WHERE p.id = ANY (ARR
 """
 
 
-def book(now: datetime, again: datetime, *, posts: int, size: int) -> list[int]:
-    """Book an attempt for received posts that are due, at most so many of so many bytes together, or for one that failed before; their
-    ids. ``again``: when somebody else looks at them unless they were judged."""
-    return sorted(row[0] for row in execute(_BOOK, [now, posts, size, again]).fetchall())
+_WHOLE = Shape(Post, "p", list=Shape(List, "l", organisation=Shape(Organisation, "o"), domain=Shape(Domain, "d")), arrival=Shape(Arrival, "a", blob=Shape(Blob, "b")))
+_READ = f"""
+SELECT {_WHOLE.columns} FROM post p JOIN list l ON l.id = p.list_id JOIN organisation o ON o.id = l.organisation_id LEFT JOIN domain d ON d.id = l.domain_id
+  JOIN arrival a ON a.id = p.arrival_id JOIN blob b ON b.sha256 = a.blob_id WHERE p.id = ANY (%s::bigint[]) ORDER BY p.id
+"""
+
+
+def book(now: datetime, again: datetime, *, posts: int, size: int) -> list[Post]:
+    """Book an attempt for received posts that are due, at most so many of so many bytes together, or for one that failed before; these
+    with their lists and bytes. ``again``: when somebody else looks at them unless they were judged."""
+    ids = [row[0] for row in execute(_BOOK, [now, posts, size, again]).fetchall()]
+    return _WHOLE.read(_READ, [ids]) if ids else []
+
+
+_JUDGED = """
+-- A verdict and its findings, written once: nothing when somebody else was first.
+WITH judged AS (
+    UPDATE post SET state = %(state)s, attempts = 0, subject = %(subject)s, sender = %(sender)s, sender_name = %(sender_name)s, defects = %(defects)s::jsonb, address_id = %(address)s,
+           judged_at = %(now)s, expires_at = %(expires)s, next_try = NULL, error = '', unkept_at = %(unkept)s
+     WHERE id = %(post)s AND state = 'received' RETURNING id
+), before AS (
+    DELETE FROM finding WHERE post_id = %(post)s AND EXISTS (SELECT 1 FROM judged)
+), findings AS (
+    INSERT INTO finding (post_id, position, rule, action, reason, "values", evidence)
+    SELECT j.id, f.nth - 1, f.rule, f.action, f.reason, f.named::jsonb, f.evidence
+      FROM judged j, unnest(%(rules)s::text[], %(actions)s::text[], %(reasons)s::text[], %(named)s::text[], %(evidence)s::text[]) WITH ORDINALITY AS f (rule, action, reason, named, evidence, nth)
+)
+SELECT count(*) FROM judged
+"""
+
+
+def judged(post: Post, findings: Sequence[Finding], now: datetime) -> bool:
+    """Write what judging made of a received post, and the findings that say why; False when somebody else was first."""
+    columns = [[one.rule for one in findings], [one.action for one in findings], [one.reason for one in findings], [json.dumps(one.values) for one in findings], [one.evidence for one in findings]]
+    values = {
+        "post": post.pk, "state": post.state, "subject": post.subject, "sender": post.sender, "sender_name": post.sender_name, "defects": json.dumps(post.defects), "address": post.address_id,
+        "now": now, "expires": post.expires_at, "unkept": post.unkept_at, **dict(zip(("rules", "actions", "reasons", "named", "evidence"), columns, strict=True)),
+    }  # fmt: skip
+    return bool(execute(_JUDGED, values).fetchall()[0][0])
 
 
 Identity = tuple[int, str, bytes]

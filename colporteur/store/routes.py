@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from colporteur.store.copies.running import run
+from colporteur.store.instances import Shape
 from colporteur.store.lists import List
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.transports import Transport
@@ -32,6 +33,26 @@ class RouteStep(models.Model):
             ),
             models.UniqueConstraint(fields=["list", "domain", "organisation", "transport"], name="route_step_once", nulls_distinct=False),
         ]
+
+
+_STEP = Shape(RouteStep, "s", transport=Shape(Transport, "t"))
+_STEPS = f"""
+SELECT {_STEP.columns} FROM route_step s JOIN transport t ON t.id = s.transport_id
+ WHERE s.list_id = ANY (%s::bigint[]) OR s.domain_id = ANY (%s::bigint[]) OR s.organisation_id = ANY (%s::bigint[]) OR s.list_id IS NULL AND s.domain_id IS NULL AND s.organisation_id IS NULL
+ ORDER BY s.rank, s.weight DESC, s.id
+"""
+_TRANSPORT = Shape(Transport, "t")
+_SWITCHED_ON = f"SELECT {_TRANSPORT.columns} FROM transport t WHERE t.enabled AND (t.organisation_id IS NULL OR t.organisation_id = ANY (%s::bigint[])) ORDER BY t.is_default DESC, t.id"
+
+
+def steps(lists: Sequence[int], domains: Sequence[int], organisations: Sequence[int]) -> list[RouteStep]:
+    """The steps of these places and of the site, with their transports, in order."""
+    return _STEP.read(_STEPS, [list(lists), list(domains), list(organisations)])
+
+
+def switched_on(organisations: Sequence[int]) -> list[Transport]:
+    """Transports these organisations may use, defaults first."""
+    return _TRANSPORT.read(_SWITCHED_ON, [list(organisations)])
 
 
 _STRANDED = """

@@ -18,6 +18,7 @@ from colporteur.domain.sources import Change, Entry, Feeds
 from colporteur.store.lists import List
 from colporteur.store.people import NAMED, Address
 from colporteur.store.privacy import Consent
+from colporteur.store.statements import execute
 
 
 class Source(models.Model):
@@ -288,6 +289,14 @@ def let_go(source: Source, now: datetime, *, keep: bool) -> int:
             statement = "UPDATE role SET source_id = NULL FROM source_gone WHERE role.id = source_gone.id AND source_gone.other IS NULL" if keep else _TAKE
         cursor.execute(statement, {"now": now})
         return int(cursor.rowcount)
+
+
+_ASKED_FIRST = "SELECT last_run, running_until, last_good FROM source WHERE list_id = %s AND refresh AND kind <> 'manual'"
+
+
+def asked_first(list_: int) -> list[tuple[datetime | None, datetime | None, datetime | None]]:
+    """Last run, until when one is under way, and last good one of each source of a list that is asked before a message is sent."""
+    return [(row[0], row[1], row[2]) for row in execute(_ASKED_FIRST, [list_]).fetchall()]
 
 
 _DUE = """

@@ -15,6 +15,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from colporteur.domain.bounces import Event, Kind
 from colporteur.domain.standing import Standing
 from colporteur.store.copies.running import array, run
+from colporteur.store.instances import Shape
 from colporteur.store.memberships import PROBED, Membership, totals
 from colporteur.store.people import Address
 
@@ -86,6 +87,15 @@ class AddressStanding(models.Model):
     def standing(self) -> Standing:
         """The state as the domain has it."""
         return Standing(self.state)
+
+
+_ADDRESS = Shape(Address, "a", standing=Shape(AddressStanding, "s"))
+_OF = f"SELECT {_ADDRESS.columns} FROM address a LEFT JOIN standing s ON s.address_id = a.id WHERE a.email = %s"
+
+
+def address_of(email: str) -> Address | None:
+    """An address, in normal form, with its standing."""
+    return next(iter(_ADDRESS.read(_OF, [email])), None)
 
 
 class StandingNews(models.Model):

@@ -6,7 +6,7 @@ Django writes values into the text of each statement, which is then read and pla
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -21,7 +21,7 @@ def together() -> Iterator[None]:
         yield
 
 
-def execute(query: str, values: Sequence[object]) -> psycopg.Cursor[tuple[Any, ...]]:
+def execute(query: str, values: Sequence[object] | Mapping[str, object]) -> psycopg.Cursor[tuple[Any, ...]]:
     """Run a statement that is prepared the first time. Raises ``django.db.Error``."""
     connection.ensure_connection()
     wire: psycopg.Connection[tuple[Any, ...]] = connection.connection

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from colporteur.store.lists import List
 from colporteur.store.organisations import Domain, Organisation
+from colporteur.store.statements import execute
 
 Place = Organisation | Domain | List
 
@@ -50,6 +51,8 @@ def above(place: Place | None) -> list[Place | None]:
 
 def nearest(letter: str, language: str, places: list[Place | None]) -> tuple[Wording, Place | None] | None:
     """The first of the places that has an own text, with that text."""
+    if not execute("SELECT EXISTS (SELECT 1 FROM wording WHERE letter = %s AND language = %s)", [letter, language]).fetchall()[0][0]:
+        return None  # as nearly everywhere, and much cheaper than asking for each place
     wanted = Q(pk__in=[])
     for place in places:
         wanted |= at(place)

@@ -13,6 +13,7 @@ from colporteur.domain.bounces import Event, Origin
 from colporteur.flow import standing
 from colporteur.flow.bounces.matching import event_of
 from colporteur.store import bounces as store
+from colporteur.store.mailings import Mailing
 
 log = logging.getLogger("colporteur.bounces")
 
@@ -27,10 +28,10 @@ def refused(mailing: int, list_: int | None, replies: Iterable[tuple[int, int, s
         log.exception("refusals not recorded mailing=%d", mailing)
 
 
-def untold(mailing: int, list_: int | None, now: datetime) -> None:
+def untold(mailing: int, now: datetime) -> None:
     """Learn from failed copies whose worker was killed before it told of them."""
     if replies := store.untold(mailing):
-        refused(mailing, list_, replies, now)
+        refused(mailing, Mailing.objects.values_list("list_id", flat=True).get(pk=mailing), replies, now)
 
 
 def _event(mailing: int, list_: int | None, address: int, code: int, text: str, now: datetime) -> Event:

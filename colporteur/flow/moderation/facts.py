@@ -76,8 +76,9 @@ def gather(cases: Sequence[Case]) -> list[Facts]:
     """Facts of each case, in order. A fixed number of queries: site policy, people (6), traces (2)."""
     site = site_policy()
     known = Known({author for case in cases for author in case.authors}, {case.list_.organisation_id for case in cases}, {case.list_.pk for case in cases})
-    sent_by = dict(Mailing.objects.filter(pk__in={id_ for case in cases for id_ in case.traces}).values_list("id", "list_id"))
-    before = _posted_before([case for case in cases if case.traces])
+    passed = [case for case in cases if case.traces]
+    sent_by = dict(Mailing.objects.filter(pk__in={id_ for case in passed for id_ in case.traces}).values_list("id", "list_id")) if passed else {}
+    before = _posted_before(passed) if passed else {}
     return [_facts(case, known, sent_by, before, policy(case.list_, site)) for case in cases]
 
 

@@ -20,8 +20,8 @@ from colporteur.flow.moderation import telling
 from colporteur.flow.moderation.facts import Case, gather, read
 from colporteur.flow.moderation.sentences import reasons
 from colporteur.store import jobs, journal
-from colporteur.store.people import Address
-from colporteur.store.posts import Finding, Post, book
+from colporteur.store.posts import Finding, Post, book, judged
+from colporteur.store.standing import address_of
 
 log = logging.getLogger("colporteur.moderation")
 mail = logging.getLogger("colporteur.mail")
@@ -42,16 +42,10 @@ def judge_due(now: datetime, limit: int = MOST) -> int:
     """Judge received posts, at most about ``limit``; how many were looked at, fewer when no more is due. The caller plans what was
     accepted."""
     done = 0
-    while done < limit and (batch := _claim(now)):
+    while done < limit and (batch := book(now, now + LEASE, posts=BATCH_POSTS, size=BATCH_BYTES)):
         done += len(batch)
         _judge(batch, now)
     return done
-
-
-def _claim(now: datetime) -> list[Post]:
-    """Book an attempt for a batch of new posts, or for one that failed before."""
-    ids = book(now, now + LEASE, posts=BATCH_POSTS, size=BATCH_BYTES)
-    return list(Post.objects.filter(pk__in=ids).select_related("list__organisation", "list__domain", "arrival__blob").order_by("id")) if ids else []
 
 
 def _judge(batch: Sequence[Post], now: datetime) -> None:
@@ -92,22 +86,12 @@ def _gathered(cases: Sequence[tuple[Post, Case]], now: datetime) -> list[tuple[P
 def _record(post: Post, case: Case, facts: Facts, verdict: Verdict, now: datetime) -> None:
     """Write the verdict and act on it; nothing happens when somebody else was first."""
     state = STATES[verdict.action]
-    held = state is PostState.HELD
-    values = {
-        "subject": case.skim.subject, "sender": facts.sender, "sender_name": facts.sender_name, "defects": list(case.skim.defects),
-        "address": Address.objects.filter(email=facts.sender).select_related("standing").first() if facts.sender else None,
-        "judged_at": now, "expires_at": now + timedelta(days=facts.policy.expire_days) if held else None, "next_try": None, "error": "", "unkept_at": post.unkept_at,
-    }  # fmt: skip
-    if not Post.objects.filter(pk=post.pk, state=PostState.RECEIVED).update(state=state, attempts=0, **values):
+    post.state, post.judged_at = state, now
+    post.subject, post.sender, post.sender_name, post.defects = case.skim.subject, facts.sender, facts.sender_name, list(case.skim.defects)
+    post.address = address_of(facts.sender) if facts.sender else None
+    post.expires_at = now + timedelta(days=facts.policy.expire_days) if state is PostState.HELD else None
+    if not judged(post, [Finding(rule=one.rule, action=one.action, reason=one.reason, values=dict(one.values), evidence=one.evidence[:1000]) for one in verdict.findings], now):
         return
-    post.state = state
-    for name, value in values.items():
-        setattr(post, name, value)
-    Finding.objects.filter(post=post).delete()
-    Finding.objects.bulk_create(
-        Finding(post=post, position=position, rule=finding.rule, action=finding.action, reason=finding.reason, values=dict(finding.values), evidence=finding.evidence[:1000])
-        for position, finding in enumerate(verdict.findings)
-    )
     with translation.override("en"):  # what was said stays readable whatever becomes of the rules; screens show the findings in the reader's language
         why = reasons(verdict.findings)
     journal.write(f"post.{state}", now, organisation=post.list.organisation_id, list=post.list_id, post=post.pk, reasons=why, findings=[{"rule": f.rule, "action": f.action, "reason": f.reason, "values": dict(f.values)} for f in verdict.findings])

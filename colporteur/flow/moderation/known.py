@@ -7,10 +7,10 @@ from collections.abc import Collection
 
 from django.db.models import Q
 
+from colporteur.store import authors
 from colporteur.store.lists import List, Role, RoleKind
 from colporteur.store.memberships import Membership, Posting
-from colporteur.store.organisations import Administrator, Domain
-from colporteur.store.people import Address
+from colporteur.store.organisations import Administrator
 
 _LOOKS_AFTER = frozenset({RoleKind.OWNER, RoleKind.MODERATOR, RoleKind.FREE_SENDER})
 
@@ -27,10 +27,7 @@ class Known:
         self._email: dict[int, str] = {}
         self._person: dict[int, int] = {}
         person: dict[int, set[int]] = defaultdict(set)
-        fields = ("id", "email", "person_id")
-        rows = set(Address.objects.filter(email__in=senders).values_list(*fields))
-        if owners := {row[2] for row in rows if row[2]}:  # asked apart: one question with "or" over both reads every address there is
-            rows |= set(Address.objects.filter(person__in=owners).values_list(*fields))
+        rows = authors.addresses(senders)
         for id_, _email, owner in rows:
             if owner:
                 person[owner].add(id_)
@@ -39,24 +36,26 @@ class Known:
             self._same[id_] = person[owner] if owner else {id_}
             if owner:
                 self._person[id_] = owner
-        self._load_roles([row[0] for row in rows], person, organisations, lists)
+        ids = [row.id for row in rows]
+        self._load_roles(ids, person, organisations, lists)
         self._member: dict[int, set[tuple[int, int]]] = defaultdict(set)  # address -> (list, organisation)
-        current = Membership.objects.filter(address__in=[row[0] for row in rows], until__isnull=True, list__organisation__in=organisations)
+        current = Membership.objects.filter(address__in=ids, until__isnull=True, list__organisation__in=organisations) if ids else Membership.objects.none()
         self._posting: dict[tuple[int, int], str] = {}  # (address, list) -> what was decided for this member
         for address, list_, organisation, decided in current.values_list("address_id", "list_id", "list__organisation_id", "posting"):
             self._member[address].add((list_, organisation))
             self._posting[address, list_] = decided
-        self._domains = set(Domain.objects.filter(organisation__in=organisations).values_list("name", "organisation_id"))
-        self._administers = set(Administrator.objects.filter(person__in=list(person), organisation__in=organisations).values_list("person_id", "organisation_id"))
+        self._domains = authors.domains(organisations)
+        self._administers: set[tuple[int, int]] = set()
+        if person:
+            self._administers = set(Administrator.objects.filter(person__in=list(person), organisation__in=organisations).values_list("person_id", "organisation_id"))
 
     def _load_roles(self, ids: list[int], person: dict[int, set[int]], organisations: Collection[int], lists: Collection[int]) -> None:
-        held = Role.objects.filter(Q(address__in=ids) | Q(person__in=list(person)), list__organisation__in=organisations)
+        held = Role.objects.filter(Q(address__in=ids) | Q(person__in=list(person)), list__organisation__in=organisations) if ids else Role.objects.none()
         self._roles: dict[int, set[tuple[int, int, str]]] = defaultdict(set)  # address -> (list, organisation, kind)
         for list_, organisation, kind, address, owner in held.values_list("list_id", "list__organisation_id", "kind", "address_id", "person_id"):
             for id_ in person[owner] if owner else {address}:
                 self._roles[id_].add((list_, organisation, kind))
-        wide = Role.objects.filter(Q(group__isnull=False) | ~Q(domain="") | Q(kind=RoleKind.ALLOWED_SENDER), list__in=lists)
-        self._wide = list(wide.values_list("list_id", "kind", "group_id", "domain"))
+        self._wide = authors.wide_roles(lists)
 
     def member(self, email: str, list_: List) -> bool:
         """Whether one of the sender's addresses is on the list."""
