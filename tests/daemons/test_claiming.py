@@ -3,17 +3,22 @@ is steered stops within a few copies. Copies are counted, not seconds."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
 from colporteur.daemons.room import AHEAD, LARGE_HELD
+from colporteur.daemons.work import _as_worker
 from colporteur.domain.mailings import CopyState, Priority
 from colporteur.flow import copies, mailings, memberships, organisations, transports
-from colporteur.store.copies import SLICE, Room
+from colporteur.store import copies as store
+from colporteur.store.copies import SLICE, Claimed, Room
+from colporteur.store.copies import planning as ranges
 from colporteur.store.lists import List
 from colporteur.store.mailings import Copy, Mailing, Slice
 from colporteur.store.people import Address
@@ -214,12 +219,78 @@ def test_a_claim_looks_at_few_rows_however_many_wait() -> None:
     connection.close()
 
 
-def rows_read(work: Callable[[], object]) -> int:
-    """Rows of the table of slices that statements read, through indexes or without."""
-    question = "SELECT pg_stat_get_xact_tuples_returned(c.oid) + pg_stat_get_xact_tuples_fetched(c.oid) FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE c.oid = 'slice'::regclass OR i.indrelid = 'slice'::regclass"
+ALREADY = 10
+"""Executions after which the driver has prepared a statement and PostgreSQL keeps its plan."""
+
+
+@pytest.mark.parametrize("known", ["nothing was ever sent", "letters"])
+@pytest.mark.parametrize("prepared", ["before", "after"])
+def test_with_a_plan_kept_from_when_there_was_little_few_rows_are_read(known: str, prepared: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of tables with thousands: what workers ask for slices and copies of them, however long ago PostgreSQL had a look at the tables."""
+    monkeypatch.setattr(ranges, "SLICE", 40)
+    transport, now = a_transport("smtp://127.0.0.1:1").pk, timezone.now()
+    lists = [a_list(f"{name}@lists.example", members=2000) for name in ("large", "larger")]
+    if known == "letters":
+        for number in range(60):
+            with transaction.atomic():
+                address = Address.objects.get(email=f"member-{number + 1:06}@members.example")
+                mailings.create_letter(b"From: a@b.example\r\n\r\nx\r\n", address, now, letter="signin", subject="s", list_=None, language="en")
+        Slice.objects.update(done=True, cancelled=1)
+    connection.close()
+    _as_worker(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE slice, copy_row")
+    if prepared == "before":
+        for statement in (*statements(transport, 1, [1, 2, 3], now), *statements(transport, 2, [], now)):
+            for _ in range(ALREADY):
+                statement()
+    both = [a_mailing(list_) for list_ in lists]
+    with connection.cursor() as cursor:
+        old = "INSERT INTO slice SELECT (jsonb_populate_record(s, jsonb_build_object('number', 1000 + n, 'done', true))).* FROM slice s, generate_series(1, 2000) n WHERE mailing_id = ANY (%s) AND number = 1"
+        cursor.execute(old, [[mailing.pk for mailing in both]])
+    for mailing in both:
+        addresses = list(Copy.objects.filter(mailing=mailing, slice=1).order_by("address").values_list("address_id", flat=True))
+        for statement in statements(transport, mailing.pk, addresses[:10], now):
+            for _ in range(ALREADY if prepared == "after" else 0):
+                statement()
+            assert rows_read(statement, "slice", "copy_row", "membership") < 1000, inspect.getsource(statement)
+    connection.close()
+
+
+def statements(transport: int, mailing: int, addresses: list[int], now: datetime) -> list[Callable[[], object]]:
+    """What a worker asks and changes of slices by their numbers, of copies by their addresses. Each may be done again and again."""
+    slices = [Claimed(mailing, number, 0) for number in (1, 2)]
+    one, codes, later = slices[0], dict.fromkeys(addresses, 450), now + timedelta(hours=1)
+
+    def accepted_rows() -> None:
+        with psycopg.RawCursor(connection.connection) as cursor:
+            cursor.execute(store.ACCEPTED_ROWS, [*one, store.array(addresses), 60.0])
+
+    return [
+        lambda: store.ripen(now),
+        lambda: store.claim(transport, now, 60.0, Room(copies=80)),
+        lambda: store.renew(slices, 60.0),
+        lambda: store.release(slices),
+        lambda: store.copies_of(slices, now),
+        lambda: store.went_on(dict.fromkeys([slice_[:2] for slice_ in slices], 0)),
+        lambda: store.tried(one, addresses),
+        accepted_rows,
+        lambda: store.put_off(one, addresses[:1], later),
+        lambda: store.defer(one, codes, later, now),
+        lambda: store.failed(one, codes),
+        lambda: store.cancel_absent(mailing, one.number, addresses),
+        lambda: store.accepted(one, addresses, 60.0),
+        lambda: store.accepted_late(mailing, addresses),
+    ]
+
+
+def rows_read(work: Callable[[], object], *tables: str) -> int:
+    """Rows of some tables, of the one of slices if not said, that statements read, through indexes or without."""
+    question = "SELECT pg_stat_get_xact_tuples_returned(o) + pg_stat_get_xact_tuples_fetched(o) FROM (SELECT unnest(%s::regclass[])::oid UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = ANY (%s::regclass[])) _ (o)"
+    names = [list(tables or ["slice"])] * 2
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(question)
+        cursor.execute(question, names)
         before = sum(row[0] for row in cursor.fetchall())
         work()
-        cursor.execute(question)
+        cursor.execute(question, names)
         return int(sum(row[0] for row in cursor.fetchall()) - before)

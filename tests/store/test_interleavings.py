@@ -258,3 +258,58 @@ def test_an_acceptance_that_comes_while_its_copy_moves_to_a_new_slice_counts_the
         wait_until(meets)
     other.join()
     true_to_its_copies(mailing, set(moved[:1]))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize(("meanwhile", "number", "generation"), [("given back", 0, 2), ("settled", 1, 1), ("claimed", 1, 1)])
+def test_a_slice_that_changes_while_it_is_claimed_is_claimed_once_as_it_is_then(meanwhile: str, number: int, generation: int) -> None:
+    """A claim finds a slice whose lease was over; before it has it somebody else changes it. What it has locked it has claimed."""
+    mailing, [transport, _] = scene()
+    now, found, ended = timezone.now(), list[copies.Offer](), threading.Event()
+    [work] = flow.claim(transport, now, 60.0, copies.Room(copies=1))
+    Slice.objects.filter(mailing=mailing, number=0).update(lease_until=now - timedelta(seconds=1))
+
+    def late() -> None:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET search_path = stopped, pg_catalog, public")
+            found.extend(copies.claim(transport, now, 60.0, copies.Room(copies=1)))
+        finally:
+            ended.set()
+            connection.close()
+
+    def waits() -> bool:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+        return ended.is_set() or bool(cursor.fetchone()[0])
+
+    other = threading.Thread(target=late)
+    with connection.cursor() as cursor:
+        cursor.execute(_STOPPED)
+        try:
+            cursor.execute("SELECT pg_advisory_lock(7)")
+            other.start()
+            wait_until(waits)
+            assert not ended.is_set()
+            if meanwhile == "given back":
+                flow.release([work.slice])
+            elif meanwhile == "settled":  # which renews the lease
+                assert flow.accepted(work.slice, [due.address for due in work.copies[:2]], 60.0, now).changed == 2
+            else:
+                assert [offer.claimed for offer in copies.claim(transport, now, 60.0, copies.Room(copies=1))] == [(mailing.pk, 0, 2)]
+            cursor.execute("SELECT pg_advisory_unlock(7)")
+            other.join()
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock_all()")
+            cursor.execute("DROP SCHEMA stopped CASCADE")
+    assert [offer.claimed for offer in found] == [(mailing.pk, number, generation)]
+
+
+_STOPPED = """
+-- A clock that stands still as long as somebody wants: in the middle of a statement that asks whether a lease is over.
+CREATE SCHEMA stopped;
+CREATE FUNCTION stopped.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7);
+    RETURN pg_catalog.clock_timestamp();
+END $$;
+"""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from colporteur.store.copies.running import SLICE, array, is_open, places, run
+from colporteur.store.copies.running import SLICE, array, is_open, places, run, same
 
 
 class Claimed(NamedTuple):
@@ -75,7 +75,7 @@ WITH RECURSIVE ready (priority, mailing_id) AS (
     SELECT *, sum(size) OVER turn - size AS before, row_number() OVER turn AS nth FROM offered WINDOW turn AS (ORDER BY priority, held, number, mailing_id)
 )
 UPDATE slice s SET generation = s.generation + 1, lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
-  FROM fitting f WHERE s.mailing_id = f.mailing_id AND s.number = f.number AND f.before < %(copies)s AND f.nth <= 50
+  FROM fitting f WHERE {same("s.mailing_id, s.number", "f.mailing_id, f.number")} AND f.before < %(copies)s AND f.nth <= 50
 RETURNING s.mailing_id, s.number, s.generation, s.priority, f.list, f.personal
 """
 
@@ -132,8 +132,8 @@ _COPIES_OF = f"""
 -- Open copies of claimed slices with what rendering needs, and whether the member still receives. Whoever paused everything
 -- until a date is told by the row of the address, which is read anyway; whom mail does not reach, or the list leaves out, is left out. A copy that comes by an inner list needs a member of that one.
 SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, ''), a.name),
-       l.list_id IS NULL OR NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = l.list_id AND e.address_id = c.address_id OFFSET 0) AND ((a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM membership m WHERE m.list_id = CASE WHEN l.nested THEN coalesce((SELECT g.through FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id), l.list_id) ELSE l.list_id END AND m.address_id = c.address_id
-                                       AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused OFFSET 0)
+       l.list_id IS NULL OR NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = l.list_id AND e.address_id = c.address_id OFFSET 0) AND ((a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM membership m WHERE {same("m.list_id, m.address_id", "via.list_id, c.address_id")}
+                                       AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused ORDER BY m.list_id, m.address_id OFFSET 0)
        OR l.nested AND (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id AND g.through IS NULL)), coalesce(c.place, -1)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS s (mailing_id, number)
   CROSS JOIN LATERAL (SELECT open FROM slice WHERE mailing_id = s.mailing_id AND number = s.number OFFSET 0) o
@@ -141,6 +141,7 @@ SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, '')
   CROSS JOIN LATERAL (SELECT * FROM address WHERE id = c.address_id OFFSET 0) a
   LEFT JOIN LATERAL (SELECT * FROM person WHERE id = a.person_id OFFSET 0) p ON true
   CROSS JOIN LATERAL (SELECT CASE WHEN kind <> 'letter' THEN list_id END AS list_id, nested <> '{{}}'::jsonb AS nested FROM mailing WHERE id = s.mailing_id) l
+  CROSS JOIN LATERAL (SELECT CASE WHEN l.nested THEN coalesce((SELECT g.through FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id), l.list_id) ELSE l.list_id END AS list_id OFFSET 0) via
  ORDER BY c.mailing_id, c.slice, c.address_id
 """
 
@@ -165,7 +166,7 @@ _READERS = """
 SELECT a.id, a.email, coalesce(nullif(p.name, ''), a.name), a.paused_until IS NULL OR a.paused_until <= %(now)s
   FROM address a LEFT JOIN LATERAL (SELECT name FROM person WHERE id = a.person_id OFFSET 0) p ON true WHERE a.id = ANY (%(addresses)s::bigint[])
 """
-_UNREACHED = """
+_UNREACHED = f"""
 -- Neighbours of an index are read together, from the first address to the last, which costs a third of asking for each by its key. What would be
 -- too long is cut off, and what is not found in it then, or all, asked by key: also because a planner with old figures would take whole tables.
 WITH members AS MATERIALIZED (
@@ -178,7 +179,7 @@ WITH members AS MATERIALIZED (
 )
 SELECT r.id FROM unnest(%(addresses)s::bigint[]) r (id)
  WHERE r.id NOT IN (SELECT address_id FROM members WHERE receives)
-       AND NOT EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = r.id AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused OFFSET 0)
+       AND NOT EXISTS (SELECT 1 FROM membership m WHERE {same("m.list_id, m.address_id", "%(list)s, r.id")} AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused ORDER BY m.list_id, m.address_id OFFSET 0)
     OR CASE WHEN (SELECT count(*) < %(most)s FROM troubled) THEN r.id IN (SELECT address_id FROM troubled WHERE state >= 2)
             ELSE EXISTS (SELECT 1 FROM standing t WHERE t.address_id = r.id AND t.state >= 2 OFFSET 0) END
     OR CASE WHEN (SELECT count(*) < %(most)s FROM excluded) THEN r.id IN (SELECT address_id FROM excluded)
@@ -214,7 +215,7 @@ _CANCEL_ABSENT = f"""
 -- Copies whose member left or paused since the audience was frozen.
 WITH gone AS (
     UPDATE copy_row c SET state = 4 FROM (SELECT open FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s FOR UPDATE) s
-     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = ANY (%(addresses)s) AND {is_open('c', 's.open')}
+     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = ANY (%(addresses)s::bigint[]) AND {is_open('c', 's.open')}
     RETURNING c.attempts, c.place
 ), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 0))::int AS tried, {places()} AS places FROM gone)
 UPDATE slice SET cancelled = cancelled + n.n, deferred = deferred - n.tried, open = open & ~n.places, done = (sent + failed + cancelled + n.n >= size)
@@ -224,7 +225,7 @@ UPDATE slice SET cancelled = cancelled + n.n, deferred = deferred - n.tried, ope
 
 def cancel_absent(mailing: int, number: int, addresses: Sequence[int]) -> None:
     """Cancel the copies of a claimed slice whose members receive no more."""
-    run(_CANCEL_ABSENT, {"mailing": mailing, "number": number, "addresses": list(addresses)})
+    run(_CANCEL_ABSENT, {"mailing": mailing, "number": number, "addresses": array(addresses)})
 
 
 STEERED = "colporteur_steered"
@@ -252,10 +253,13 @@ def recount(mailing: int, number: int) -> None:
     run(_RECOUNT, {"mailing": mailing, "number": number})
 
 
-_RELEASE = """
+_STILL = f"""{same("s.mailing_id, s.number, s.generation", "r.mailing_id, r.number, r.generation")} AND s.done::int = 0"""
+"""Whether slice ``s`` is not done and of the generation it was claimed in. "NOT done" would let an index that holds all open slices be read from end to end."""
+
+_RELEASE = f"""
 UPDATE slice s SET lease_until = NULL, due_at = coalesce(%(due)s, s.due_at)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[], %(generations)s::int[]) AS r (mailing_id, number, generation)
- WHERE s.mailing_id = r.mailing_id AND s.number = r.number AND s.generation = r.generation AND NOT s.done
+ WHERE {_STILL}
 """
 
 
@@ -268,7 +272,7 @@ _RENEW = f"""
 UPDATE slice s SET lease_until = clock_timestamp() + make_interval(secs => %(lease)s)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[], %(generations)s::int[]) AS r (mailing_id, number, generation)
   JOIN mailing m ON m.id = r.mailing_id
- WHERE s.mailing_id = r.mailing_id AND s.number = r.number AND s.generation = r.generation AND NOT s.done AND {RUNNING}
+ WHERE {_STILL} AND {RUNNING}
    AND EXISTS (SELECT 1 FROM transport t WHERE t.id = s.transport_id AND t.enabled)
 RETURNING s.mailing_id, s.number, s.generation
 """

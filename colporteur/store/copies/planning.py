@@ -180,7 +180,7 @@ def _whom_nested(values: dict[str, Any], chosen: str, nested: Nested) -> tuple[i
     return counted, [row[0] for row in run(f"{_WHOM_NESTED[chosen]} SELECT address_id FROM audience ORDER BY 1 LIMIT 20", values)]
 
 
-_NEXT_NUMBER = "SELECT coalesce(max(number), -1) + 1 FROM slice WHERE mailing_id = %(mailing)s"
+_NEXT_NUMBER = "SELECT coalesce((SELECT number FROM slice WHERE mailing_id = %(mailing)s ORDER BY number DESC LIMIT 1), -1) + 1"
 
 
 def next_number(mailing: int) -> int:

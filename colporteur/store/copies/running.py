@@ -29,6 +29,12 @@ def is_open(copy: str, bits: str) -> str:
     return f"({copy}.state = 1 OR {copy}.state = 0 AND ({copy}.place IS NULL OR get_bit({bits}, {copy}.place) = 1))"
 
 
+def same(some: str, others: str) -> str:
+    """SQL: whether some columns equal others one by one, asked as wholes: only an index that begins with them answers this at once, and no other join
+    is possible, whatever the planner believes a table to hold. With "=" and a plan kept from when it had few rows all of them may be read."""
+    return f"({some}) >= ({others}) AND ({some}) <= ({others})"
+
+
 def places(column: str = "place") -> str:
     """SQL, an aggregate: the bits of these places."""
     return f"coalesce(bit_or(set_bit({NONE}, {column}, 1)), {NONE})"

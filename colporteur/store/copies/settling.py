@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from colporteur.store.copies.claiming import Claimed
 from colporteur.store.copies.planning import next_number
-from colporteur.store.copies.running import SLICE, array, is_open, places, run
+from colporteur.store.copies.running import SLICE, array, is_open, places, run, same
 
 
 class Standing(NamedTuple):
@@ -75,28 +75,27 @@ def accepted(slice_: Claimed, addresses: Sequence[int], lease: float) -> Standin
     return Standing(*rows[0]) if rows else Standing(0, done=True, generation=0, state="")
 
 
-_ACCEPTED_LATE = """
+_ACCEPTED_LATE = f"""
 -- Acceptances that came after the copy was cancelled, given up or moved to another slice: what is true is recorded.
 WITH old AS (
     SELECT address_id, slice, state FROM copy_row
      WHERE mailing_id = %(mailing)s AND address_id = ANY (%(addresses)s::bigint[]) AND state <> 2 AND NOT (state = 0 AND place IS NOT NULL) FOR UPDATE
 ), changed AS (
-    UPDATE copy_row c SET state = 2, attempts = c.attempts + 1, code = 250 FROM old
-     WHERE c.mailing_id = %(mailing)s AND c.address_id = old.address_id RETURNING old.slice, old.state
+    UPDATE copy_row SET state = 2, attempts = attempts + 1, code = 250 WHERE mailing_id = %(mailing)s AND address_id = ANY (ARRAY(SELECT address_id FROM old))
 ), n AS (
     SELECT slice, count(*)::int AS n, (count(*) FILTER (WHERE state = 3))::int AS failed, (count(*) FILTER (WHERE state = 4))::int AS cancelled,
            (count(*) FILTER (WHERE state = 1))::int AS deferred
-      FROM changed GROUP BY slice
+      FROM old GROUP BY slice
 )
 UPDATE slice s SET sent = s.sent + n.n, failed = s.failed - n.failed, cancelled = s.cancelled - n.cancelled, deferred = s.deferred - n.deferred,
        done = (s.sent + n.n + s.failed - n.failed + s.cancelled - n.cancelled >= s.size)
-  FROM n WHERE s.mailing_id = %(mailing)s AND s.number = n.slice
+  FROM n WHERE {same("s.mailing_id, s.number", "%(mailing)s, n.slice")}
 """
 
 
 def accepted_late(mailing: int, addresses: Sequence[int]) -> None:
     """Record acceptances of copies that are no longer open where they were. The caller holds the mailing's row."""
-    run(_ACCEPTED_LATE, {"mailing": mailing, "addresses": list(addresses)})
+    run(_ACCEPTED_LATE, {"mailing": mailing, "addresses": array(addresses)})
 
 
 _OWNED = "SELECT generation = %(generation)s AND NOT done FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s FOR UPDATE"
@@ -119,14 +118,15 @@ SELECT address_id, attempts, code FROM copy_row c
 
 def tried(slice_: Claimed, addresses: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Attempts so far and last reply code of open copies, by address."""
-    return {address: (attempts, code) for address, attempts, code in run(_TRIED, {"mailing": slice_.mailing, "number": slice_.number, "addresses": list(addresses)})}
+    return {address: (attempts, code) for address, attempts, code in run(_TRIED, {"mailing": slice_.mailing, "number": slice_.number, "addresses": array(addresses)})}
 
 
+_CODE = "(%(codes)s::smallint[])[array_position(%(addresses)s::bigint[], c.address_id)]"
+"""Rows are looked for by an array of addresses, never joined with one: a plan kept from when there were few copies read all of the mailing for each."""
 _FAILED = f"""
 WITH failed AS (
-    UPDATE copy_row c SET state = 3, attempts = c.attempts + 1, code = f.code
-      FROM unnest(%(addresses)s::bigint[], %(codes)s::smallint[]) AS f (address_id, code)
-     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = f.address_id AND {_OPEN_NOW}
+    UPDATE copy_row c SET state = 3, attempts = c.attempts + 1, code = {_CODE}
+     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND c.address_id = ANY (%(addresses)s::bigint[]) AND {_OPEN_NOW}
     RETURNING c.attempts, c.place
 ), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again, {places()} AS places FROM failed)
 UPDATE slice SET failed = failed + n.n, open = open & ~n.places, deferred = deferred - n.again, done = (sent + failed + cancelled + n.n >= size)
@@ -136,7 +136,7 @@ UPDATE slice SET failed = failed + n.n, open = open & ~n.places, deferred = defe
 
 def failed(slice_: Claimed, replies: dict[int, int]) -> None:
     """Copies that failed for good: {address: reply code}."""
-    run(_FAILED, {"mailing": slice_.mailing, "number": slice_.number, "addresses": list(replies), "codes": list(replies.values())})
+    run(_FAILED, {"mailing": slice_.mailing, "number": slice_.number, "addresses": array(list(replies)), "codes": array(list(replies.values()))})
 
 
 _RETRY_SLICE = """
@@ -152,21 +152,22 @@ INSERT INTO slice (mailing_id, number, transport_id, done, due_at, priority, gen
 SELECT %(mailing)s, %(new)s, transport_id, false, %(due)s, priority, 0, 0, 0, 0, 0, 0 FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s
 """
 _LOCK_MAILING = "SELECT state, planned FROM mailing WHERE id = %(mailing)s FOR UPDATE"
+_BOTH = f"""unnest(ARRAY[%(new)s, %(number)s]) AS one (nth) WHERE {same("mailing_id, number", "%(mailing)s, one.nth")}"""
 _DEFER = f"""
 -- Move tried copies to the slice where they are due again, where they have no place; both slices' totals follow.
 WITH old AS (
-    SELECT c.address_id, c.place, d.code FROM copy_row c JOIN unnest(%(addresses)s::bigint[], %(codes)s::smallint[]) AS d (address_id, code) USING (address_id)
-     WHERE c.mailing_id = %(mailing)s AND c.slice = %(number)s AND {_OPEN_NOW} FOR UPDATE OF c
+    SELECT address_id, place FROM copy_row c
+     WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s::bigint[]) AND {_OPEN_NOW} FOR UPDATE
 ), moved AS (
-    UPDATE copy_row c SET state = 1, attempts = c.attempts + 1, code = old.code, slice = %(new)s, place = NULL FROM old
-     WHERE c.mailing_id = %(mailing)s AND c.address_id = old.address_id
-    RETURNING c.attempts, old.place
-), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again, {places()} AS places FROM moved)
+    UPDATE copy_row c SET state = 1, attempts = c.attempts + 1, code = {_CODE}, slice = %(new)s, place = NULL
+     WHERE c.mailing_id = %(mailing)s AND c.address_id = ANY (ARRAY(SELECT address_id FROM old))
+    RETURNING c.attempts
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE attempts > 1))::int AS again, (SELECT {places()} FROM old) AS places FROM moved)
 UPDATE slice SET size = size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END,
        deferred = deferred + CASE WHEN number = %(new)s THEN n.n ELSE -n.again END,
        open = CASE WHEN number = %(new)s THEN open ELSE open & ~n.places END,
        done = (sent + failed + cancelled >= size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END)
-  FROM n WHERE mailing_id = %(mailing)s AND number IN (%(new)s, %(number)s)
+  FROM n, {_BOTH}
 """
 
 
@@ -179,13 +180,14 @@ def defer(slice_: Claimed, replies: dict[int, int], due: datetime, now: datetime
     else:
         new = next_number(slice_.mailing)
         run(_NEW_SLICE, {**values, "new": new})
-    run(_DEFER, {**values, "new": new, "addresses": list(replies), "codes": list(replies.values())})
+    run(_DEFER, {**values, "new": new, "addresses": array(list(replies)), "codes": array(list(replies.values()))})
 
 
 _OFF_SLICE = """
-SELECT s.number FROM slice s JOIN slice old ON old.mailing_id = s.mailing_id AND old.number = %(number)s AND s.transport_id IS NOT DISTINCT FROM old.transport_id
- WHERE s.mailing_id = %(mailing)s AND NOT s.done AND s.lease_until IS NULL AND s.due_at = %(due)s AND s.number <> %(number)s AND s.size - s.cancelled < %(slice)s
- ORDER BY s.number DESC LIMIT 1 FOR UPDATE OF s SKIP LOCKED
+SELECT number FROM slice
+ WHERE mailing_id = %(mailing)s AND NOT done AND lease_until IS NULL AND due_at = %(due)s AND number <> %(number)s AND size - cancelled < %(slice)s
+   AND transport_id IS NOT DISTINCT FROM (SELECT transport_id FROM slice WHERE mailing_id = %(mailing)s AND number = %(number)s)
+ ORDER BY number DESC LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _OFF = f"""
 -- Move open copies that may not leave yet to the slice where they are due; nothing about them changes, both slices' totals follow.
@@ -193,14 +195,14 @@ WITH old AS (
     SELECT address_id, place FROM copy_row c
      WHERE mailing_id = %(mailing)s AND slice = %(number)s AND address_id = ANY (%(addresses)s::bigint[]) AND {_OPEN_NOW} FOR UPDATE
 ), moved AS (
-    UPDATE copy_row c SET slice = %(new)s, place = NULL FROM old WHERE c.mailing_id = %(mailing)s AND c.address_id = old.address_id
-    RETURNING c.state, old.place
-), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE state = 1))::int AS tried, {places()} AS places FROM moved)
+    UPDATE copy_row c SET slice = %(new)s, place = NULL WHERE c.mailing_id = %(mailing)s AND c.address_id = ANY (ARRAY(SELECT address_id FROM old))
+    RETURNING c.state
+), n AS (SELECT count(*)::int AS n, (count(*) FILTER (WHERE state = 1))::int AS tried, (SELECT {places()} FROM old) AS places FROM moved)
 UPDATE slice SET size = size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END,
        deferred = deferred + CASE WHEN number = %(new)s THEN n.tried ELSE -n.tried END,
        open = CASE WHEN number = %(new)s THEN open ELSE open & ~n.places END,
        done = (sent + failed + cancelled >= size + CASE WHEN number = %(new)s THEN n.n ELSE -n.n END)
-  FROM n WHERE mailing_id = %(mailing)s AND number IN (%(new)s, %(number)s)
+  FROM n, {_BOTH}
 """
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from colporteur.store.copies.claiming import FREE, OPEN_MAILINGS, RUNNING
-from colporteur.store.copies.running import NONE, array, is_open, run
+from colporteur.store.copies.running import NONE, array, is_open, run, same
 
 _CANCEL_OPEN = f"""
 -- Open copies of the next open slices; many ranges, each a short transaction, instead of a million rows locked at once.
@@ -17,7 +17,7 @@ WITH range AS (
     UPDATE copy_row c SET state = 4 FROM range r WHERE c.mailing_id = %(mailing)s AND c.slice = r.number AND {is_open('c', 'r.open')} RETURNING c.slice
 ), n AS (SELECT r.number, count(o.slice)::int AS n FROM range r LEFT JOIN open o ON o.slice = r.number GROUP BY r.number)
 UPDATE slice s SET cancelled = s.cancelled + n.n, deferred = 0, done = true, lease_until = NULL, open = CASE WHEN s.open IS NOT NULL THEN {NONE} END
-  FROM n WHERE s.mailing_id = %(mailing)s AND s.number = n.number
+  FROM n WHERE {same("s.mailing_id, s.number", "%(mailing)s, n.number")}
 RETURNING 1
 """
 
@@ -72,9 +72,9 @@ def counts(mailings: Sequence[int]) -> dict[int, Counts]:
 
 
 _UNDER_WAY = "SELECT mailing_id, number, sent FROM slice WHERE transport_id = %(transport)s AND NOT done AND due_at IS NULL AND lease_until > clock_timestamp()"
-_WENT_ON = """
+_WENT_ON = f"""
 SELECT EXISTS (SELECT 1 FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[], %(sent)s::int[]) b (mailing_id, number, sent)
-                 JOIN slice s ON s.mailing_id = b.mailing_id AND s.number = b.number AND s.sent > b.sent)
+                 JOIN slice s ON {same('s.mailing_id, s.number', 'b.mailing_id, b.number')} AND s.sent > b.sent)
 """
 
 
