@@ -22,7 +22,7 @@ from colporteur.mail.compose import Letter, Picture, compose
 from colporteur.store import wordings
 from colporteur.store.lists import List
 from colporteur.store.mailboxes import Mailbox
-from colporteur.store.mailings import Copy, Mailing
+from colporteur.store.mailings import Mailing
 from colporteur.store.organisations import Domain
 from colporteur.store.people import Address, zone_of
 
@@ -131,13 +131,12 @@ def public(list_: List) -> bool:
 def today(letter: str, to: Address, list_: List | None, now: datetime) -> int:
     """How often this address got this letter of this list in the last 24 hours; senders of spam are forged, so what is
     sent to people we do not know is bounded by it."""
-    found = Mailing.objects.filter(list=list_, letter=letter, created__gt=now - timedelta(days=1)).values("id")
-    return Copy.objects.filter(mailing_id__in=found, address=to).count()
+    return Mailing.objects.filter(addressee=to.pk, list=list_, letter=letter, created__gt=now - timedelta(days=1)).count()
 
 
 def written_today(to: Address, names: Collection[str], now: datetime) -> int:
     """How many letters of these kinds this address got in the last 24 hours, of whatever list."""
-    return Copy.objects.filter(address=to, mailing_id__in=Mailing.objects.filter(letter__in=names, created__gt=now - timedelta(days=1)).values("id")).count()
+    return Mailing.objects.filter(addressee=to.pk, letter__in=names, created__gt=now - timedelta(days=1)).count()
 
 
 def moment(at: datetime) -> str:

@@ -62,7 +62,7 @@ def create_letter(raw: bytes, to: Address, now: datetime, *, letter: str, subjec
 
     In the caller's transaction. ``envelope_sender`` "" is the null sender; ``{token}`` in it is replaced.
     """
-    return _few(raw, [to.id], now, letter=letter, subject=subject, list_=list_, language=language, envelope_sender=envelope_sender)
+    return _few(raw, [to.id], now, letter=letter, subject=subject, list_=list_, language=language, envelope_sender=envelope_sender, addressee=to.id)
 
 
 def create_forward(raw: bytes, addresses: Sequence[Address], now: datetime, *, list_: List, subject: str) -> Mailing:
@@ -88,12 +88,12 @@ def left_out(post: Post, values: Policy | None = None) -> list[int]:
     return sorted(ids)
 
 
-def _few(raw: bytes, addresses: Sequence[int], now: datetime, *, letter: str, subject: str, list_: List | None, language: str, envelope_sender: str) -> Mailing:
+def _few(raw: bytes, addresses: Sequence[int], now: datetime, *, letter: str, subject: str, list_: List | None, language: str, envelope_sender: str, addressee: int | None = None) -> Mailing:
     transport = transport_for(list_)
     if list_ and not envelope_sender:
         envelope_sender = only_sender(list_, transport)
     mailing = Mailing.objects.create(
-        kind=MailingKind.LETTER, list=list_, letter=letter, transport=transport, state=MailingState.RUNNING, priority=Priority.LETTER, subject=subject, language=language,
+        kind=MailingKind.LETTER, list=list_, letter=letter, addressee=addressee, transport=transport, state=MailingState.RUNNING, priority=Priority.LETTER, subject=subject, language=language,
         blob_id=keep(raw), envelope_sender=envelope_sender, audience_at=now, planned=True, created=now, started=now,
     )  # fmt: skip
     copies.write_few(mailing.id, addresses, routes.turn_of(mailing), Priority.LETTER)

@@ -32,6 +32,7 @@ class Mailing(models.Model):
     list = models.ForeignKey(List, models.CASCADE, null=True, related_name="mailings")
     post = models.ForeignKey(Post, models.CASCADE, null=True, related_name="mailings")
     letter = models.TextField(default="", blank=True)  # name of the notice, for letters
+    addressee = models.BigIntegerField(null=True)  # of a letter: the address it is written to, asked for by who counts letters of today
     campaign = models.ForeignKey("store.Campaign", models.SET_NULL, null=True, related_name="mailings", db_index=False)  # it carries it: to its audience, again to some, or as a test
     transport = models.ForeignKey(Transport, models.PROTECT, null=True)
     state = models.TextField(choices=STATES, default=MailingState.PLANNED.value)
@@ -69,6 +70,11 @@ class Mailing(models.Model):
             models.Index(fields=["id"], name="mailing_to_plan", condition=Q(planned=False)),
             models.Index(fields=["id"], name="mailing_open", condition=Q(state__in=["planned", "running", "paused"])),
             models.Index(fields=["id"], name="mailing_to_cancel", condition=Q(state="cancelled", finished__isnull=True)),
+            models.Index(fields=["addressee", "created"], name="mailing_to_addressee", condition=Q(addressee__isnull=False)),
+            # Few rows each, looked at every few seconds, beside however many that are open or were sent.
+            models.Index(fields=["id"], name="mailing_to_mind", condition=Q(state__in=["planned", "running", "paused"]) & (Q(transport__isnull=True) | Q(resume_at__isnull=False) | ~Q(shunned=[]))),
+            models.Index(fields=["id"], name="mailing_campaign_open", condition=Q(kind="campaign", state__in=["planned", "running", "paused"])),
+            models.Index(fields=["finished"], name="mailing_campaign_ended", condition=Q(kind="campaign", finished__isnull=False)),
         ]
 
 

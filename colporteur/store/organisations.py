@@ -48,6 +48,7 @@ class Organisation(models.Model):
 
     class Meta:
         db_table = "organisation"
+        indexes = [models.Index(fields=["id"], name="organisation_with_archive", condition=models.Q(quotas__has_key="archive"))]
 
     def __str__(self) -> str:
         return self.name

@@ -27,7 +27,10 @@ class Trial(models.Model):
 
     class Meta:
         db_table = "campaign_trial"
-        indexes = [models.Index(fields=["asked_at"], name="campaign_trial_open", condition=Q(finished__isnull=True))]
+        indexes = [
+            models.Index(fields=["asked_at"], name="campaign_trial_open", condition=Q(finished__isnull=True)),
+            models.Index(fields=["asked_at"], name="campaign_trial_asked"),
+        ]
 
 
 class LinkCheck(models.Model):

@@ -29,6 +29,7 @@ class SigningKey(models.Model):
             models.UniqueConstraint(fields=["domain", "selector"], name="signing_key_selector"),
             models.UniqueConstraint(fields=["domain", "algorithm"], name="signing_key_one_used", condition=models.Q(state=KeyState.USED.value)),
         ]
+        indexes = [models.Index(fields=["state", "looked_at"], name="signing_key_to_look_up")]
 
     def __str__(self) -> str:
         return self.name

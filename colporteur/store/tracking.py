@@ -89,6 +89,7 @@ class CampaignTotals(models.Model):
 
     class Meta:
         db_table = "campaign_totals"
+        indexes = [models.Index(fields=["campaign"], name="campaign_totals_to_finish", condition=Q(done=False))]
 
 
 class Counted(NamedTuple):
