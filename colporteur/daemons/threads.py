@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -12,6 +13,8 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.db import Error, close_old_connections, connection, connections
+
+log = logging.getLogger("colporteur.work")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,10 +26,11 @@ _local = threading.local()
 
 
 class Job(NamedTuple):
-    """Something to be done by a thread."""
+    """Something to be done by a thread. ``last``: which ends then."""
 
     future: Future[Any]
     do: Callable[[], Any]
+    last: bool = False
 
 
 class Latest(Executor):
@@ -34,7 +38,7 @@ class Latest(Executor):
     has their plans, which cost more than running them. Further threads only work when it is busy."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._started, self._lock = most, 0, threading.Lock()
+        self._most, self._started, self._lock = most, 0, threading.Condition()
         self._idle: list[SimpleQueue[Job]] = []
         self._waiting: deque[Job] = deque()
 
@@ -55,8 +59,24 @@ class Latest(Executor):
         mine: SimpleQueue[Job] = SimpleQueue()
         job: Job | None = first
         del first  # with what it holds
-        while True:
-            job = self._do(job, mine) if job else mine.get()
+        while job:
+            last = job.last
+            job = self._do(job, mine)
+            job = job if job or last else mine.get()
+
+    def end(self, do: Callable[[], object], seconds: float) -> int:
+        """Have each thread do something and end, as soon as it has nothing else to do, within ``seconds``; how many were busy for longer and go on.
+        Others begin when they are needed."""
+        deadline, jobs = time.monotonic() + seconds, list[Job]()
+        with self._lock:
+            while self._started and self._lock.wait_for(lambda: self._idle, deadline - time.monotonic()):
+                jobs.append(Job(Future(), do, last=True))
+                self._idle.pop().put(jobs[-1])
+                self._started -= 1
+            busy = self._started
+        for job in jobs:
+            job.future.result()
+        return busy
 
     def _do(self, job: Job, mine: SimpleQueue[Job]) -> Job | None:
         """Do it; what waits already. The thread is free before its caller hears of it, so that what that one asks next is this thread's."""
@@ -67,9 +87,10 @@ class Latest(Executor):
             except BaseException as error:
                 failure = error
         with self._lock:
-            waiting = self._waiting.popleft() if self._waiting else None
-            if waiting is None:
+            waiting = self._waiting.popleft() if self._waiting and not job.last else None
+            if waiting is None and not job.last:
                 self._idle.append(mine)
+                self._lock.notify()
         if failure:
             job.future.set_exception(failure)
         elif wanted:
@@ -89,16 +110,11 @@ async def in_thread(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return await asyncio.get_running_loop().run_in_executor(_threads, lambda: _call(fn, *args, **kwargs))
 
 
-def close_connections() -> None:
-    """Close the database connections of all threads, once they have nothing to do: for the end of a process."""
-    together = threading.Barrier(THREADS)
-
-    def close() -> None:
-        together.wait(30)  # one call for each thread
-        connections.close_all()
-
-    for ended in [_threads.submit(close) for _ in range(THREADS)]:
-        ended.result()
+def close_connections(seconds: float = 30.0) -> None:
+    """Close the database connections of all threads that have nothing to do, or come to that within ``seconds``. At the end of a process the
+    others' end with it: a long statement holds nothing up."""
+    if busy := _threads.end(connections.close_all, seconds):
+        log.warning("%d threads are still at work: their database connections end with the process", busy)
 
 
 def _call(fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -52,6 +52,7 @@ from colporteur.store.jobs import Wake, forget_dead
 log = logging.getLogger("colporteur.work")
 
 _DRAIN_SECONDS = 8.0
+_CLOSE_SECONDS = 1.0  # what is to be done was done; a statement that takes longer is not waited for
 _EXPIRE_SECONDS = 60.0
 _DIGEST_SECONDS = 20.0
 _LEARN_SECONDS = 15.0
@@ -127,7 +128,7 @@ async def run(stop: asyncio.Event, share: Share = ALONE) -> None:
     await asyncio.wait([*tasks, listener], timeout=_DRAIN_SECONDS)
     for task in done - {stopping}:
         task.result()
-    await asyncio.to_thread(close_connections)
+    await asyncio.to_thread(close_connections, _CLOSE_SECONDS)
     log.info("drained")
 
 
