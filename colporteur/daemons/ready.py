@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from django.conf import settings
 
@@ -17,6 +16,7 @@ from colporteur.domain.mailings import Priority
 from colporteur.domain.tokens import Purpose, sign_all
 from colporteur.flow.copies import Message, Refused
 from colporteur.mail.splice import Prepared
+from colporteur.store.buckets import Until
 from colporteur.store.copies import Claimed, Due
 
 
@@ -28,7 +28,7 @@ class Held:
 
     def __init__(self, claimed: Claimed, left: Sequence[Due], message: Message, deadline: float, priority: int = Priority.POST, list_: int = 0) -> None:
         self.priority, self.list, self.aside = priority, list_, 0
-        self.due: datetime | None = None  # given back until then
+        self.due: Until | None = None  # given back until then
         self.claimed, self.left, self.message, self.deadline = claimed, deque(left), message, deadline
         self.mailing, self.utf8, self.bulk = claimed.mailing, message.prepared.needs_utf8, priority == Priority.NEWSLETTER  # asked for each copy
         self.unsigned: deque[Due] = deque()

@@ -26,6 +26,7 @@ from colporteur.flow import destinations, pacing, streams
 from colporteur.flow.copies import Later, put_off
 from colporteur.flow.destinations import Standing
 from colporteur.flow.pacing import Given, Lane, Report, Reserved, Want
+from colporteur.store.buckets import Limits, Until
 
 LONG_SECONDS = 30.0
 """A wait that is worth giving slices back for, until it is over."""
@@ -140,28 +141,28 @@ class Slots:
 
     # --- long waits -----------------------------------------------------------------------------------------------------
 
-    def _far(self, far: Sequence[tuple[Path, Given]], now: float) -> Iterator[tuple[Path, float, bool]]:
-        """Paths to put off, for how many seconds, and whether only their destination group is at fault."""
+    def _far(self, far: Sequence[tuple[Path, Given]], now: float) -> Iterator[tuple[Path, float, bool, Limits]]:
+        """Paths to put off, for how many seconds, whether only their destination group is at fault, and the limits that say so."""
         for path, given in far:
             whole = given.shared - now > LONG_SECONDS
-            yield path, (given.shared if whole else given.next) - now, not whole
+            yield path, (given.shared if whole else given.next) - now, not whole, given.limits
         for path in list(self.pace.waiting):
             if (wait := self.pace.rests(path) - now) > LONG_SECONDS:
-                yield path, wait, True
+                yield path, wait, True, ()
 
-    async def _put_off(self, paths: Iterable[tuple[Path, float, bool]]) -> None:
+    async def _put_off(self, paths: Iterable[tuple[Path, float, bool, Limits]]) -> None:
         """Give back what waits for long: memory and leases are free, and it is claimed again when its time has come."""
         parts: list[Later] = []
-        mailings: dict[int, datetime] = {}
+        mailings: dict[int, Until] = {}
         now, tick = timezone.now(), time.monotonic()
-        for path, wait, only_group in paths:
+        for path, wait, only_group, limits in paths:
             group = path.line.group if only_group and self.pace.rests(path) > tick else 0
             due = now + timedelta(seconds=wait)
             for held in list(path.parts):
                 if only_group:
-                    parts.append(Later(held.claimed, [copy.address for copy in self.pace.put_aside(path, held)], due, group))
+                    parts.append(Later(held.claimed, [copy.address for copy in self.pace.put_aside(path, held)], due, group, () if group else limits))
                 else:
-                    mailings[held.claimed.mailing] = held.due = due
+                    mailings[held.claimed.mailing] = held.due = Until(due, limits)
                     self.pace.drop(held)
         if not await in_thread(put_off, self.lane.transport, parts, mailings, now):
             self.pace.standing_at = 0.0

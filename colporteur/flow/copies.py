@@ -25,6 +25,7 @@ from colporteur.mail.campaigns.message import Manner, Personal
 from colporteur.mail.render import Prepared, Rewriting, prepare
 from colporteur.mail.signing import Signer
 from colporteur.store import buckets, copies, journal
+from colporteur.store.buckets import Limits, Until
 from colporteur.store.copies import Claimed, Due, Room, Standing
 from colporteur.store.destinations import Stream
 from colporteur.store.mailings import Mailing, end, to_send
@@ -266,20 +267,22 @@ def _sort_out(slice_: Claimed, refusals: Sequence[Refused], now: datetime, jitte
 
 
 class Later(NamedTuple):
-    """Copies of a claimed slice that leave at ``due``: an address each. ``group``: it is this destination group that rests."""
+    """Copies of a claimed slice that leave at ``due``: an address each. ``group``: it is this destination group that rests; else
+    ``limits`` are what they wait for."""
 
     slice: Claimed
     addresses: Sequence[int]
     due: datetime
     group: int = 0
+    limits: Limits = ()
 
 
-def put_off(transport: int, parts: Sequence[Later], mailings_until: Mapping[int, datetime], now: datetime) -> bool:
+def put_off(transport: int, parts: Sequence[Later], mailings_until: Mapping[int, Until], now: datetime) -> bool:
     """Nothing of some copies may leave for long: they come due later, attempts and states as they are. Whole mailings too,
-    as far as nobody holds their slices. False: a group rests no more, its copies are due at once."""
+    as far as nobody holds their slices. False: a group rests no more, or limits have changed: what waited for that is due at once."""
     rests = [copies.unlocked(lambda part=part: _put_off(transport, part, now)) for part in parts]  # type: ignore[misc]
     for mailing, until in mailings_until.items():
-        copies.unlocked(lambda mailing=mailing, until=until: buckets.put_off(mailing, transport, until))  # type: ignore[misc]
+        rests.append(copies.unlocked(lambda mailing=mailing, until=until: buckets.put_off(mailing, transport, until)))  # type: ignore[misc]
     return all(rests)
 
 
@@ -287,15 +290,22 @@ def put_off(transport: int, parts: Sequence[Later], mailings_until: Mapping[int,
 def _put_off(transport: int, part: Later, now: datetime) -> bool:
     rests = destinations.rest(transport, part.group, now) if part.group else part.due  # what a worker remembers may be over since
     copies.lock_mailing(part.slice.mailing)
+    if not buckets.hold(part.limits):
+        rests = None
     if copies.owned(part.slice):
         copies.put_off(part.slice, part.addresses, rests or now)
     return rests is not None
 
 
-def release(slices: Sequence[Claimed], due: datetime | None = None) -> None:
-    """Give leases back; what was not sent stays queued and may leave at once, or at ``due``."""
+def release(slices: Sequence[Claimed], until: Until | None = None) -> None:
+    """Give leases back; what was not sent stays queued and may leave at once, or then if limits are still the same."""
+
+    @transaction.atomic
+    def put_back() -> None:
+        copies.release(slices, until.at if until and buckets.hold(until.limits) else None)
+
     if slices:
-        copies.unlocked(lambda: copies.release(slices, due))
+        copies.unlocked(put_back)
         copies.unlocked(routes.leave_stranded)  # what comes back from a transport in trouble leaves by another
 
 

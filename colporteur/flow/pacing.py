@@ -14,7 +14,7 @@ from django.db import transaction
 
 from colporteur.domain.pacing import Cadence, fair_share, grant
 from colporteur.store import buckets
-from colporteur.store.buckets import ACCOUNT, GROUP, LIST, MAILING, ORGANISATION, TRANSPORT, Kept, Out
+from colporteur.store.buckets import ACCOUNT, GROUP, LIST, MAILING, ORGANISATION, TRANSPORT, Kept, Limits, Out
 from colporteur.store.lists import List
 
 PATIENCE = 4.0
@@ -61,7 +61,7 @@ class Given(NamedTuple):
     """The answer to a want: times on the lane's monotonic clock. ``free``: nothing limits this line, no slots are needed.
 
     ``again``: when to ask for more; ``inf``: everything was given. ``next``: when there may be another slot at all, as far as
-    known; ``shared``: the same without the destination group's own limits.
+    known; ``shared``: the same without the destination group's own limits. ``limits``: what that was reckoned with.
     """
 
     slots: tuple[float, ...]
@@ -69,6 +69,7 @@ class Given(NamedTuple):
     next: float = 0.0
     shared: float = 0.0
     free: bool = False
+    limits: Limits = ()
 
 
 class Reserved(NamedTuple):
@@ -196,7 +197,8 @@ def _give(through: Sequence[_Mine], cadence: Cadence, number: int, after: float)
         for state in through:
             state.bucket.urgent_until = state.bucket.clock + horizon + 2 * again
     shared = max((state.bucket.earliest(cadence) for state in through if state.kind != GROUP), default=0.0)
-    return Given(given, after + again, after + slots.again, after + shared)
+    limits = tuple((state.id, state.bucket.rate.number, state.bucket.rate.seconds) for state in through)
+    return Given(given, after + again, after + slots.again, after + shared, limits=limits)
 
 
 def organisations_of(lists: Iterable[int]) -> dict[int, int]:

@@ -8,15 +8,16 @@ than a worker that saw the bucket before knows that time has passed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
 from colporteur.domain.pacing import Bucket, Rate
-from colporteur.store.copies.running import run
+from colporteur.store.copies.running import array, run
 
 TRANSPORT, ACCOUNT, ORGANISATION, LIST, GROUP, MAILING = "transport", "account", "organisation", "list", "group", "mailing"
 
@@ -63,6 +64,17 @@ class Kept(NamedTuple):
     key: str
     seen: float
     bucket: Bucket
+
+
+Limits = tuple[tuple[int, int, int], ...]
+"""What was reckoned with: (bucket, recipients, seconds) each."""
+
+
+class Until(NamedTuple):
+    """Before when nothing may leave, by limits as they were."""
+
+    at: datetime
+    limits: Limits = ()
 
 
 class Out(NamedTuple):
@@ -113,6 +125,17 @@ def _kept(row: Sequence[object]) -> Kept:
     bucket = Bucket(Rate(number, seconds), clock, even_at=even_at, spare_at=spare_at, urgent_until=urgent_until)  # type: ignore[arg-type]
     bucket.load(bins)  # type: ignore[arg-type]
     return Kept(id_, kind, key, seen, bucket)  # type: ignore[arg-type]
+
+
+_HOLD = f"""
+SELECT b.id, {_SCALED}, b.seconds FROM bucket b LEFT JOIN destination_group g ON b.kind = 'group' AND g.id::text = b.key
+ WHERE b.id = ANY (%(buckets)s::bigint[]) ORDER BY b.id FOR SHARE OF b
+"""
+
+
+def hold(limits: Limits) -> bool:
+    """Whether limits are still as they were reckoned with. Who changes them waits until the caller's transaction ends, and finds then what was put off for them."""
+    return not limits or run(_HOLD, {"buckets": array([limit[0] for limit in limits])}) == sorted(limits)
 
 
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::float8"
@@ -220,9 +243,12 @@ UPDATE slice SET due_at = %(until)s
 """
 
 
-def put_off(mailing: int, transport: int, until: object) -> None:
-    """Nothing of the mailing leaves by this transport before ``until``."""
-    run(_PUT_OFF, {"mailing": mailing, "transport": transport, "until": until})
+@transaction.atomic
+def put_off(mailing: int, transport: int, until: Until) -> bool:
+    """Nothing of the mailing leaves by this transport before then. False: limits have changed, nothing was put off."""
+    if held := hold(until.limits):
+        run(_PUT_OFF, {"mailing": mailing, "transport": transport, "until": until.at})
+    return held
 
 
 _COME_BACK = "UPDATE slice SET due_at = NULL WHERE NOT done AND due_at < '9000-01-01' AND deferred = 0"

@@ -18,6 +18,7 @@ from colporteur.domain.mailings import CopyState, MailingState
 from colporteur.flow import copies as flow
 from colporteur.flow import mailings, planning
 from colporteur.store import copies, routes
+from colporteur.store.buckets import Until
 from colporteur.store.copies import ACCEPTED_PLACES, ACCEPTED_ROWS, Claimed, Due, Standing, settling
 from colporteur.store.copies import planning as ranges
 from colporteur.store.mailings import Copy, Mailing, Slice
@@ -113,13 +114,13 @@ class Worker:
         if self.held:
             slice_, dues = self.chance.choice(self.held)
             wait = timedelta(minutes=self.chance.choice([10, 60]))
-            until = {self.mailing.pk: self.now + wait} if self.chance.random() < 0.2 else {}
+            until = {self.mailing.pk: Until(self.now + wait)} if self.chance.random() < 0.2 else {}
             flow.put_off(self.chance.choice(self.ways), [flow.Later(slice_, [due.address for due in self._some(dues)], self.now + wait)], until, self.now)
 
     def release(self) -> None:
         if self.held:
             slice_, _ = self.held[self.chance.randrange(len(self.held))]
-            flow.release([slice_], self.chance.choice([None, self.now + timedelta(minutes=1)]))
+            flow.release([slice_], self.chance.choice([None, Until(self.now + timedelta(minutes=1))]))
 
     def lose(self) -> None:
         """A lease is over; its worker does not know."""
