@@ -227,7 +227,7 @@ ALREADY = 10
 @pytest.mark.parametrize("prepared", ["before", "after"])
 def test_with_a_plan_kept_from_when_there_was_little_few_rows_are_read(known: str, prepared: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of tables with thousands: what workers ask for slices and copies of them, however long ago PostgreSQL had a look at the tables."""
-    monkeypatch.setattr(ranges, "SLICE", 40)
+    monkeypatch.setattr(ranges, "SLICE", 60)
     transport, now = a_transport("smtp://127.0.0.1:1").pk, timezone.now()
     lists = [a_list(f"{name}@lists.example", members=2000) for name in ("large", "larger")]
     if known == "letters":

@@ -17,9 +17,10 @@ Invariants the statements keep, and rely on:
   outcome and a cancellation is possible and is answered by trying again (``flow.copies``).
 """
 
-from colporteur.store.copies.claiming import STEERED, Claimed, Due, Offer, Room, cancel_absent, claim, copies_of, gone, recount, release, renew, ripen
+from colporteur.store.copies.claiming import STEERED, Claimed, Offer, Room, cancel_absent, claim, gone, recount, release, renew, ripen
 from colporteur.store.copies.parking import PARKED, park
 from colporteur.store.copies.planning import Nested, Window, next_number, plan_range, whom, write_few
+from colporteur.store.copies.reading import Due, copies_of
 from colporteur.store.copies.running import SLICE, array, bits, unlocked
 from colporteur.store.copies.settling import (
     ACCEPTED_PLACES,
