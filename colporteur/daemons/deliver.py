@@ -58,6 +58,7 @@ class Delivery:
     async def _look(self) -> None:
         for _, lane, _ in self._lanes.values():
             lane.wake()  # at once: a claim in vain costs less than waiting for what ways there are
+        await asyncio.sleep(0)  # they ask first
         for way in await in_thread(copies.ways_due, timezone.now()):
             await self._open(way._replace(connections=self.share.of_connections(way.connections, way.limited)))
 

@@ -136,6 +136,8 @@ class Lane:
         assert isinstance(copy, Parcel)
         self._landed(copy, len(copy.dues))
         self.settling.accepted(copy.held, copy.dues, copy.number)
+        if not (self._in_air or self.ready.left):
+            self.settling.soon()  # nobody comes who could be waited for
         if self.pace is not None:
             self.pace.took_mail(copy.path)
 

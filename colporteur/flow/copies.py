@@ -27,7 +27,7 @@ from colporteur.mail.signing import Signer
 from colporteur.store import buckets, copies, journal
 from colporteur.store.buckets import Limits, Until
 from colporteur.store.copies import Claimed, Due, Room, Standing
-from colporteur.store.destinations import Stream
+from colporteur.store.destinations import stopped_on
 from colporteur.store.mailings import Mailing, end, to_send
 from colporteur.store.people import Address
 from colporteur.store.sealed import SealBroken, unseal
@@ -124,7 +124,7 @@ def ways_due(now: datetime) -> list[Way]:
 def _way(transport: int, url: str, connections: int, by_destination: bool | None) -> Way:
     limited = buckets.limited(transport, account_of(url))
     grouped = limited if by_destination is None else by_destination
-    grouped |= Stream.objects.filter(transport=transport, until__isnull=False).exists()  # one that is stopped must be told from the others
+    grouped |= stopped_on(transport)  # one that is stopped must be told from the others
     return Way(transport, url, connections, limited or grouped, grouped)
 
 

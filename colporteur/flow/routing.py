@@ -14,7 +14,7 @@ from colporteur.domain.addresses import Reading, Service
 from colporteur.domain.policy import Layer, ServiceOff, policy_of
 from colporteur.domain.tokens import Purpose
 from colporteur.mail import headers, parse, reports
-from colporteur.store.lists import Alias, List, ListState
+from colporteur.store.lists import Alias, List, ListState, at
 from colporteur.store.mailboxes import Mailbox
 from colporteur.store.organisations import Domain, Site
 from colporteur.store.policies import policy
@@ -117,8 +117,7 @@ def ways(recipients: Iterable[str], of_mailboxes: Iterable[int] = ()) -> Ways:
     """Load what the recipients and mailboxes may be about: at most four queries, a further one for each that is off."""
     read = [[reading.address for reading in addresses.readings(_plain(recipient))] for recipient in set(recipients)]
     hosts, names = {address[1:] for each in read for address in each if address.startswith("@")}, {address for each in read for address in each if not address.startswith("@")}
-    there = List.objects.exclude(state=ListState.DELETED).select_related("organisation", "domain")
-    lists = {list_.address: list_ for list_ in there.filter(address__in=names)} if names else {}
+    lists = {list_.address: list_ for list_ in at(names)} if names else {}
     if further := {address for each in read if each[0] not in lists for address in each}:
         for alias in Alias.objects.filter(address__in=further).exclude(list__state=ListState.DELETED).select_related("list__organisation", "list__domain"):
             lists.setdefault(alias.address, alias.list)

@@ -10,6 +10,7 @@ from django.db import models
 
 from colporteur.domain.destinations import Act, Members, Pattern
 from colporteur.store.copies.running import run
+from colporteur.store.statements import execute
 from colporteur.store.transports import Transport
 
 
@@ -78,6 +79,11 @@ class Stream(models.Model):
     class Meta:
         db_table = "stream"
         constraints = [models.UniqueConstraint(fields=["transport", "group"], name="stream_once")]
+
+
+def stopped_on(transport: int) -> bool:
+    """Whether a stream of the transport is stopped, or was and flows only as a sample."""
+    return bool(execute("SELECT EXISTS (SELECT 1 FROM stream WHERE transport_id = %s AND until IS NOT NULL)", [transport]).fetchall()[0][0])
 
 
 class MailDomain(models.Model):

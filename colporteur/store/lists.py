@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import models
 from django.db.models import Q
 
+from colporteur.store.instances import Shape
 from colporteur.store.organisations import Domain, Organisation
 from colporteur.store.people import Address, Person
 
@@ -52,6 +55,18 @@ class List(models.Model):
     def host(self) -> str:
         """Domain part of the address."""
         return self.address.rpartition("@")[2]
+
+
+_WITH_ORGANISATION = Shape(List, "l", organisation=Shape(Organisation, "o"), domain=Shape(Domain, "d"))
+_AT = f"""
+SELECT {_WITH_ORGANISATION.columns} FROM list l JOIN organisation o ON o.id = l.organisation_id LEFT JOIN domain d ON d.id = l.domain_id
+ WHERE l.address = ANY (%s::text[]) AND l.state <> 'deleted'
+"""
+
+
+def at(addresses: Collection[str]) -> list[List]:
+    """The lists with these addresses, with organisation and domain."""
+    return _WITH_ORGANISATION.read(_AT, [sorted(addresses)])
 
 
 class Alias(models.Model):
