@@ -18,7 +18,7 @@ from colporteur.flow.campaigns import audience
 from colporteur.flow.rewriting import bounces_address, frozen
 from colporteur.store import copies, journal, standing
 from colporteur.store.jobs import Wake, wake
-from colporteur.store.mailings import Mailing, lock_to_plan, of_post, to_cancel, to_plan
+from colporteur.store.mailings import Mailing, lock_to_plan, of_post, to_cancel, to_plan, wait_for
 from colporteur.store.policies import policy
 
 log = logging.getLogger("colporteur.mail")
@@ -33,24 +33,30 @@ WAITS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), time
 
 
 def plan_due(now: datetime, *, known_only: bool = False, unasked: Callable[[], None] = lambda: None) -> int:
-    """Write the next range of every mailing that is not planned yet; how many ranges were written, 0: nothing to do.
+    """Write the next range of every mailing that is not planned yet; how many ranges were written, 0: nothing to do. Where somebody else is at the
+    only ones it waits until they are not.
 
     ``known_only``: leave a mailing alone until the DMARC policy of its author's domain was asked for, and the list's source (the worker
     asks ``senders.domains_to_look_up`` and ``sources.claim`` when ``unasked`` is called); otherwise an unknown policy counts as none. A
     mailing that cannot be planned is tried again a few times, then its post is quarantined; the others are planned meanwhile.
     """
-    written = 0
+    written, taken = 0, list[int]()
     for id_, attempts, created, planned_to, _sender in to_plan():
         if attempts and now < created + WAITS[min(attempts, len(WAITS)) - 1]:
             continue
         if written and planned_to:
             break  # first ranges go before further ones: what was accepted meanwhile does not wait for a long audience
         try:
-            written += _plan_range(id_, now, known_only, unasked)
+            one = _plan_range(id_, now, known_only, unasked)
+            written += one or 0
+            taken += [id_] if one is None else []
         except (OperationalError, InterfaceError):
             raise  # the database's trouble, not the mailing's
         except Exception as error:
             _could_not_plan(id_, error, now)
+    if taken and not written:  # whoever has it may only ask whether it is done, and will not wake us
+        wait_for(taken[0])
+        return 1
     return written
 
 
@@ -88,10 +94,11 @@ def _could_not_plan(mailing_id: int, failure: Exception, now: datetime) -> None:
 
 
 @transaction.atomic
-def _plan_range(mailing_id: int, now: datetime, known_only: bool, unasked: Callable[[], None]) -> int:
+def _plan_range(mailing_id: int, now: datetime, known_only: bool, unasked: Callable[[], None]) -> int | None:
+    """How many ranges were written; None: somebody is at the mailing."""
     mailing = lock_to_plan(mailing_id)
     if mailing is None or mailing.list is None:
-        return 0
+        return None if mailing is None else 0
     first = mailing.planned_to == 0
     if first and not _freeze(mailing, now, known_only):
         unasked()

@@ -114,6 +114,11 @@ def lock_to_plan(mailing: int) -> Mailing | None:
     return next(iter(_PLANNED.read(_LOCK_TO_PLAN, [mailing])), None)
 
 
+def wait_for(mailing: int) -> None:
+    """Return when nobody is at the mailing. Outside a transaction."""
+    execute("SELECT FROM mailing WHERE id = %s FOR SHARE", [mailing])
+
+
 _SENT = Shape(Mailing, "m", list=Shape(List, "l"), blob=Shape(Blob, "b"))
 _TO_SEND = f"SELECT {_SENT.columns} FROM mailing m LEFT JOIN list l ON l.id = m.list_id JOIN blob b ON b.sha256 = m.blob_id WHERE m.id = %s"
 

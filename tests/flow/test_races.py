@@ -12,12 +12,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from colporteur.domain.campaigns import Editor
-from colporteur.flow import campaigns, demo, lists, memberships, organisations, people, planning, roles, transports
+from colporteur.flow import campaigns, demo, lists, mailings, memberships, organisations, people, planning, roles, transports
+from colporteur.store import copies
 from colporteur.store.lists import Alias, List, RoleKind
 from colporteur.store.mailings import Copy, Mailing
 from colporteur.store.memberships import Membership
 from colporteur.store.models import Address, Organisation, Person, Role
 from colporteur.store.transports import Transport
+from tests.daemons.delivering import a_post
 from tests.servers.ports import wait_until
 from tests.story.scenes import a_list, a_transport
 
@@ -70,6 +72,34 @@ def test_two_owners_cannot_both_go(amapiens: List) -> None:
     roles.give(amapiens, "paul@saule.example", RoleKind.OWNER, NOW, by="test")
     at_once(*(lambda email=email: roles.take(amapiens, email, RoleKind.OWNER, NOW, by="test") for email in ("helene@saule.example", "paul@saule.example")))
     assert Role.objects.filter(kind=RoleKind.OWNER).count() == 1
+
+
+def test_a_mailing_somebody_looks_at_for_a_moment_is_planned_when_they_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks whether it is done locks it, and wakes nobody: its next range must not wait for the sweep."""
+    monkeypatch.setattr(planning, "FIRST_RANGE", 5)
+    a_transport("smtp://127.0.0.1:1")
+    with transaction.atomic():
+        mailing = mailings.create_for_post(a_post(a_list(members=10)), NOW)
+    assert planning.plan_due(NOW) == 1
+    held, waits = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with transaction.atomic():
+            assert not copies.lock_mailing(mailing.pk)[1]
+            held.set()
+            assert waits.wait(60)
+
+    def plan() -> int:
+        assert held.wait(60)
+        return planning.plan_due(NOW) + planning.plan_due(NOW)
+
+    def watch() -> None:
+        with connection.cursor() as cursor:
+            wait_until(lambda: cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+        waits.set()
+
+    assert at_once(look, plan, watch)[1] == 2
+    assert Copy.objects.filter(mailing=mailing).count() == 10
 
 
 def test_the_same_file_twice_at_once_adds_everybody_once(amapiens: List) -> None:
