@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import NamedTuple
 
 from colporteur.store.copies.claiming import Claimed
-from colporteur.store.copies.running import array, is_open, run, same
+from colporteur.store.copies.running import array, is_open, run
 
 
 class Due(NamedTuple):
@@ -25,10 +25,11 @@ class Due(NamedTuple):
 
 _COPIES_OF = f"""
 -- Open copies of claimed slices with what rendering needs, and whether the member still receives. Whoever paused everything
--- until a date is told by the row of the address, which is read anyway; whom mail does not reach, or the list leaves out, is left out. A copy that comes by an inner list needs a member of that one.
+-- until a date is told by the row of the address, which is read anyway; whom mail does not reach, or the list leaves out, is left out. A copy that comes by an inner list needs a member of that one. "ORDER BY since" means an
+-- index of list and address: while there were few members, one of the list alone seemed as good.
 SELECT c.mailing_id, c.slice, c.address_id, a.email, coalesce(nullif(p.name, ''), a.name),
-       l.list_id IS NULL OR NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = l.list_id AND e.address_id = c.address_id OFFSET 0) AND ((a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM membership m WHERE {same("m.list_id, m.address_id", "via.list_id, c.address_id")}
-                                       AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused ORDER BY m.list_id, m.address_id OFFSET 0)
+       l.list_id IS NULL OR NOT EXISTS (SELECT 1 FROM exclusion e WHERE e.list_id = l.list_id AND e.address_id = c.address_id OFFSET 0) AND ((a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM membership m WHERE m.list_id = via.list_id AND m.address_id = c.address_id
+                                       AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused ORDER BY m.since OFFSET 0)
        OR l.nested AND (a.paused_until IS NULL OR a.paused_until <= %(now)s) AND NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = c.address_id AND t.state >= 2 OFFSET 0) AND EXISTS (SELECT 1 FROM passage g WHERE g.mailing = c.mailing_id AND g.address = c.address_id AND g.through IS NULL)), coalesce(c.place, -1)
   FROM unnest(%(mailings)s::bigint[], %(numbers)s::int[]) AS s (mailing_id, number)
   CROSS JOIN LATERAL (SELECT open FROM slice WHERE mailing_id = s.mailing_id AND number = s.number OFFSET 0) o
@@ -76,7 +77,7 @@ WITH open AS MATERIALIZED (
 ), readers AS (
     SELECT a.id, a.email, coalesce(nullif(p.name, ''), a.name) AS name, (a.paused_until IS NULL OR a.paused_until <= %(now)s)
        AND (a.id IN (SELECT address_id FROM members)
-            OR EXISTS (SELECT 1 FROM membership m WHERE {same("m.list_id, m.address_id", "%(list)s, a.id")} AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused ORDER BY m.list_id, m.address_id OFFSET 0))
+            OR EXISTS (SELECT 1 FROM membership m WHERE m.list_id = %(list)s AND m.address_id = a.id AND m.until IS NULL AND m.delivery <> 'none' AND NOT m.paused ORDER BY m.since OFFSET 0))
        AND CASE WHEN (SELECT count(*) FROM troubled) < (SELECT most FROM span) THEN a.id NOT IN (SELECT address_id FROM troubled WHERE state >= 2)
                 ELSE NOT EXISTS (SELECT 1 FROM standing t WHERE t.address_id = a.id AND t.state >= 2 OFFSET 0) END
        AND CASE WHEN (SELECT count(*) FROM excluded) < (SELECT most FROM span) THEN a.id NOT IN (SELECT address_id FROM excluded)
