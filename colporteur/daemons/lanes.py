@@ -22,7 +22,7 @@ from colporteur.daemons.pace import Pace
 from colporteur.daemons.paths import Path
 from colporteur.daemons.personal import PersonalHeld
 from colporteur.daemons.ready import Held, Ready
-from colporteur.daemons.room import AHEAD, pressed, room_of
+from colporteur.daemons.room import AHEAD, ahead_of, pressed, room_of
 from colporteur.daemons.settling import Gate, Settling
 from colporteur.daemons.signing import Signing
 from colporteur.daemons.slots import Slots
@@ -293,7 +293,7 @@ class Lane:
             self._hungry.clear()
             self._woken.clear()
             self._gone.clear()
-            began, room = time.monotonic(), room_of(self.ready.held.values())
+            began, room = time.monotonic(), room_of(self.ready.held.values(), self.ready.ahead)
             works = await in_thread(copies.claim, self.transport_id, timezone.now(), settings.LEASE, room)
             if works:
                 await self._take_in(works, began + settings.LEASE * 0.9)
@@ -303,7 +303,8 @@ class Lane:
                 idle_since = time.monotonic()
             elif time.monotonic() - idle_since > IDLE_SECONDS:
                 self.stop()
-            if self.ready.left >= AHEAD or pressed(room):
+            self.ready.ahead = ahead_of(self.ready.held.values())
+            if self.ready.left >= self.ready.ahead or pressed(room):
                 await self._wait(self._hungry, settings.SWEEP)
             elif not works:  # nothing is due: whoever asks for a copy in vain does not make it so
                 await self._wait(self._woken, settings.SWEEP)
