@@ -194,12 +194,13 @@ class Trace(NamedTuple):
 
 _FAILED = """
 -- What came back about each address since it counts, one row a mailing: a dead mailbox before a full one, these before what does not count.
+-- Each looked up by its key: a plan that is kept read all that ever came back.
 SELECT DISTINCT ON (e.address_id, e.mailing_id) e.address_id, e.mailing_id, coalesce(g.started, e.at), e.kind, e.reason, NULL::smallint, e.list_id, coalesce(g.kind = 'campaign', false)
   FROM unnest(%(addresses)s::bigint[]) a (id)
-  JOIN delivery_event e ON e.address_id = a.id
-  LEFT JOIN mailing g ON g.id = e.mailing_id
-  LEFT JOIN standing s ON s.address_id = a.id
- WHERE e.mailing_id IS NOT NULL AND e.at > %(since)s AND (s.counts_from IS NULL OR e.at > s.counts_from) AND e.kind = ANY (%(kinds)s)
+  LEFT JOIN LATERAL (SELECT counts_from FROM standing WHERE address_id = a.id OFFSET 0) s ON true
+ CROSS JOIN LATERAL (SELECT * FROM delivery_event WHERE address_id = a.id AND at > %(since)s AND mailing_id IS NOT NULL AND kind = ANY (%(kinds)s) OFFSET 0) e
+  LEFT JOIN LATERAL (SELECT started, kind FROM mailing WHERE id = e.mailing_id OFFSET 0) g ON true
+ WHERE s.counts_from IS NULL OR e.at > s.counts_from
  ORDER BY e.address_id, e.mailing_id, array_position(%(kinds)s::text[], e.kind), e.at
 """
 _SENT = """

@@ -81,7 +81,7 @@ REPORTS = {one.name: one.raw for one in WRITTEN} | {"failed": dsn("failed", "5.1
 
 @pytest.fixture(scope="module", autouse=True)
 def crowded(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """A crowded installation, and a connection of a worker that knows no plans yet."""
+    """A crowded installation, and a connection of a worker that knows no plans yet and makes those it keeps in the end."""
     with django_db_blocker.unblock():
         connection.close()
         work._as_worker(connection)
@@ -89,6 +89,9 @@ def crowded(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
             cursor.execute("SET idle_in_transaction_session_timeout = 0")
         with transaction.atomic():
             crowd.fill()
+            with connection.cursor() as cursor:
+                cursor.execute("SET plan_cache_mode = force_generic_plan")
+            connection.connection.prepare_threshold = 0
             yield
             transaction.set_rollback(True)
         with connection.cursor() as cursor:
