@@ -260,7 +260,6 @@ class Lane:
         if found.stage is Stage.SENDER and found.key is not None:
             self.settling.stop_mailing(found.key[0], found.code, f"MAIL FROM: {found}")
             return
-        self.settling.worked = False
         self.stop()
         mine = {held.claimed[:2] for held in self.ready.held.values()}
         for held in list(self.ready.held.values()):
@@ -270,6 +269,7 @@ class Lane:
             log.info("crowded transport=%d reason=%r", self.transport_id, str(found))
             self.crowded = True
             return
+        await self.settling.in_trouble()
         await in_thread(trouble.stop_transport, self.transport_id, f"{_WORDS[found.stage]}: {found}", now, lasting=not found.temporary)
 
     async def _is_crowded(self, mine: Collection[tuple[int, int]]) -> bool:

@@ -88,7 +88,7 @@ class Settling:
 
     def __init__(self, transport_id: int, ready: Ready, gate: Gate, ledger: Ledger) -> None:
         self.transport_id, self.ready, self.gate, self.ledger = transport_id, ready, gate, ledger
-        self.worked = False  # something was accepted since the transport's last trouble
+        self.worked = False  # that the transport works was told, or is no longer true
         self._outcomes, self._ended = asyncio.Event(), False
         self._timer: asyncio.TimerHandle | None = None
         self._waiting = self._unsettled = 0
@@ -122,6 +122,12 @@ class Settling:
     def soon(self) -> None:
         """There is something to write or to let go."""
         self._outcomes.set()
+
+    async def in_trouble(self) -> None:
+        """The transport refuses: what it took before no longer says that it works, also where that is just being written."""
+        self.worked = True
+        while self._commits:
+            await asyncio.wait(self._commits)
 
     # --- refusals ---------------------------------------------------------------------------------------------------
 

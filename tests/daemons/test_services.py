@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from datetime import datetime
 
 import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from colporteur.flow import mailings, services
+from colporteur.flow import mailings, services, trouble
 from colporteur.store.journal import JournalEntry
 from colporteur.store.mailings import Mailing, Refusal
 from colporteur.store.memberships import Membership
@@ -17,6 +19,7 @@ from colporteur.store.services import ServiceMessage
 from colporteur.store.standing import AddressStanding, DeliveryEvent
 from colporteur.store.transports import Transport
 from tests.daemons.delivering import a_mailing, deliver_until, is_in, sound
+from tests.servers.ports import wait_until
 from tests.servers.services import Services, tells
 from tests.story.scenes import a_list, a_transport
 
@@ -56,6 +59,26 @@ def test_a_quota_that_is_used_up_loses_nothing_and_repeats_nothing() -> None:
         deliver_until(is_in(mailing, "done"))
     sound(mailing)
     assert len(server.taken) == 30 == len({taken.recipient for taken in server.taken}) and not Refusal.objects.exists()
+
+
+def test_what_was_taken_before_a_quota_was_used_up_does_not_say_that_it_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the database hears of that late."""
+    really = trouble.over
+
+    def late(transport: int, now: datetime, *, looked: bool = False) -> None:
+        with contextlib.suppress(TimeoutError):
+            wait_until(stopped, 0.3)
+        really(transport, now, looked=looked)
+
+    def stopped() -> bool:
+        return Mailing.objects.filter(state="paused").exists()
+
+    monkeypatch.setattr(trouble, "over", late)
+    with Services() as server:
+        server.quota = 10
+        by(server, "sparkpost")
+        deliver_until(lambda: JournalEntry.objects.filter(event="transport.trouble").exists())
+    assert stopped() and Transport.objects.get().failures == 1
 
 
 def test_a_sender_that_is_not_verified_pauses_the_mailing_and_blames_nobody() -> None:
