@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection
-from django.test.utils import CaptureQueriesContext
 
 from colporteur.domain import tokens
 from colporteur.domain.tokens import Purpose
@@ -20,6 +19,7 @@ from colporteur.store.journal import JournalEntry
 from colporteur.store.lists import Alias, List, ListState
 from colporteur.store.mailboxes import Collected, Mailbox
 from colporteur.store.posts import Post
+from tests.servers.questions import asked
 from tests.story.scenes import a_list, message
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -239,11 +239,11 @@ def test_a_batch_costs_the_same_number_of_queries_whatever_its_size(amis: List) 
     counts = []
     for size in (2, 40):
         batch = [lmtp(message(message_id=f"<{size}-{n}@x.example>"), "amis@lists.example", "bureau-owner@lists.example", "nobody@lists.example") for n in range(size)]
-        with CaptureQueriesContext(connection) as queries:
+        with asked() as queries:
             assert all([reply.code for reply in replies] == [250, 250, 550] for replies in receive(batch, NOW))
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 20
-    with CaptureQueriesContext(connection) as queries:
+    with asked() as queries:
         intake.known_all([f"{name}@lists.example" for name in ("amis", "bureau", "x", "y-owner")])
     assert len(queries) <= 3
 

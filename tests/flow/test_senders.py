@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from colporteur.domain.posts import PostState
 from colporteur.flow import commands, lists, memberships, moderation, organisations, people, policies, roles, transports
@@ -14,6 +12,7 @@ from colporteur.flow.moderation.facts import gather, read
 from colporteur.store.lists import List, RoleKind
 from colporteur.store.models import Mailing
 from tests.flow.posts import NOW, arrives, letters, text
+from tests.servers import questions
 from tests.story.scenes import message
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +111,7 @@ def test_contradictions_are_pointed_out(bureau: List) -> None:
 def test_facts_cost_the_same_for_one_message_and_for_fifty(bureau: List) -> None:
     def asked(count: int) -> int:
         cases = [read(bureau, message(f"m{number}@saule.example"), None) for number in range(count)]
-        with CaptureQueriesContext(connection) as captured:
+        with questions.asked() as captured:
             gather(cases)
         return len(captured)
 

@@ -73,7 +73,7 @@ def read(list_: List, raw: bytes, mail_from: str | None, post: int = 0, door: st
 
 
 def gather(cases: Sequence[Case]) -> list[Facts]:
-    """Facts of each case, in order. A fixed number of queries: site policy, people (6), traces (2)."""
+    """Facts of each case, in order. A fixed number of queries: site policy, people (at most 7), traces (2)."""
     site = site_policy()
     known = Known({author for case in cases for author in case.authors}, {case.list_.organisation_id for case in cases}, {case.list_.pk for case in cases})
     passed = [case for case in cases if case.traces]

@@ -16,7 +16,7 @@ _LOOKS_AFTER = frozenset({RoleKind.OWNER, RoleKind.MODERATOR, RoleKind.FREE_SEND
 
 
 class Known:
-    """Addresses, memberships and roles of authors. Seven queries, whatever the batch.
+    """Addresses, memberships and roles of authors. At most seven queries, whatever the batch.
 
     ``lists``: those whose roles of whole lists and domains count too.
     """

@@ -64,7 +64,7 @@ WITH RECURSIVE ready (priority, mailing_id) AS (
         ON h.priority = r.priority AND h.list = m.list
      CROSS JOIN LATERAL (
         SELECT number, size FROM slice s
-         WHERE s.transport_id = %(transport)s AND (s.priority, s.mailing_id) >= (r.priority, r.mailing_id) AND (s.priority, s.mailing_id) <= (r.priority, r.mailing_id) AND {FREE}
+         WHERE s.transport_id = %(transport)s AND {same("s.priority, s.mailing_id", "r.priority, r.mailing_id")} AND {FREE}
            AND (s.size <= %(few)s OR r.priority <> ALL (%(full)s::int[]))
          ORDER BY priority, mailing_id, number LIMIT 1 FOR UPDATE SKIP LOCKED) s
      WHERE r.priority <> ALL (%(closed)s::int[]) AND (r.priority <> ALL (%(crowded)s::int[]) OR h.copies IS NULL)
